@@ -1,0 +1,92 @@
+import type { RawFields } from './credential/read.ts';
+import type { KeyRecord } from './keys/record.ts';
+
+/** The one list of header fields that do not pass: both protocols and both directions use it. */
+
+/**
+ * Fields that belong to one connection (RFC 9110 section 7.6.1, RFC 9113 section 8.2.2). `trailer` and `expect` are among
+ * them because the next hop is asked for neither, and `host` because the upstream has its own.
+ */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** What the collector is told of the key; only Keygate may say it. */
+export const IDENTITY = {
+  keyId: 'x-keygate-key-id',
+  keyName: 'x-keygate-key-name',
+  tenant: 'x-keygate-tenant',
+} as const;
+const IDENTITY_PREFIX = 'x-keygate-';
+
+/**
+ * Whether a client-sent field could be read as one of ours further on. CGI-like readers fold every character that is not a
+ * letter or digit into one ("X_Keygate_Key_Id" and "x-keygate-key-id" become the same variable), so all of those spellings
+ * are ours.
+ */
+export function looksLikeIdentity(lowerCaseName: string): boolean {
+  return lowerCaseName.replaceAll(/[^a-z0-9]/g, '-').startsWith(IDENTITY_PREFIX);
+}
+
+export type HeaderFilter = (fields: RawFields) => [name: string, value: string][];
+
+/**
+ * Builds the filter for requests: drops hop-by-hop fields, those that `Connection` names (before ours are set, so that it
+ * cannot name them), the credential in every carrier, client copies of our identity fields, and pseudo-header fields.
+ * Names come out in lower case.
+ */
+export function createRequestFilter(credentialCarriers: readonly string[]): HeaderFilter {
+  const dropped = new Set([...HOP_BY_HOP, 'authorization', ...credentialCarriers]);
+  return (fields) => filter(fields, (name) => dropped.has(name) || looksLikeIdentity(name));
+}
+
+/** The filter for responses: the collector's fields pass, those of its connection do not. */
+export const filterResponseFields: HeaderFilter = (fields) => filter(fields, (name) => HOP_BY_HOP.has(name));
+
+function filter(fields: RawFields, isDropped: (name: string) => boolean): [string, string][] {
+  const named = connectionNamed(fields);
+  const kept: [string, string][] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = (fields[i] ?? '').toLowerCase();
+    if (name.startsWith(':') || isDropped(name) || named?.has(name)) continue;
+    kept.push([name, fields[i + 1] ?? '']);
+  }
+  return kept;
+}
+
+function connectionNamed(fields: RawFields): Set<string> | undefined {
+  let named: Set<string> | undefined;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    if (fields[i]?.toLowerCase() !== 'connection') continue;
+    for (const token of (fields[i + 1] ?? '').split(',')) (named ??= new Set()).add(token.trim().toLowerCase());
+  }
+  return named;
+}
+
+/** The identity fields of a key. Names may be any text, so they travel percent-encoded where they are not plain ASCII. */
+export function identityFields(key: KeyRecord): [name: string, value: string][] {
+  const fields: [string, string][] = [
+    [IDENTITY.keyId, key.id],
+    [IDENTITY.keyName, toFieldValue(key.name)],
+  ];
+  if (key.tenant !== undefined) fields.push([IDENTITY.tenant, toFieldValue(key.tenant)]);
+  return fields;
+}
+
+/** Percent-encodes what may not stand in a field value: controls, "%" itself and everything beyond ASCII. */
+export function toFieldValue(text: string): string {
+  return text.replaceAll(/[^\x20-\x24\x26-\x7e]+/g, (part) =>
+    Array.from(Buffer.from(part, 'utf8'), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import type { Judgement } from '../../gate.ts';
+import type { KeyRecord, Signal } from '../../keys/record.ts';
+import type { Reason } from '../../verdict/reasons.ts';
+import type { PlaneObserver, Protocol, RequestReport } from '../plane.ts';
+
+/** One request from its head to its end: gathers what the report needs, and sees to it that it is told exactly once. */
+export interface Exchange {
+  readonly requestId: string;
+  receivedBytes: number;
+  sentBytes: number;
+  judged(judgement: Judgement): void;
+  upstreamStarted(): void;
+  upstreamAnswered(status: number): void;
+  /** Returns false if the exchange had ended before: then nothing may be sent any more. */
+  end(outcome: RequestReport['outcome']): boolean;
+  readonly ended: boolean;
+}
+
+export interface ExchangeStart {
+  readonly protocol: Protocol;
+  readonly signal: Signal | undefined;
+  readonly peer: string;
+  readonly userAgent: string | undefined;
+}
+
+export function startExchange(start: ExchangeStart, observer: PlaneObserver, now = performance.now.bind(performance)): Exchange {
+  const requestId = randomUUID();
+  const startedAt = now();
+  let decidedAt: number | undefined;
+  let sentUpAt: number | undefined;
+  let answeredAt: number | undefined;
+  let upstreamStatus: number | undefined;
+  let key: KeyRecord | undefined;
+  let fingerprint: string | undefined;
+  let ended = false;
+  observer.started(start.protocol);
+
+  return {
+    requestId,
+    receivedBytes: 0,
+    sentBytes: 0,
+    get ended() {
+      return ended;
+    },
+    judged(judgement) {
+      decidedAt = now();
+      key = judgement.decision.key;
+      fingerprint = judgement.fingerprint;
+    },
+    upstreamStarted() {
+      sentUpAt = now();
+    },
+    upstreamAnswered(status) {
+      answeredAt = now();
+      upstreamStatus = status;
+    },
+    end(outcome: 'accepted' | 'cancelled' | Reason) {
+      if (ended) return false;
+      ended = true;
+      observer.ended({
+        ...start,
+        requestId,
+        outcome,
+        upstreamStatus,
+        key,
+        fingerprint,
+        receivedBytes: this.receivedBytes,
+        sentBytes: this.sentBytes,
+        decisionSeconds: seconds(startedAt, decidedAt ?? startedAt),
+        upstreamSeconds: sentUpAt === undefined ? undefined : seconds(sentUpAt, answeredAt ?? now()),
+      });
+      return true;
+    },
+  };
+}
+
+function seconds(fromMs: number, toMs: number): number {
+  return (toMs - fromMs) / 1_000;
+}

@@ -1,0 +1,172 @@
+import { constants } from 'node:http2';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { status as Code } from '@grpc/grpc-js';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
+import type { Gate, Judgement } from '../../gate.ts';
+import { filterResponseFields, identityFields } from '../../headers.ts';
+import type { HeaderFilter } from '../../headers.ts';
+import type { KeyRecord } from '../../keys/record.ts';
+import { explain } from '../../reply/refusal.ts';
+import { encodeGrpcMessage, toGrpcReply } from '../../reply/grpc.ts';
+import { grpcFault, isUpstreamStatus } from '../../upstream/faults.ts';
+import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
+import type { Refusal } from '../../verdict/decide.ts';
+import type { PlaneObserver } from '../plane.ts';
+import { GRPC_ROUTES } from '../routes.ts';
+import { parseGrpcTimeout } from './deadline.ts';
+import { discardBody } from './discard.ts';
+import { startExchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { exceedsHeaderLimits } from './limits.ts';
+
+export interface GrpcRelayOptions {
+  readonly gate: Gate;
+  /** Absent: there is no collector for gRPC. */
+  readonly channel: GrpcChannel | undefined;
+  readonly filterRequest: HeaderFilter;
+  readonly limits: { readonly maxBodyBytes: number; readonly maxHeaders: number; readonly maxHeaderBytes: number };
+  readonly upstreamTimeoutMs: number;
+  readonly observer: PlaneObserver;
+  readonly now: () => number;
+}
+
+export type GrpcHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, fields: readonly string[]) => void;
+
+/** Judges a gRPC request by its head and relays its bytes, or answers it with trailers only. */
+export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
+  const { gate, channel, filterRequest, limits, upstreamTimeoutMs, observer, now } = options;
+
+  return function handle(stream, headers, fields) {
+    const signal = GRPC_ROUTES.get(headers[':path'] ?? '');
+    const exchange = startExchange(
+      { protocol: 'grpc', signal, peer: stream.session?.socket.remoteAddress ?? '', userAgent: headers['user-agent'] },
+      observer,
+    );
+    stream.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
+
+    const timeout = parseGrpcTimeout(headers['grpc-timeout'] as string | undefined);
+    if (exceedsHeaderLimits(fields, limits)) return refuse(stream, exchange, { verdict: 'refuse', reason: 'header_limits' });
+    if (headers[':method'] !== 'POST') return refuse(stream, exchange, { verdict: 'refuse', reason: 'method_not_allowed' });
+    if (signal === undefined) return refuse(stream, exchange, { verdict: 'refuse', reason: 'not_found' });
+    if ('problem' in timeout) return refuse(stream, exchange, { verdict: 'refuse', reason: timeout.problem });
+
+    const deadlineMs = now() + Math.min(timeout.timeoutMs, upstreamTimeoutMs);
+    const proceed = (judgement: Judgement): void => {
+      exchange.judged(judgement);
+      const { decision } = judgement;
+      if (decision.verdict === 'refuse') refuse(stream, exchange, decision);
+      else if (!stream.destroyed) relay(stream, exchange, fields, headers[':path'] ?? '', decision.key, deadlineMs);
+    };
+    const judgement = gate.judge(fields, { to: 'send', signal });
+    if (judgement instanceof Promise) void judgement.then(proceed);
+    else proceed(judgement);
+  };
+
+  function relay(
+    stream: ServerHttp2Stream,
+    exchange: Exchange,
+    fields: readonly string[],
+    path: string,
+    key: KeyRecord,
+    deadlineMs: number,
+  ): void {
+    if (channel === undefined) return refuse(stream, exchange, { verdict: 'refuse', reason: 'upstream_unavailable' });
+    const call = channel.open(path, [...filterRequest(fields), ...identityFields(key)], deadlineMs);
+    if ('problem' in call) return refuse(stream, exchange, { verdict: 'refuse', reason: call.problem });
+    exchange.upstreamStarted();
+    relayRequestBytes(stream, call, exchange);
+    relayResponse(stream, call, exchange);
+    stream.on('close', () => call.cancel()); // a no-op on a call that has ended
+  }
+
+  function relayRequestBytes(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange): void {
+    stream.on('data', (chunk: Buffer) => {
+      exchange.receivedBytes += chunk.length;
+      if (exchange.ended) return;
+      if (exchange.receivedBytes > limits.maxBodyBytes) {
+        call.cancel();
+        refuse(stream, exchange, { verdict: 'refuse', reason: 'body_too_large' });
+      } else if (!call.write(chunk)) {
+        stream.pause();
+      }
+    });
+    call.on('drain', () => stream.resume());
+    stream.on('end', () => {
+      // A stream that was reset also ends here; only one that ended by itself may look complete to the collector.
+      if (!stream.aborted && !exchange.ended) call.end();
+    });
+  }
+
+  function relayResponse(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange): void {
+    let sawHeaders = false;
+    call.on('metadata', (metadata: Metadata) => {
+      sawHeaders = true;
+      if (exchange.ended || stream.destroyed) return;
+      stream.respond({ ':status': 200, ...toHeaders(metadata) }, { waitForTrailers: true });
+    });
+    call.on('data', (message: Buffer) => {
+      exchange.sentBytes += message.length;
+      if (exchange.ended || stream.destroyed) return;
+      if (!stream.write(message)) {
+        call.pause();
+        stream.once('drain', () => call.resume());
+      }
+    });
+    call.on('error', () => {}); // every error is also a status
+    call.on('status', (status: StatusObject) => {
+      if (!isUpstreamStatus(status, sawHeaders)) return failed(status);
+      exchange.upstreamAnswered(status.code);
+      if (!exchange.end('accepted') || stream.destroyed) return;
+      const trailers = toTrailers(status);
+      if (!sawHeaders) {
+        // Trailers-only stays trailers-only: Java's exporter and grpc-go's retries depend on it.
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers }, { endStream: true });
+        stopReading(stream);
+        return;
+      }
+      stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+      stream.end();
+    });
+
+    function failed(status: StatusObject): void {
+      const refusal: Refusal = { verdict: 'refuse', reason: grpcFault(status) };
+      if (!sawHeaders) return refuse(stream, exchange, refusal);
+      if (!exchange.end(refusal.reason) || stream.destroyed) return;
+      const { ':status': _status, 'content-type': _type, ...trailers } = toGrpcReply(explain(refusal, exchange.requestId));
+      stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+      stream.end();
+    }
+  }
+}
+
+function refuse(stream: ServerHttp2Stream, exchange: Exchange, refusal: Refusal): void {
+  if (!exchange.end(refusal.reason) || stream.destroyed || stream.headersSent) return;
+  stream.respond(toGrpcReply(explain(refusal, exchange.requestId)), { endStream: true });
+  stopReading(stream);
+}
+
+/**
+ * Answered before the request ended. The reset that tells the client to stop (RFC 9113 section 8.1) comes late or never:
+ * sent at once it would overtake the answer, and the client would see a call without a status.
+ */
+function stopReading(stream: ServerHttp2Stream): void {
+  discardBody(stream, () => stream.close(constants.NGHTTP2_NO_ERROR));
+}
+
+function toHeaders(metadata: Metadata): OutgoingHttpHeaders {
+  const fields = Object.entries(metadata.toHttp2Headers()).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).flatMap((one) => [name, String(one)]),
+  );
+  const headers: Record<string, string[]> = {};
+  for (const [name, value] of filterResponseFields(fields)) (headers[name] ??= []).push(value);
+  return headers;
+}
+
+function toTrailers(status: StatusObject): OutgoingHttpHeaders {
+  const { 'content-type': _type, ...headers } = toHeaders(status.metadata);
+  return {
+    ...headers,
+    'grpc-status': String(status.code),
+    ...(status.details === '' || status.code === Code.OK ? {} : { 'grpc-message': encodeGrpcMessage(status.details) }),
+  };
+}

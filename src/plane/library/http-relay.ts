@@ -1,0 +1,158 @@
+import type { IncomingMessage } from 'node:http';
+import type { Gate, Judgement } from '../../gate.ts';
+import { filterResponseFields, identityFields } from '../../headers.ts';
+import type { HeaderFilter } from '../../headers.ts';
+import type { KeyRecord } from '../../keys/record.ts';
+import { toHttpReply } from '../../reply/http.ts';
+import { explain } from '../../reply/refusal.ts';
+import type { HttpForward } from '../../upstream/http-forward.ts';
+import type { Refusal } from '../../verdict/decide.ts';
+import type { Reason } from '../../verdict/reasons.ts';
+import type { PlaneObserver } from '../plane.ts';
+import { HTTP_ROUTES } from '../routes.ts';
+import { discardBody } from './discard.ts';
+import type { HttpRequest, HttpResponse } from './edge.ts';
+import { startExchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { framingProblem } from './framing.ts';
+import { exceedsHeaderLimits } from './limits.ts';
+
+export interface HttpRelayOptions {
+  readonly gate: Gate;
+  /** Absent: there is no collector for HTTP. */
+  readonly forward: HttpForward | undefined;
+  readonly filterRequest: HeaderFilter;
+  readonly limits: { readonly maxBodyBytes: number; readonly maxHeaders: number; readonly maxHeaderBytes: number };
+  readonly upstreamTimeoutMs: number;
+  readonly observer: PlaneObserver;
+}
+
+export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
+
+/** Judges an OTLP/HTTP request by its head and relays its bytes, or answers it in its own encoding. */
+export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
+  const { gate, forward, filterRequest, limits, upstreamTimeoutMs, observer } = options;
+
+  return function handle(request, response) {
+    const path = pathOf(request);
+    const signal = HTTP_ROUTES.get(path);
+    const exchange = startExchange(
+      { protocol: 'http', signal, peer: request.socket.remoteAddress ?? '', userAgent: request.headers['user-agent'] },
+      observer,
+    );
+    response.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
+
+    const objection = objectionToHead(request, signal !== undefined);
+    if (objection !== undefined || signal === undefined) {
+      return refuse(request, response, exchange, { verdict: 'refuse', reason: objection ?? 'not_found' });
+    }
+    const proceed = (judgement: Judgement): void => {
+      exchange.judged(judgement);
+      const { decision } = judgement;
+      if (decision.verdict === 'refuse') refuse(request, response, exchange, decision);
+      else if (!exchange.ended) relay(request, response, exchange, path, decision.key);
+    };
+    const judgement = gate.judge(request.rawHeaders, { to: 'send', signal });
+    if (judgement instanceof Promise) void judgement.then(proceed);
+    else proceed(judgement);
+  };
+
+  function objectionToHead(request: HttpRequest, isRoute: boolean): Reason | undefined {
+    if (exceedsHeaderLimits(request.rawHeaders, limits)) return 'header_limits';
+    const problem = framingProblem(request.rawHeaders, request.httpVersion);
+    if (problem !== undefined) return problem;
+    if (!isRoute) return 'not_found';
+    if (request.method !== 'POST') return 'method_not_allowed';
+    return Number(request.headers['content-length'] ?? 0) > limits.maxBodyBytes ? 'body_too_large' : undefined;
+  }
+
+  function relay(request: HttpRequest, response: HttpResponse, exchange: Exchange, path: string, key: KeyRecord): void {
+    if (forward === undefined) {
+      return refuse(request, response, exchange, { verdict: 'refuse', reason: 'upstream_unavailable' });
+    }
+    if (request.headers.expect !== undefined) response.writeContinue();
+
+    const fields = [...filterRequest(request.rawHeaders), ...identityFields(key)];
+    const patience = createPatience(upstreamTimeoutMs, () => fail('upstream_timeout'));
+    let completed = false;
+    exchange.upstreamStarted();
+    const giveUp = forward.send(
+      { path, fields, body: request },
+      {
+        onResponse: (upstream) => relayResponse(upstream),
+        onError: () => fail('upstream_unavailable'),
+      },
+    );
+    request.on('data', (chunk: Buffer) => {
+      patience.renew();
+      exchange.receivedBytes += chunk.length;
+      if (exchange.receivedBytes > limits.maxBodyBytes) fail('body_too_large');
+    });
+    response.on('close', () => {
+      patience.end();
+      if (!completed) giveUp(); // the client left, or the collector answered before it had read the request
+    });
+    request.on('error', giveUp);
+
+    function fail(reason: Reason): void {
+      patience.end();
+      giveUp();
+      if (response.headersSent) {
+        // Too late for a status: a broken connection tells the sender to retry.
+        exchange.end(reason);
+        response.destroy();
+      } else {
+        refuse(request, response, exchange, { verdict: 'refuse', reason });
+      }
+    }
+
+    function relayResponse(upstream: IncomingMessage): void {
+      if (exchange.ended) return void upstream.destroy();
+      const status = upstream.statusCode ?? 502;
+      exchange.upstreamAnswered(status);
+      response.writeHead(status, toResponseHeaders(upstream));
+      upstream.on('data', (chunk: Buffer) => {
+        patience.renew();
+        exchange.sentBytes += chunk.length;
+      });
+      upstream.on('error', () => fail('upstream_unavailable'));
+      upstream.on('end', () => {
+        patience.end();
+        completed = request.complete;
+        exchange.end('accepted');
+        if (!completed) discardBody(request, () => request.destroy());
+      });
+      upstream.on('close', () => {
+        if (!upstream.complete) fail('upstream_unavailable');
+      });
+      upstream.pipe(response);
+    }
+  }
+}
+
+/** The path alone: routes take no query, and keys are never taken from one. */
+function pathOf(request: HttpRequest): string {
+  const url = request.url ?? '';
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}
+
+function refuse(request: HttpRequest, response: HttpResponse, exchange: Exchange, refusal: Refusal): void {
+  if (!exchange.end(refusal.reason) || response.headersSent || response.destroyed) return;
+  const reply = toHttpReply(explain(refusal, exchange.requestId), request.headers['content-type']);
+  response.writeHead(reply.status, { ...reply.headers });
+  response.end(request.method === 'HEAD' ? undefined : reply.body);
+  discardBody(request, () => request.destroy());
+}
+
+function toResponseHeaders(upstream: IncomingMessage): Record<string, string[]> {
+  const headers: Record<string, string[]> = {};
+  for (const [name, value] of filterResponseFields(upstream.rawHeaders)) (headers[name] ??= []).push(value);
+  return headers;
+}
+
+/** How long nothing may happen: renewed by every byte that passes. */
+function createPatience(timeoutMs: number, onLost: () => void): { renew(): void; end(): void } {
+  const timer = setTimeout(onLost, timeoutMs);
+  return { renew: () => void timer.refresh(), end: () => clearTimeout(timer) };
+}

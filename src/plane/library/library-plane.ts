@@ -1,0 +1,56 @@
+import type { Gate } from '../../gate.ts';
+import { createRequestFilter } from '../../headers.ts';
+import type { GrpcChannel } from '../../upstream/grpc-channel.ts';
+import type { HttpForward } from '../../upstream/http-forward.ts';
+import type { ListenerOptions, Plane, PlaneLimits, PlaneObserver } from '../plane.ts';
+import { createEdge } from './edge.ts';
+import type { Edge } from './edge.ts';
+import { createGrpcRelay } from './grpc-relay.ts';
+import { createHttpRelay } from './http-relay.ts';
+
+export interface LibraryPlaneOptions {
+  readonly gate: Gate;
+  readonly listen: { readonly grpc: ListenerOptions; readonly http: ListenerOptions };
+  readonly channel: GrpcChannel | undefined;
+  readonly forward: HttpForward | undefined;
+  /** Fields that hold a credential, besides Authorization: they are never passed on. */
+  readonly carriers: readonly string[];
+  readonly limits: PlaneLimits;
+  readonly upstreamTimeoutMs: number;
+  readonly observer: PlaneObserver;
+  readonly now: () => number;
+}
+
+/** The data path on @grpc/grpc-js and http-proxy, behind Node's own HTTP servers. */
+export function createLibraryPlane(options: LibraryPlaneOptions): Plane {
+  const filterRequest = createRequestFilter(options.carriers);
+  const onGrpc = createGrpcRelay({ ...options, filterRequest });
+  const onHttp = createHttpRelay({ ...options, filterRequest });
+  const { listen, limits, observer } = options;
+  const edge = (port: 'grpc' | 'http'): Edge =>
+    createEdge(listen[port], limits, { onGrpc, onHttp, onConnections: (open) => observer.connections(port, open) });
+  const edges = { grpc: edge('grpc'), http: edge('http') };
+  const both = [edges.grpc, edges.http];
+
+  async function close(): Promise<void> {
+    await Promise.all(both.map((each) => each.close()));
+  }
+
+  return {
+    async listen() {
+      try {
+        const [grpc, http] = await Promise.all([edges.grpc.listen(), edges.http.listen()]);
+        return { grpc: { host: grpc.address, port: grpc.port }, http: { host: http.address, port: http.port } };
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    },
+    async drain(timeoutMs) {
+      const timer = setTimeout(() => void close(), timeoutMs);
+      await Promise.all(both.map((each) => each.drain()));
+      clearTimeout(timer);
+    },
+    close,
+  };
+}

@@ -1,0 +1,73 @@
+import type { KeyRecord, Signal } from '../keys/record.ts';
+import type { Reason } from '../verdict/reasons.ts';
+
+/** What every data path is to the rest of the program. */
+export interface Plane {
+  /** Opens the ports; resolves with where they are. */
+  listen(): Promise<PlaneAddresses>;
+  /** Takes no new connections, lets requests in flight finish for this long, then ends the rest. */
+  drain(timeoutMs: number): Promise<void>;
+  /** Ends everything at once. */
+  close(): Promise<void>;
+}
+
+export interface PlaneAddresses {
+  readonly grpc: BoundAddress;
+  readonly http: BoundAddress;
+}
+
+export interface BoundAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type Protocol = 'grpc' | 'http';
+
+/** How a request ended; told once for each. */
+export interface RequestReport {
+  readonly requestId: string;
+  readonly protocol: Protocol;
+  /** Absent when the request was for no ingestion route. */
+  readonly signal: Signal | undefined;
+  /** `accepted`: the collector answered. `cancelled`: the sender left first. Otherwise why it was refused. */
+  readonly outcome: 'accepted' | 'cancelled' | Reason;
+  /** The collector's own answer: an HTTP status or a gRPC code. */
+  readonly upstreamStatus: number | undefined;
+  readonly key: KeyRecord | undefined;
+  readonly fingerprint: string | undefined;
+  readonly peer: string;
+  readonly userAgent: string | undefined;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  readonly decisionSeconds: number;
+  readonly upstreamSeconds: number | undefined;
+}
+
+export interface PlaneObserver {
+  started(protocol: Protocol): void;
+  ended(report: RequestReport): void;
+  connections(port: Protocol, open: number): void;
+}
+
+export interface PlaneLimits {
+  readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
+  readonly headersTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxConnections: number;
+  readonly maxStreams: number;
+}
+
+export interface ListenerTls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly clientCa: Buffer | undefined;
+}
+
+export interface ListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: ListenerTls | undefined;
+}

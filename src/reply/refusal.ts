@@ -1,0 +1,44 @@
+import type { Refusal } from '../verdict/decide.ts';
+import { row } from '../verdict/reasons.ts';
+import type { Row } from '../verdict/reasons.ts';
+import type { StatusContent } from './status.ts';
+
+/** Who says the reason, in ErrorInfo: reasons are unique within a domain. */
+const ERROR_DOMAIN = 'keygate';
+
+/** A refusal with everything that its reply says, whatever the protocol. */
+export interface Reply {
+  readonly row: Row;
+  readonly status: StatusContent;
+  readonly requestId: string;
+}
+
+/**
+ * Puts a refusal into words: the row's message, the reason, the id of the key (told only to whoever sent its exact text),
+ * and the request id that the gateway's log has too. The delay is spread so that refused senders do not return together.
+ */
+export function explain(refusal: Refusal, requestId: string, random: () => number = Math.random): Reply {
+  const { reason, key } = refusal;
+  const reasonRow = row(reason);
+  const about = [reason, ...(key ? [`key ${key.id}`] : []), `request ${requestId}`].join(', ');
+  return {
+    row: reasonRow,
+    requestId,
+    status: {
+      code: reasonRow.grpc,
+      message: `${reasonRow.message} (${about})`,
+      errorInfo: {
+        reason,
+        domain: ERROR_DOMAIN,
+        metadata: { request_id: requestId, ...(key ? { key_id: key.id } : {}) },
+      },
+      retryDelaySeconds: retryDelay(reasonRow, random),
+    },
+  };
+}
+
+function retryDelay({ retrySeconds }: Row, random: () => number): number | undefined {
+  if (retrySeconds === undefined) return undefined;
+  const [min, max] = retrySeconds;
+  return min + Math.floor(random() * (max - min + 1));
+}

@@ -1,0 +1,65 @@
+import type { KeyDigest } from '../credential/digest.ts';
+import type { KeyKind, KeyRecord } from '../keys/record.ts';
+
+/**
+ * What Keygate needs of a key store. Every method either answers or throws a StoreError, in bounded time; "no such key"
+ * is an answer, never an error, and an error is never "no such key". A record's id, kind, name and digest never change.
+ */
+export interface KeyStore {
+  /** The record stored under the first of these digests that has one. */
+  find(digests: readonly KeyDigest[]): Promise<KeyRecord | undefined>;
+  get(id: string): Promise<KeyRecord | undefined>;
+  /** All readable records of a kind, tombstones included, in no particular order. */
+  list(kind: KeyKind): Promise<KeyRecord[]>;
+  /**
+   * Stores a new record unless a live one of the same kind has its name (`nowMs` decides what is live), or any one has
+   * its id or its digest ('exists').
+   */
+  insert(record: KeyRecord, nowMs: number): Promise<'inserted' | 'name_taken' | 'exists'>;
+  /** Replaces the record of the same id if its revision is still `record.revision - 1`. */
+  replace(record: KeyRecord): Promise<'replaced' | 'conflict' | 'absent'>;
+  /** Forgets tombstones that died before this instant; returns how many. */
+  prune(beforeMs: number): Promise<number>;
+  /** Reports each change made by anybody from now on, in order. A store that is away is waited for, not an error. */
+  watch(observer: ChangeObserver): Promise<Watch>;
+  /** Throws a StoreError unless the store answers and is ours. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ChangeObserver {
+  /** The record under this digest was created or changed. */
+  changed(digest: KeyDigest): void;
+  /** Changes may have been missed (the connection dropped, the feed was trimmed): nothing remembered is certain. */
+  gap(): void;
+}
+
+export interface Watch {
+  close(): Promise<void>;
+}
+
+/** What a store tells of itself besides its answers. */
+export interface StoreObserver {
+  /** The change feed is being read, or no longer is, and why. */
+  feed(state: 'up' | 'down', cause?: StoreError): void;
+  /** `list` left out this record: it is there but cannot be read. */
+  unreadable(error: StoreError): void;
+}
+
+/**
+ * - unavailable: no connection, or the store refuses to serve (LOADING, READONLY, full)
+ * - timeout: no answer in time
+ * - foreign: it answers but it is not our store: empty after a flush, another database
+ * - corrupt: the record is there but cannot be read; only this key is affected
+ */
+export type StoreFault = 'unavailable' | 'timeout' | 'foreign' | 'corrupt';
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly fault: StoreFault;
+
+  constructor(fault: StoreFault, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.fault = fault;
+  }
+}

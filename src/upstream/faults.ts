@@ -1,0 +1,33 @@
+import { status as Code } from '@grpc/grpc-js';
+import type { StatusObject } from '@grpc/grpc-js';
+import type { Reason } from '../verdict/reasons.ts';
+
+/** The one door by which faults of the collector, and of the way to it, come in; they leave as a reason of the table. */
+
+export type UpstreamReason = Extract<Reason, `upstream_${string}`>;
+
+/**
+ * What grpc-js says itself when no status came from the collector. Relayed as they are, most of these would make the
+ * sender delete its data (INTERNAL, UNKNOWN, RESOURCE_EXHAUSTED), although the collector never refused it.
+ */
+const SAID_BY_CHANNEL =
+  /^(?:Received RST_STREAM with code|Received HTTP status code|Call ended without gRPC status|No status information received|Connection dropped|Call cancelled|Stream refused by server|Bandwidth exhausted|Protocol not secure enough|Deadline exceeded after|Received message larger than max|read E|write E)/;
+
+/** Whether the status is the collector's own answer: then it passes untouched. */
+export function isUpstreamStatus(status: StatusObject, sawHeaders: boolean): boolean {
+  // A collector's trailers-only answer has a content-type; what grpc-js makes up has no metadata at all.
+  if (!sawHeaders) return status.metadata.get('content-type').length > 0 && !SAID_BY_CHANNEL.test(status.details);
+  return status.code === Code.OK || !SAID_BY_CHANNEL.test(status.details);
+}
+
+/** The reason for a status that is not the collector's own. */
+export function grpcFault(status: StatusObject): UpstreamReason {
+  switch (status.code) {
+    case Code.DEADLINE_EXCEEDED:
+      return 'upstream_timeout';
+    case Code.RESOURCE_EXHAUSTED:
+      return 'upstream_overloaded';
+    default:
+      return 'upstream_unavailable';
+  }
+}
