@@ -1,4 +1,7 @@
-import { Client, Metadata, credentials, experimental } from '@grpc/grpc-js';
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
+import { ChannelCredentials, Client, Metadata, experimental } from '@grpc/grpc-js';
 import type { ChannelOptions, ClientDuplexStream } from '@grpc/grpc-js';
 import { authority } from './target.ts';
 import type { UpstreamTarget, UpstreamTls } from './target.ts';
@@ -30,13 +33,11 @@ const OPTIONS: ChannelOptions = {
 };
 
 export function createGrpcChannel(target: UpstreamTarget, tls: UpstreamTls): GrpcChannel {
-  const client = new Client(
-    `dns:${authority(target)}`,
-    target.secure
-      ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null)
-      : credentials.createInsecure(),
-    OPTIONS,
-  );
+  const { credentials, options } = target.secure
+    ? secureChannel(target, tls)
+    : { credentials: ChannelCredentials.createInsecure(), options: OPTIONS };
+  // dns: resolves an IP address to itself.
+  const client = new Client(`dns:${authority(target)}`, credentials, options);
   removeCodec(client);
 
   return {
@@ -46,6 +47,19 @@ export function createGrpcChannel(target: UpstreamTarget, tls: UpstreamTls): Grp
       return client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, metadata, { deadline: deadlineMs });
     },
     close: () => client.close(),
+  };
+}
+
+/**
+ * A certificate for an IP address is checked against that address; but a TLS server name must be a host name (RFC 6066
+ * section 3) and grpc-js sends the target whatever it is, which Node refuses. So an address goes under a name that no
+ * certificate has.
+ */
+function secureChannel({ host }: UpstreamTarget, { ca, cert, key }: UpstreamTls) {
+  const checkTarget = (_name: string, peer: PeerCertificate) => checkServerIdentity(host, peer);
+  return {
+    credentials: ChannelCredentials.createSsl(ca ?? null, key ?? null, cert ?? null, { checkServerIdentity: checkTarget }),
+    options: isIP(host) === 0 ? OPTIONS : { ...OPTIONS, 'grpc.ssl_target_name_override': 'address.invalid' },
   };
 }
 

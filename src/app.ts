@@ -1,0 +1,285 @@
+import * as http from 'node:http';
+import { readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { ADMIN_SERVER_OPTIONS, createAdminHandler } from './admin/handler.ts';
+import { createServerInfo } from './admin/server-info.ts';
+import { createKeyCache } from './cache/key-cache.ts';
+import type { Config } from './config/schema.ts';
+import { createDigester } from './credential/digest.ts';
+import { createCredentialReader } from './credential/read.ts';
+import { createGate } from './gate.ts';
+import { createReceiverKeys, withReceiverKeys } from './keys/receiver-keys.ts';
+import { createKeyService } from './keys/service.ts';
+import type { KeyService } from './keys/service.ts';
+import { formatAddress, listen, parseAddress } from './listening.ts';
+import { createLibraryPlane } from './plane/library/library-plane.ts';
+import type { BoundAddress, ListenerOptions, PlaneLimits } from './plane/plane.ts';
+import { openStore } from './store/open.ts';
+import type { Watch } from './store/port.ts';
+import { createStoreMonitor } from './store-monitor.ts';
+import { cacheObserver, storeObserver } from './telemetry/observers.ts';
+import type { Log } from './telemetry/log.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { createOpsServer } from './telemetry/ops-server.ts';
+import { createReportLog } from './telemetry/refusal-log.ts';
+import { createGrpcChannel } from './upstream/grpc-channel.ts';
+import { createHttpForward } from './upstream/http-forward.ts';
+import { parseTarget } from './upstream/target.ts';
+import { VERSION } from './version.ts';
+
+export interface AppAddresses {
+  readonly grpc: BoundAddress;
+  readonly http: BoundAddress;
+  readonly admin: BoundAddress;
+  readonly ops: BoundAddress;
+}
+
+export interface App {
+  /** The keys it checks, for whoever runs in the same process. */
+  readonly keys: KeyService;
+  /** Opens every port, or none: rejects if one cannot be opened. */
+  start(): Promise<AppAddresses>;
+  /** Readiness goes red, senders are told to go elsewhere, requests in flight finish; then everything closes. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A lookup is answered within this, whatever the store does, so that 503 comes while the sender still waits. */
+const LOOKUP_SLACK_MS = 20;
+const PRUNE_INTERVAL_MS = 3_600_000;
+
+/** The composition root: the only place that creates clients and servers, all from one completed configuration. */
+export function createApp(config: Config, log: Log): App {
+  const now = Date.now;
+  const digest = createDigester({
+    pepper: config.keys.pepper ?? undefined,
+    previousPeppers: config.keys.previousPeppers,
+  });
+  const metrics = createMetrics({ version: VERSION, cacheSizes: () => cache.sizes() });
+  const store = openStore(config.store, { observe: storeObserver(metrics, log) });
+  const cache = createKeyCache({
+    find: (digests) => store.find(digests),
+    now: () => performance.now(),
+    maxKeys: config.cache.maxKeys,
+    maxUnknown: config.cache.maxUnknown,
+    freshForMs: config.cache.freshFor,
+    staleForMs: config.cache.staleFor,
+    unknownForMs: config.cache.unknownFor,
+    maxLookups: config.cache.maxLookups,
+    lookupTimeoutMs: (config.store.redis?.commandTimeout ?? 100) + LOOKUP_SLACK_MS,
+    observe: cacheObserver(metrics, log),
+  });
+  const keys = createKeyService({
+    store: { ...store, ...announcing(store, cache) },
+    digester: digest,
+    now,
+    random: randomBytes,
+    tombstoneMs: config.store.tombstones,
+  });
+
+  const receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
+  const gate = createGate({
+    readCredential: createCredentialReader(config.keys),
+    digest,
+    lookup: withReceiverKeys(receiverKeys, cache.lookup),
+    now,
+  });
+  // Service tokens are read by the admin API's own rules, whatever senders may use.
+  const adminGate = createGate({
+    readCredential: createCredentialReader({
+      schemes: ['ApiKey', 'Bearer'],
+      bareAuthorization: false,
+      basicUsers: [],
+      carriers: ['x-api-key'],
+    }),
+    digest,
+    lookup: withReceiverKeys(receiverKeys, cache.lookup),
+    now,
+  });
+
+  const channel =
+    config.upstream.grpc === null ? undefined : createGrpcChannel(parseTarget(config.upstream.grpc), upstreamTls(config));
+  const forward =
+    config.upstream.http === null ? undefined : createHttpForward(parseTarget(config.upstream.http), upstreamTls(config));
+  const reportLog = createReportLog(log, now);
+  const plane = createLibraryPlane({
+    gate,
+    listen: { grpc: listener(config.listen.grpc), http: listener(config.listen.http) },
+    channel,
+    forward,
+    carriers: config.keys.carriers,
+    limits: planeLimits(config.limits),
+    upstreamTimeoutMs: config.upstream.timeout,
+    observer: {
+      started: metrics.started,
+      connections: metrics.connections,
+      ended(report) {
+        metrics.ended(report);
+        reportLog(report);
+      },
+    },
+    now,
+  });
+
+  const monitor = createStoreMonitor({
+    ping: () => store.ping(),
+    changed(state, cause) {
+      metrics.storeUp.set(state === 'up' ? 1 : 0);
+      if (state === 'up') log('info', 'the key store answers');
+      else log('warn', 'the key store does not answer; known keys go on being served', { cause: cause?.message });
+    },
+  });
+
+  const admin = http.createServer(
+    ADMIN_SERVER_OPTIONS,
+    createAdminHandler({
+      gate: adminGate,
+      service: keys,
+      serverInfo: createServerInfo(VERSION),
+      now,
+      observe: {
+        changed: ({ action, what, id, name, by }) =>
+          log('info', `${what} ${action}`, { change: action, key_id: id, key_name: name, actor: by }),
+        answered: ({ method, route, status, durationMs, caller, cause }) =>
+          log(status >= 500 ? 'warn' : 'debug', 'admin request', {
+            method,
+            route,
+            status,
+            duration_ms: durationMs,
+            actor: caller,
+            cause: cause instanceof Error ? cause.message : undefined,
+          }),
+      },
+    }),
+  );
+
+  let state: 'starting' | 'serving' | 'draining' = 'starting';
+  const ops = createOpsServer({
+    registry: metrics.registry,
+    notReady() {
+      if (state !== 'serving') return state;
+      // An outage later on takes no replica out of service: it serves what it knows. One that never reached its store
+      // knows nothing.
+      const knowsKeys = monitor.everUp() || config.keys.receiverKeys.length > 0;
+      return knowsKeys ? undefined : 'the key store has not answered since this replica started';
+    },
+  });
+
+  let watch: Watch | undefined;
+  let pruning: NodeJS.Timeout | undefined;
+
+  async function close(): Promise<void> {
+    clearInterval(pruning);
+    monitor.stop();
+    await plane.close();
+    await Promise.all([closeServer(admin), closeServer(ops), watch?.close()]);
+    channel?.close();
+    forward?.close();
+    await store.close();
+  }
+
+  async function prune(): Promise<void> {
+    try {
+      const count = await keys.prune();
+      if (count > 0) log('info', 'forgot keys that died long ago', { count });
+    } catch (error) {
+      log('debug', 'old keys could not be pruned; this is tried again', { cause: String(error) });
+    }
+  }
+
+  return {
+    keys,
+    async start() {
+      try {
+        watch = await store.watch(cache);
+        await monitor.start();
+        const [adminAddress, opsAddress] = await Promise.all([
+          listen(admin, config.admin.address),
+          listen(ops, config.ops.address),
+        ]);
+        const addresses: AppAddresses = { ...(await plane.listen()), admin: adminAddress, ops: opsAddress };
+        pruning = setInterval(() => void prune(), PRUNE_INTERVAL_MS).unref();
+        state = 'serving';
+        log('info', 'keygate is serving', {
+          version: VERSION,
+          address_grpc: formatAddress(addresses.grpc),
+          address_http: formatAddress(addresses.http),
+          address_admin: formatAddress(addresses.admin),
+          address_ops: formatAddress(addresses.ops),
+          store: config.store.redis === null ? `sqlite ${config.store.sqlite.path}` : 'redis',
+        });
+        return addresses;
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    },
+    async drain() {
+      state = 'draining';
+      metrics.draining.set(1);
+      log('info', 'draining: no new connections, requests in flight are finished');
+      await plane.drain(config.limits.drainTimeout);
+      await close();
+      log('info', 'drained');
+    },
+    close,
+  };
+}
+
+/** A change made in this process is true for the next request, without the way through the store's feed. */
+function announcing(
+  store: ReturnType<typeof openStore>,
+  cache: ReturnType<typeof createKeyCache>,
+): Pick<ReturnType<typeof openStore>, 'insert' | 'replace'> {
+  return {
+    async insert(record, nowMs) {
+      const outcome = await store.insert(record, nowMs);
+      cache.changed(record.digest);
+      return outcome;
+    },
+    async replace(record) {
+      const outcome = await store.replace(record);
+      cache.changed(record.digest);
+      return outcome;
+    },
+  };
+}
+
+function readableReceiverKeys(config: Config) {
+  return config.keys.receiverKeys.map(({ name, key, tenant }) => {
+    if (key === null) throw new Error(`the receiver key "${name}" was not read from its file`);
+    return { name, key, tenant };
+  });
+}
+
+function listener({ address, tls }: Config['listen']['grpc']): ListenerOptions {
+  return {
+    ...parseAddress(address),
+    tls: tls
+      ? { cert: readFileSync(tls.cert), key: readFileSync(tls.key), clientCa: tls.clientCa ? readFileSync(tls.clientCa) : undefined }
+      : undefined,
+  };
+}
+
+function upstreamTls({ upstream: { tls } }: Config) {
+  const read = (path: string | null): Buffer | undefined => (path === null ? undefined : readFileSync(path));
+  return { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
+}
+
+function planeLimits(limits: Config['limits']): PlaneLimits {
+  return {
+    maxBodyBytes: limits.maxBody,
+    maxHeaderBytes: limits.maxHeaderBytes,
+    maxHeaders: limits.maxHeaders,
+    headersTimeoutMs: limits.headersTimeout,
+    bodyTimeoutMs: limits.bodyTimeout,
+    idleTimeoutMs: limits.idleTimeout,
+    maxConnections: limits.maxConnections,
+    maxStreams: limits.maxStreams,
+  };
+}
+
+async function closeServer(server: http.Server): Promise<void> {
+  server.closeAllConnections();
+  if (server.listening) await new Promise((resolve) => server.close(resolve));
+}

@@ -1,0 +1,68 @@
+import { createApp } from '../app.ts';
+import type { App, AppAddresses } from '../app.ts';
+import { formatFaults } from '../config/faults.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { prepareDev } from '../dev/dev-mode.ts';
+import { createLog } from '../telemetry/log.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export interface ServeOptions {
+  readonly config?: string | undefined;
+  readonly dev: boolean;
+}
+
+/** Runs the gateway until a signal ends it; returns the process's exit code. */
+export async function serve({ config: file, dev }: ServeOptions): Promise<number> {
+  const loaded = loadConfig({ file, env: process.env, dev });
+  if (!loaded.ok) {
+    process.stderr.write(`${formatFaults(loaded.faults)}\n`);
+    return 1;
+  }
+  const log = createLog({ ...loaded.config.log, output: process.stdout });
+  const stopped = untilSignal(log);
+  const devMode = dev ? await prepareDev(loaded.config, (text) => process.stdout.write(text)) : undefined;
+  const config: Config = devMode?.config ?? loaded.config;
+
+  let app: App;
+  let addresses: AppAddresses;
+  try {
+    app = createApp(config, log);
+    addresses = await app.start();
+  } catch (error) {
+    log('fatal', 'keygate cannot start', { cause: describeStartFault(error) });
+    await devMode?.close();
+    return 1;
+  }
+  await devMode?.welcome(app.keys, addresses);
+
+  await stopped;
+  await app.drain();
+  await devMode?.close();
+  return 0;
+}
+
+/** The first signal drains; a second one ends the process at once, for whoever will not wait. */
+function untilSignal(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      signals += 1;
+      if (signals > 1) {
+        log('warn', 'stopped without waiting for requests in flight');
+        process.exit(128 + (signal === 'SIGINT' ? 2 : 15));
+      }
+      resolve();
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+function describeStartFault(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if ('code' in error && error.code === 'EADDRINUSE') {
+    return `${error.message}: another program has this port. Stop it, or set another address (listen.*, admin.address, ops.address).`;
+  }
+  return error.message;
+}

@@ -1,0 +1,31 @@
+import type { CacheObserver } from '../cache/observer.ts';
+import type { StoreObserver } from '../store/port.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What the cache tells, as metrics; what only an operator can mend, as log lines. */
+export function cacheObserver(metrics: Metrics, log: Log): CacheObserver {
+  return {
+    hit: (pool, aged) => metrics.cacheHits.inc({ pool, aged: String(aged) }),
+    miss: () => metrics.cacheMisses.inc(),
+    shed: () => metrics.cacheShed.inc(),
+    evicted: (pool) => metrics.cacheEvictions.inc({ pool }),
+    storeRead(outcome, seconds, error) {
+      metrics.storeReads.observe({ outcome }, seconds);
+      if (outcome === 'corrupt' || outcome === 'error') {
+        log('error', 'a key could not be read from the store; its senders get 503', { cause: error?.message });
+      }
+    },
+  };
+}
+
+export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
+  return {
+    feed(state, cause) {
+      metrics.feedUp.set(state === 'up' ? 1 : 0);
+      if (state === 'up') log('info', 'the change feed is being read');
+      else log('warn', 'the change feed is not being read; known keys are checked again as they age', { cause: cause?.message });
+    },
+    unreadable: (error) => log('error', 'a stored key cannot be read and is left out of lists', { cause: error.message }),
+  };
+}

@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+
+/** A real redis-server on 127.0.0.1 that can be broken in the ways that real ones break. */
+export interface TestRedis {
+  readonly port: number;
+  readonly url: string;
+  /** Runs one command on a connection of its own. */
+  command(name: string, ...args: (string | number)[]): Promise<unknown>;
+  /** Ends it at once, as a crash does. */
+  kill(): Promise<void>;
+  /** It goes on accepting connections and answers nothing. */
+  freeze(): void;
+  thaw(): void;
+  /** Starts it again on the same port, empty. */
+  restart(): Promise<void>;
+  /** Ends it for good and leaves nothing behind. */
+  stop(): Promise<void>;
+}
+
+const START_ATTEMPTS = 5;
+const START_TIMEOUT_MS = 10_000;
+
+export async function startRedis(): Promise<TestRedis> {
+  const directory = await mkdtemp(join(tmpdir(), 'keygate-redis-'));
+  const { port, server } = await startOnFreePort(directory);
+  let current = server;
+
+  async function kill(): Promise<void> {
+    if (current.exitCode !== null || current.signalCode !== null) return;
+    const exited = once(current, 'exit');
+    current.kill('SIGKILL'); // ends a frozen process too
+    await exited;
+  }
+
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    command: (name, ...args) => withClient(port, (client) => client.call(name, ...args)),
+    kill,
+    freeze: () => void current.kill('SIGSTOP'),
+    thaw: () => void current.kill('SIGCONT'),
+    async restart() {
+      await kill();
+      current = await startOn(port, directory);
+    },
+    async stop() {
+      await kill();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * Redis cannot choose a free port itself. Not one of those that the system hands out: while Redis is down its port could
+ * be given to another test, or to the very client that tries to connect, which would then talk to itself.
+ */
+async function startOnFreePort(directory: string): Promise<{ port: number; server: ChildProcess }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = randomInt(10_000, 32_000);
+    try {
+      return { port, server: await startOn(port, directory) };
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function startOn(port: number, directory: string): Promise<ChildProcess> {
+  const options = { port, bind: '127.0.0.1', dir: directory, save: '', appendonly: 'no', daemonize: 'no' };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const server = spawn('redis-server', args, { stdio: 'ignore' });
+  const failed = new Promise<never>((_, reject) => {
+    server.once('error', (cause) => reject(new Error('redis-server is not on the PATH: run test/support/install-redis.sh', { cause })));
+    server.once('exit', (code) => reject(new Error(`redis-server ended with ${code} on port ${port}`)));
+  });
+  const endWithTests = () => void server.kill('SIGKILL');
+  process.once('exit', endWithTests);
+  server.once('exit', () => process.off('exit', endWithTests));
+  try {
+    await Promise.race([untilItAnswers(port, server.pid), failed]);
+    return server;
+  } catch (error) {
+    server.kill('SIGKILL');
+    throw error;
+  }
+}
+
+/** It and not another server that has the port. */
+async function untilItAnswers(port: number, pid: number | undefined): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (Date.now() < deadline) {
+    try {
+      const info = await withClient(port, (client) => client.info('server'));
+      if (info.includes(`process_id:${pid}\r\n`)) return;
+    } catch {
+      // not yet
+    }
+    await delay(20);
+  }
+  throw new Error(`redis-server did not answer on port ${port}`);
+}
+
+async function withClient<T>(port: number, use: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
+  client.on('error', () => undefined); // the rejected command says it
+  try {
+    await client.connect();
+    return await use(client);
+  } finally {
+    client.disconnect();
+  }
+}

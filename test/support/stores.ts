@@ -1,0 +1,78 @@
+import { createHash, randomInt } from 'node:crypto';
+import { isKeyDigest } from '../../src/credential/digest.ts';
+import type { KeyDigest } from '../../src/credential/digest.ts';
+import type { KeyRecord } from '../../src/keys/record.ts';
+import type { ChangeObserver } from '../../src/store/port.ts';
+import { createRedisStore } from '../../src/store/redis/store.ts';
+import type { RedisStoreOptions } from '../../src/store/redis/store.ts';
+
+/** The digest of some key; the same text gives the same digest. */
+export function digestOf(text: string): KeyDigest {
+  const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
+  if (!isKeyDigest(digest)) throw new TypeError('a digest is not one');
+  return digest;
+}
+
+/** A live ingestion key, with an id and a digest of its own. */
+export function newRecord(fields: Partial<KeyRecord> = {}): KeyRecord {
+  const id = String(randomInt(2 ** 47));
+  return {
+    id,
+    kind: 'ingestion',
+    name: `key ${id}`,
+    digest: digestOf(id),
+    state: 'active',
+    createdAt: 1_000,
+    createdBy: 'a test',
+    revision: 1,
+    ...fields,
+  };
+}
+
+/** The record after it was revoked. */
+export function revoked(record: KeyRecord, revokedAt: number): KeyRecord {
+  return { ...record, state: 'revoked', revokedAt, revokedBy: 'a test', revision: record.revision + 1 };
+}
+
+/** A Redis store with the timeouts of the default configuration. */
+export function openRedisStore(url: string, options: Partial<RedisStoreOptions> = {}) {
+  return createRedisStore({
+    url,
+    prefix: 'test',
+    connectTimeoutMs: 2_000,
+    commandTimeoutMs: 100,
+    socketTimeoutMs: 1_000,
+    ...options,
+  });
+}
+
+/** Notes what a watch reports, and lets a test wait for it. */
+export interface Witness extends ChangeObserver {
+  readonly seen: readonly (KeyDigest | 'gap')[];
+  /** Resolves once `count` reports have come in all. */
+  until(count: number): Promise<readonly (KeyDigest | 'gap')[]>;
+}
+
+export function createWitness(): Witness {
+  const seen: (KeyDigest | 'gap')[] = [];
+  const waiting = new Set<() => void>();
+  function note(what: KeyDigest | 'gap'): void {
+    seen.push(what);
+    for (const check of waiting) check();
+  }
+  return {
+    seen,
+    changed: note,
+    gap: () => note('gap'),
+    until: (count) =>
+      new Promise((resolve) => {
+        const check = () => {
+          if (seen.length < count) return;
+          waiting.delete(check);
+          resolve([...seen]);
+        };
+        waiting.add(check);
+        check();
+      }),
+  };
+}
