@@ -1,0 +1,142 @@
+import { createSecureContext } from 'node:tls';
+import { nameOf, optionsBelow, type SectionOption } from './describe.ts';
+import type { Config } from './schema.ts';
+import { valueAt } from './tree.ts';
+import { type ReadFile, readFault } from './yaml-file.ts';
+
+/** A fault that no single option shows: it takes two of them, or a look at the file that one names. */
+export interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  /** The other options that are part of it. If one of them is faulty itself, this problem may only be a consequence. */
+  readonly others?: readonly string[];
+}
+
+export interface CrossFieldContext {
+  readonly root: SectionOption;
+  readonly readFile: ReadFile;
+  /** In dev mode a built-in collector stands in for one that is not configured. */
+  readonly dev: boolean;
+}
+
+export function crossFieldProblems(config: Config, { root, readFile, dev }: CrossFieldContext): readonly Problem[] {
+  return [
+    ...unreadableFiles(config, root, readFile),
+    ...unusableTls(config, readFile),
+    ...sharedAddresses(config, root),
+    ...(dev ? [] : missingUpstream(config)),
+    ...contradictoryStores(config, root),
+    ...repeatedPeppers(config),
+  ];
+}
+
+function unreadableFiles(config: Config, root: SectionOption, readFile: ReadFile): Problem[] {
+  return optionsBelow(root).flatMap(({ path, mustExist }) => {
+    const file = mustExist ? valueAt(config, path) : null;
+    if (typeof file !== 'string') return [];
+    try {
+      readFile(file);
+      return [];
+    } catch (error) {
+      return [{ path, message: `must be a file that can be read: it ${readFault(error)}` }];
+    }
+  });
+}
+
+function unusableTls({ listen, upstream }: Config, readFile: ReadFile): Problem[] {
+  const identities = [
+    { at: ['listen', 'grpc', 'tls'], tls: listen.grpc.tls },
+    { at: ['listen', 'http', 'tls'], tls: listen.http.tls },
+    { at: ['upstream', 'tls'], tls: upstream.tls },
+  ];
+  return identities.flatMap(({ at, tls }): Problem[] => {
+    if (tls === null || (tls.cert === null && tls.key === null)) return [];
+    if (tls.cert === null) return [{ path: [...at, 'cert'], message: 'must be set, because key is' }];
+    if (tls.key === null) return [{ path: [...at, 'key'], message: 'must be set, because cert is' }];
+    const files = readBoth(tls.cert, tls.key, readFile);
+    const fault = files && tlsFault(files);
+    if (fault === undefined) return [];
+    const message = `must be a PEM certificate that belongs to the PEM private key in key; TLS says: ${fault}`;
+    return [{ path: [...at, 'cert'], message, others: [nameOf([...at, 'key'])] }];
+  });
+}
+
+/** Undefined if one cannot be read, which is said elsewhere. */
+function readBoth(cert: string, key: string, readFile: ReadFile): { cert: string; key: string } | undefined {
+  try {
+    return { cert: readFile(cert), key: readFile(key) };
+  } catch {
+    return undefined;
+  }
+}
+
+function tlsFault(identity: { cert: string; key: string }): string | undefined {
+  try {
+    createSecureContext(identity);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) return 'unknown cause';
+    return 'reason' in error ? String(error.reason) : error.message;
+  }
+}
+
+const ANY_HOST: ReadonlySet<string> = new Set(['0.0.0.0', '[::]']);
+
+/** A port of 0 is a new one each time; an address of all interfaces takes the port from every single one. */
+function sharedAddresses(config: Config, root: SectionOption): Problem[] {
+  const listening = optionsBelow(root)
+    .filter((option) => option.listens)
+    .map(({ path, name }) => {
+      const address = String(valueAt(config, path));
+      const colon = address.lastIndexOf(':');
+      return { path, name, address, host: address.slice(0, colon), port: address.slice(colon + 1) };
+    });
+  return listening.flatMap(({ path, host, port }, index) => {
+    const other = listening
+      .slice(0, index)
+      .find((one) => one.port === port && (one.host === host || ANY_HOST.has(one.host) || ANY_HOST.has(host)));
+    if (other === undefined || port === '0') return [];
+    return [
+      { path, message: `must be an address of its own: ${other.name} is ${other.address}`, others: [other.name] },
+    ];
+  });
+}
+
+function missingUpstream({ upstream }: Config): Problem[] {
+  if (upstream.grpc !== null || upstream.http !== null) return [];
+  const message =
+    'must name the collector: set upstream.grpc, such as http://collector:4317, or upstream.http, or both';
+  return [{ path: ['upstream'], message, others: ['upstream.grpc', 'upstream.http'] }];
+}
+
+/** The default path of sqlite may stand beside redis: it is what config/keygate.yaml, copied and added to, says. */
+function contradictoryStores({ store: { redis, sqlite } }: Config, root: SectionOption): Problem[] {
+  if (redis === null) return [];
+  const problems: Problem[] = [];
+  const defaultPath = optionsBelow(root).find(({ name }) => name === 'store.sqlite.path')?.defaultValue;
+  if (sqlite.path !== defaultPath) {
+    const message = 'must not be set beside store.redis: keys are kept in one of them. Remove the other';
+    problems.push({ path: ['store', 'sqlite', 'path'], message, others: ['store.redis'] });
+  }
+  if (redis.ca !== null && !redis.url.startsWith('rediss:')) {
+    const message = 'must not be set unless url begins with rediss://: without TLS no certificate is checked';
+    problems.push({ path: ['store', 'redis', 'ca'], message, others: ['store.redis.url'] });
+  }
+  if (redis.socketTimeout < redis.commandTimeout) {
+    const message = 'must not be shorter than commandTimeout';
+    problems.push({ path: ['store', 'redis', 'socketTimeout'], message, others: ['store.redis.commandTimeout'] });
+  }
+  return problems;
+}
+
+function repeatedPeppers({ keys: { pepper, previousPeppers } }: Config): Problem[] {
+  const ids = new Set(pepper === null ? [] : [pepper.id]);
+  return previousPeppers.flatMap(({ id }, index) => {
+    if (!ids.has(id)) {
+      ids.add(id);
+      return [];
+    }
+    const message = 'must be an id that no other pepper has';
+    return [{ path: ['keys', 'previousPeppers', index, 'id'], message, others: ['keys.pepper'] }];
+  });
+}

@@ -1,0 +1,295 @@
+import { z } from 'zod';
+import { duration, size } from './units.ts';
+import { address, filePath, headerName, inputFile, label, secret, target } from './values.ts';
+
+/**
+ * Every option of Keygate: its name, its type and bounds, its default, and what it is for. The annotated
+ * config/keygate.yaml, docs/config.md, the editor schema and the environment names all derive from this declaration.
+ */
+
+const serverTls = z
+  .strictObject({
+    cert: inputFile.describe('PEM file with the certificate chain.').meta({ examples: ['/etc/keygate/tls.crt'] }),
+    key: inputFile.describe('PEM file with the private key.').meta({ examples: ['/etc/keygate/tls.key'] }),
+    clientCa: inputFile
+      .nullable()
+      .default(null)
+      .describe(
+        'PEM file of the authorities whose client certificates are verified. A client without one is still served.',
+      ),
+  })
+  .nullable()
+  .default(null)
+  .describe(
+    'TLS 1.2 or newer, with ALPN h2 and http/1.1. Without it the port speaks plaintext, which the gRPC exporter of ' +
+      'an OpenTelemetry Collector refuses when it uses bearertokenauth.',
+  );
+
+const listen = z
+  .strictObject({
+    grpc: z
+      .strictObject({
+        address: address.default('0.0.0.0:4317').describe('Where OTLP/gRPC is taken.'),
+        tls: serverTls,
+      })
+      .prefault({})
+      .describe('The port for OTLP/gRPC.'),
+    http: z
+      .strictObject({
+        address: address.default('0.0.0.0:4318').describe('Where OTLP/HTTP is taken.'),
+        tls: serverTls,
+      })
+      .prefault({})
+      .describe('The port for OTLP/HTTP.'),
+  })
+  .prefault({})
+  .describe('The ports that senders use. Each recognises HTTP/1.1 and HTTP/2.');
+
+const admin = z
+  .strictObject({
+    address: address
+      .default('127.0.0.1:7070')
+      .describe('Where the admin API listens. It asks for service tokens; keep it off public networks all the same.'),
+  })
+  .prefault({})
+  .describe('The REST API that manages keys and tokens.');
+
+const ops = z
+  .strictObject({
+    address: address
+      .default('0.0.0.0:9464')
+      .describe('Where /metrics, /livez and /readyz are served. They never need a key.'),
+  })
+  .prefault({})
+  .describe('Metrics and health.');
+
+const upstream = z
+  .strictObject({
+    grpc: target
+      .nullable()
+      .default(null)
+      .describe(
+        'The collector that OTLP/gRPC goes to, such as http://collector:4317. null: this protocol is not relayed.',
+      ),
+    http: target
+      .nullable()
+      .default(null)
+      .describe(
+        'The collector that OTLP/HTTP goes to, such as http://collector:4318. null: this protocol is not relayed.',
+      ),
+    tls: z
+      .strictObject({
+        ca: inputFile
+          .nullable()
+          .default(null)
+          .describe('PEM file of the authorities that may sign the collector’s certificate. null: the system’s.'),
+        cert: inputFile
+          .nullable()
+          .default(null)
+          .describe('PEM file with the client certificate that the collector asks for.'),
+        key: inputFile.nullable().default(null).describe('PEM file with the private key of that certificate.'),
+      })
+      .prefault({})
+      .describe('How https:// collectors are spoken to.'),
+    timeout: duration('100ms', '10m')
+      .prefault('30s')
+      .describe('The longest a request may wait for the collector. A client’s own shorter deadline wins.'),
+  })
+  .prefault({})
+  .describe('The collector behind the gateway. Set at least one of grpc and http.');
+
+const redis = z
+  .strictObject({
+    url: secret
+      .regex(/^rediss?:\/\/\S+$/, 'must be redis://[user:password@]host:port[/db], or rediss:// for TLS')
+      .describe('Where Redis is, and with which user and password.')
+      .meta({
+        form: '`redis://[user:password@]host:port[/db]`, or `rediss://` for TLS',
+        examples: ['redis://keygate:password@redis:6379/0'],
+      }),
+    ca: inputFile
+      .nullable()
+      .default(null)
+      .describe('PEM file of the authorities that may sign the certificate of a rediss:// store. null: the system’s.'),
+    prefix: label
+      .default('keygate')
+      .describe('Everything Keygate writes begins with this name in braces, so that gateways can share one Redis.'),
+    connectTimeout: duration('50ms', '30s').prefault('2s').describe('The longest a connection attempt may take.'),
+    commandTimeout: duration('10ms', '5s')
+      .prefault('100ms')
+      .describe('The longest a lookup may take; after that the sender gets 503 and retries.'),
+    socketTimeout: duration('100ms', '1m')
+      .prefault('1s')
+      .describe('A connection that is silent this long while an answer is due is replaced.'),
+  })
+  .nullable()
+  .default(null)
+  .describe('Keys in Redis, shared by all gateways that use it. Takes the place of sqlite.');
+
+const store = z
+  .strictObject({
+    redis,
+    sqlite: z
+      .strictObject({
+        path: filePath.default('./data/keygate.db').describe('The database file; it is created if it is not there.'),
+      })
+      .prefault({})
+      .describe('Keys in a file: what is used unless redis is set. Good for one machine.'),
+    tombstones: duration('1h', '365d')
+      .prefault('30d')
+      .describe('How long revoked and expired keys are remembered, so that their senders are told which it was.'),
+  })
+  .prefault({})
+  .describe('Where keys are kept.');
+
+const pepper = z.strictObject({
+  id: label.describe('Names this pepper; it is stored beside each digest.').meta({ examples: ['2026'] }),
+  secret: secret
+    .min(16, 'must have at least 16 characters')
+    .describe('The pepper itself. Keep it outside the store and its backups.')
+    .meta({ examples: ['at-least-16-random-characters'] }),
+});
+
+const receiverKey = z.strictObject({
+  name: z
+    .string()
+    .min(1, 'must not be empty')
+    .max(100, 'must have at most 100 characters')
+    .describe('What logs, metrics and the collector call this key.')
+    .meta({ examples: ['legacy-agents'] }),
+  key: secret
+    .nullable()
+    .default(null)
+    .describe('The key itself: at most 512 visible characters, without spaces and commas. Set this or keyFile.'),
+  keyFile: inputFile
+    .nullable()
+    .default(null)
+    .describe('A file that holds the key.')
+    .meta({ examples: ['/run/secrets/legacy-agents'] }),
+  tenant: z
+    .string()
+    .min(1, 'must not be empty')
+    .nullable()
+    .default(null)
+    .describe('Sent to the collector as x-keygate-tenant.'),
+});
+
+const keys = z
+  .strictObject({
+    pepper: pepper
+      .nullable()
+      .default(null)
+      .describe('With a pepper, keys are stored as HMAC-SHA-256 instead of SHA-256: a stolen store alone is useless.'),
+    previousPeppers: z
+      .array(pepper)
+      .max(8)
+      .default([])
+      .describe('Peppers that older keys were stored with. Remove one when no key of its time is left.'),
+    receiverKeys: z
+      .array(receiverKey)
+      .max(1_000)
+      .default([])
+      .describe('Receiver API keys: they are set here, known without the store, and never expire.'),
+    schemes: z
+      .array(
+        z
+          .string()
+          .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'must be one word without spaces')
+          .refine((scheme) => scheme.toLowerCase() !== 'basic', 'must not be Basic, which basicUsers is about')
+          .meta({ form: 'one word' }),
+      )
+      .max(16)
+      .default(['StackState', 'SUSEObservability', 'ApiKey', 'Bearer'])
+      .describe('The words allowed before the key in Authorization, in any case.'),
+    bareAuthorization: z
+      .boolean()
+      .default(false)
+      .describe('Also take "Authorization: <key>" without a word before the key.'),
+    basicUsers: z
+      .array(
+        z
+          .string()
+          .regex(/^[^:]{1,100}$/, 'must be 1 to 100 characters without a colon')
+          .meta({ form: 'a user name' }),
+      )
+      .max(16)
+      .default(['apikey', 'groundcover'])
+      .describe('User names that may carry a key as the password of Basic authorization.'),
+    carriers: z
+      .array(headerName)
+      .max(16)
+      .default(['x-api-key', 'apikey', 'sts-api-key'])
+      .describe('Headers, besides Authorization, that hold a key and nothing else.'),
+  })
+  .prefault({})
+  .describe('How keys are sent and stored.');
+
+const cache = z
+  .strictObject({
+    maxKeys: z.int().min(100).max(10_000_000).default(100_000).describe('How many known keys are remembered.'),
+    maxUnknown: z
+      .int()
+      .min(100)
+      .max(10_000_000)
+      .default(10_000)
+      .describe('How many unknown keys are remembered, apart from the known ones.'),
+    freshFor: duration('1s', '1h')
+      .prefault('1m')
+      .describe('A key older than this is looked up again in the background and goes on being answered from memory.'),
+    staleFor: duration('0s', '24h')
+      .prefault('1h')
+      .describe('How long known keys are answered from memory while the store is away.'),
+    unknownFor: duration('100ms', '1m')
+      .prefault('5s')
+      .describe('How long an unknown key is refused from memory. Creating it ends that at once.'),
+    maxLookups: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(1_000)
+      .describe('How many store lookups may be under way at once; above it senders get 503 and retry.'),
+  })
+  .prefault({})
+  .describe('The in-process cache in front of the store.');
+
+const limits = z
+  .strictObject({
+    maxBody: size('1KiB', '1GiB').prefault('64MiB').describe('The largest request body, as sent (compressed).'),
+    maxHeaderBytes: size('1KiB', '256KiB').prefault('16KiB').describe('The largest request head.'),
+    maxHeaders: z.int().min(16).max(1_000).default(100).describe('The most header fields of a request.'),
+    headersTimeout: duration('100ms', '2m')
+      .prefault('10s')
+      .describe('The longest a connection may take to send a request head.'),
+    bodyTimeout: duration('1s', '1h').prefault('2m').describe('The longest a request may take to send its body.'),
+    idleTimeout: duration('1s', '24h')
+      .prefault('5m')
+      .describe('A connection without requests is closed after this; keep it above the senders’ export interval.'),
+    maxConnections: z.int().min(1).max(1_000_000).default(10_000).describe('The most connections of each data port.'),
+    maxStreams: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(250)
+      .describe('The most concurrent requests of one HTTP/2 connection.'),
+    drainTimeout: duration('0s', '10m')
+      .prefault('30s')
+      .describe('How long requests in flight may take to finish after SIGTERM.'),
+  })
+  .prefault({})
+  .describe('Bounds on what senders may use.');
+
+const log = z
+  .strictObject({
+    level: z
+      .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+      .default('info')
+      .describe('The least severe lines that are written.'),
+    format: z.enum(['auto', 'json', 'text']).default('auto').describe('auto: text on a terminal, JSON otherwise.'),
+  })
+  .prefault({})
+  .describe('Logs go to standard output.');
+
+export const configSchema = z.strictObject({ listen, admin, ops, upstream, store, keys, cache, limits, log });
+
+/** A validated configuration: durations in milliseconds, sizes in bytes, nothing optional by accident. */
+export type Config = z.output<typeof configSchema>;

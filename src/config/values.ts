@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+/**
+ * The kinds of values that options have, besides numbers and the quantities of units.ts. Faults begin with "must". The
+ * metadata is read by describe.ts: `form` is how documentation names the kind, the others say how the value is treated.
+ */
+
+/** Where a server listens. */
+export const address = z
+  .string()
+  .regex(
+    /^(?:\[[0-9A-Fa-f:.]+\]|[^:\s/[\]]+):(?:0|[1-9][0-9]{0,4})$/,
+    'must be host:port, such as 127.0.0.1:4317 or [::]:4317',
+  )
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'must have a port from 0 to 65535')
+  .meta({ form: '`host:port`', listens: true });
+
+/** A file that may be created later. */
+export const filePath = z.string().min(1, 'must be the path of a file').meta({ form: 'the path of a file' });
+
+/** A file that is read when Keygate starts. */
+export const inputFile = filePath.meta({ mustExist: true });
+
+export const headerName = z
+  .string()
+  .regex(/^[a-z0-9-]{1,64}$/, 'must be a header name in lower case: 1 to 64 letters, digits and hyphens')
+  .meta({ form: 'a header name in lower case' });
+
+/** A collector: a scheme, a host and a port. Paths are the protocol's own. */
+export const target = z
+  .string()
+  .refine(
+    (text) => /^https?:\/\/[^\s/?#@]+\/?$/.test(text) && URL.canParse(text),
+    'must be http://host:port or https://host:port, without user, path or query',
+  )
+  .meta({ form: '`http://host:port` or `https://host:port`' });
+
+/** A short name that goes into digests and store keys as it is. */
+export const label = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 letters, digits, ".", "_" or "-"')
+  .meta({ form: '1 to 64 letters, digits, `.`, `_` or `-`' });
+
+/** Printed nowhere, and also taken from a file that <NAME>_FILE names: see environment.ts. */
+export const secret = z.string().min(1, 'must not be empty').meta({ secret: true });

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { generate } from 'selfsigned';
+import { stringify } from 'yaml';
+import { createKeyText } from '../../../src/credential/key-text.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { filesOf } from '../../support/config-files.ts';
+
+const UPSTREAM = { grpc: 'http://collector:4317' };
+const files: Record<string, string> = { '/ca.pem': 'authorities' };
+
+before(async () => {
+  for (const name of ['one', 'two']) {
+    const pems = await generate([{ name: 'commonName', value: name }], { keySize: 2048 });
+    files[`/${name}.crt`] = pems.cert;
+    files[`/${name}.key`] = pems.private;
+  }
+});
+
+function load(config: object, dev = false) {
+  const readFile = filesOf({ ...files, 'keygate.yaml': stringify({ upstream: UPSTREAM, ...config }) });
+  return loadConfig({ file: 'keygate.yaml', env: {}, readFile, dev });
+}
+
+function faultsOf(config: object): string[] {
+  const result = load(config);
+  return result.ok ? [] : result.faults.map(({ path, message }) => `${path} ${message}`);
+}
+
+test('a certificate and its key are taken', () => {
+  const tls = { cert: '/one.crt', key: '/one.key', clientCa: '/ca.pem' };
+  assert.deepEqual(faultsOf({ listen: { grpc: { tls }, http: { tls } } }), []);
+});
+
+test('a certificate that does not belong to its key is a fault', () => {
+  assert.deepEqual(faultsOf({ listen: { grpc: { tls: { cert: '/one.crt', key: '/two.key' } } } }), [
+    'listen.grpc.tls.cert must be a PEM certificate that belongs to the PEM private key in key; ' +
+      'TLS says: key values mismatch',
+  ]);
+});
+
+test('every file that is not there is named', () => {
+  const config = {
+    listen: { grpc: { tls: { cert: '/no.crt', key: '/no.key', clientCa: '/no.ca' } } },
+    upstream: { ...UPSTREAM, tls: { ca: '/no.upstream' } },
+    store: { redis: { url: 'rediss://redis:6379', ca: '/no.redis' } },
+    keys: { receiverKeys: [{ name: 'a', keyFile: '/no.receiver' }] },
+  };
+  const message = 'must be a file that can be read: it does not exist';
+  assert.deepEqual(faultsOf(config).toSorted(), [
+    `keys.receiverKeys[0].keyFile ${message}`,
+    `listen.grpc.tls.cert ${message}`,
+    `listen.grpc.tls.clientCa ${message}`,
+    `listen.grpc.tls.key ${message}`,
+    `store.redis.ca ${message}`,
+    `upstream.tls.ca ${message}`,
+  ]);
+});
+
+test('a client certificate for the collector and its key are set together', () => {
+  const upstreamWith = (tls: object) => ({ upstream: { grpc: 'https://collector:4317', tls } });
+  assert.deepEqual(faultsOf(upstreamWith({ cert: '/one.crt', key: '/one.key' })), []);
+  assert.deepEqual(faultsOf(upstreamWith({ cert: '/one.crt' })), ['upstream.tls.key must be set, because cert is']);
+  assert.deepEqual(faultsOf(upstreamWith({ key: '/one.key' })), ['upstream.tls.cert must be set, because key is']);
+});
+
+test('a gateway needs an upstream for at least one protocol', () => {
+  assert.deepEqual(faultsOf({ upstream: {} }), [
+    'upstream must name the collector: set upstream.grpc, such as http://collector:4317, or upstream.http, or both',
+  ]);
+  assert.deepEqual(faultsOf({ upstream: { http: 'http://collector:4318' } }), []);
+  assert.equal(load({ upstream: {} }, true).ok, true);
+});
+
+test('an upstream that is faulty is not also missing', () => {
+  assert.deepEqual(faultsOf({ upstream: { grpc: 'collector:4317' } }), [
+    'upstream.grpc must be http://host:port or https://host:port, without user, path or query',
+  ]);
+});
+
+test('two servers cannot listen on one address, nor on one port if either takes all interfaces', () => {
+  const ports = (grpc: string, http: string) =>
+    faultsOf({ listen: { grpc: { address: grpc }, http: { address: http } } });
+  const message = (address: string) => [
+    `listen.http.address must be an address of its own: listen.grpc.address is ${address}`,
+  ];
+  assert.deepEqual(ports('127.0.0.1:5000', '127.0.0.1:5000'), message('127.0.0.1:5000'));
+  assert.deepEqual(ports('0.0.0.0:5000', '127.0.0.1:5000'), message('0.0.0.0:5000'));
+  assert.deepEqual(ports('127.0.0.1:5000', '[::]:5000'), message('127.0.0.1:5000'));
+  assert.deepEqual(ports('127.0.0.1:5000', '127.0.0.2:5000'), []);
+  assert.deepEqual(ports('127.0.0.1:0', '127.0.0.1:0'), []);
+});
+
+test('keys are kept in Redis or in a file of one’s choice, not in both', () => {
+  const redis = { url: 'redis://redis:6379' };
+  assert.deepEqual(faultsOf({ store: { redis, sqlite: { path: '/var/lib/keygate.db' } } }), [
+    'store.sqlite.path must not be set beside store.redis: keys are kept in one of them. Remove the other',
+  ]);
+  assert.deepEqual(faultsOf({ store: { redis, sqlite: { path: './data/keygate.db' } } }), []);
+  assert.deepEqual(faultsOf({ store: { redis } }), []);
+});
+
+test('Redis options that would have no effect are faults', () => {
+  assert.deepEqual(faultsOf({ store: { redis: { url: 'redis://redis:6379', ca: '/ca.pem' } } }), [
+    'store.redis.ca must not be set unless url begins with rediss://: without TLS no certificate is checked',
+  ]);
+  const times = { commandTimeout: '2s', socketTimeout: '1s' };
+  assert.deepEqual(faultsOf({ store: { redis: { url: 'redis://redis:6379', ...times } } }), [
+    'store.redis.socketTimeout must not be shorter than commandTimeout',
+  ]);
+});
+
+test('peppers have ids of their own', () => {
+  const pepper = (id: string) => ({ id, secret: `sixteen-and-more-${id}` });
+  const keys = { pepper: pepper('c'), previousPeppers: [pepper('b'), pepper('c'), pepper('b')] };
+  assert.deepEqual(faultsOf({ keys }), [
+    'keys.previousPeppers[1].id must be an id that no other pepper has',
+    'keys.previousPeppers[2].id must be an id that no other pepper has',
+  ]);
+});
+
+test('a receiver key in a file becomes a receiver key in the configuration', () => {
+  files['/run/agents'] = 'key-of-the-agents\n';
+  const result = load({ keys: { receiverKeys: [{ name: 'agents', keyFile: '/run/agents' }] } });
+  assert.deepEqual(result.ok && result.config.keys.receiverKeys, [
+    { name: 'agents', key: 'key-of-the-agents', keyFile: '/run/agents', tenant: null },
+  ]);
+});
+
+test('receiver keys have one key each, of the form that requests can carry, and a name of their own', () => {
+  files['/run/two-lines'] = 'first\nsecond\n';
+  files['/run/same'] = 'k1\n';
+  const receiverKeys = [
+    { name: 'a', key: 'k1' },
+    { name: 'a', key: 'k2' },
+    { name: 'b' },
+    { name: 'c', key: 'k3', keyFile: '/run/same' },
+    { name: 'd', key: 'k 4' },
+    { name: 'e', key: 'k,5' },
+    { name: 'f', key: 'x'.repeat(513) },
+    { name: 'g', keyFile: '/run/two-lines' },
+    { name: 'h', keyFile: '/run/same' },
+    { name: 'i', key: `${createKeyText('ingestion')}x` },
+    { name: 'j', key: createKeyText('ingestion') },
+    { name: 'k', key: 'x'.repeat(512) },
+  ];
+  const form = 'must be 1 to 512 visible ASCII characters, without spaces and commas';
+  assert.deepEqual(faultsOf({ keys: { receiverKeys } }), [
+    'keys.receiverKeys[1].name must be a name that no other receiver key has',
+    'keys.receiverKeys[2].key must be set, or keyFile in its place; not both',
+    'keys.receiverKeys[3].key must be set, or keyFile in its place; not both',
+    `keys.receiverKeys[4].key ${form}`,
+    `keys.receiverKeys[5].key ${form}`,
+    `keys.receiverKeys[6].key ${form}`,
+    `keys.receiverKeys[7].keyFile ${form} (the text in the file)`,
+    'keys.receiverKeys[8].keyFile must be a key that no other receiver key has (the text in the file)',
+    'keys.receiverKeys[9].key must be the whole key: it looks like a generated one whose checksum is wrong',
+  ]);
+});
