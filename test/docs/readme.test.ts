@@ -18,11 +18,7 @@ test('every command that the README shows for the CLI works as it is written', a
   assert.ok(commands.length >= 4, 'the README has lost its commands');
   const directory = await mkdtemp(join(tmpdir(), 'keygate-readme-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  const env = {
-    ...process.env,
-    KEYGATE_STORE_SQLITE_PATH: join(directory, 'keygate.db'),
-    KEYGATE_UPSTREAM_GRPC: 'http://collector:4317',
-  };
+  const env = { ...process.env, KEYGATE_STORE_SQLITE_PATH: join(directory, 'keygate.db') };
   const output: string[] = [];
   for (const command of commands) {
     const { stdout } = await promisify(execFile)('sh', ['-c', command], { cwd: root, env });
