@@ -140,13 +140,14 @@ export function createApp(config: Config, log: Log): App {
       observe: {
         changed: ({ action, what, id, name, by }) =>
           log('info', `${what} ${action}`, { change: action, key_id: id, key_name: name, actor: by }),
-        answered: ({ method, route, status, durationMs, caller, cause }) =>
+        answered: ({ method, route, status, durationMs, caller, cause, trackingKey }) =>
           log(status >= 500 ? 'warn' : 'debug', 'admin request', {
             method,
             route,
             status,
             duration_ms: durationMs,
             actor: caller,
+            tracking_key: trackingKey,
             cause: cause instanceof Error ? cause.message : undefined,
           }),
       },

@@ -1,0 +1,69 @@
+import type { IncomingMessage } from 'node:http';
+import type { z } from 'zod';
+import { errors } from './answer.ts';
+import type { Answer, ErrorStamp } from './answer.ts';
+
+/** Names and descriptions are short; anything near this is not a request for a key. */
+export const MAX_BODY_BYTES = 64 * 1024;
+
+export type Parsed<T> = { readonly value: T } | { readonly refused: Answer };
+
+/** Takes the JSON body of a request, and says everything that is wrong with it at once. */
+export async function readBody<T>(
+  stamp: ErrorStamp,
+  request: IncomingMessage,
+  schema: z.ZodType<T>,
+): Promise<Parsed<T>> {
+  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type !== 'application/json') {
+    const message = 'The body must be JSON: send it with "Content-Type: application/json".';
+    return { refused: errors(stamp, 415, 'UnsupportedMediaType', [message]) };
+  }
+  const bytes = await readAll(request);
+  if (bytes === 'too large') {
+    const message = `The body is larger than ${MAX_BODY_BYTES} bytes.`;
+    // The rest of the body is not read, so nothing more can be understood on this connection.
+    return { refused: { ...errors(stamp, 413, 'PayloadTooLarge', [message]), headers: { connection: 'close' } } };
+  }
+  if (bytes === 'cut short') return { refused: errors(stamp, 400, 'InvalidRequest', ['The body ended early.']) };
+  const value = parseJson(bytes);
+  if (value === undefined) {
+    return { refused: errors(stamp, 400, 'InvalidRequest', ['The body is not valid JSON.']) };
+  }
+  return check(stamp, schema, value);
+}
+
+/** Reports each fault with the path of the field that it is about. */
+export function check<T>(stamp: ErrorStamp, schema: z.ZodType<T>, value: unknown): Parsed<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return { value: result.data };
+  const faults = result.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
+  return { refused: errors(stamp, 400, 'InvalidRequest', faults) };
+}
+
+async function readAll(request: IncomingMessage): Promise<Buffer | 'too large' | 'cut short'> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return 'too large';
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    // Leaving the loop must not destroy the socket, on which the refusal still has to go out.
+    const stream: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size > MAX_BODY_BYTES) return 'too large';
+      chunks.push(chunk);
+    }
+  } catch {
+    return 'cut short';
+  }
+  return Buffer.concat(chunks);
+}
+
+/** JSON has no undefined, so it can stand for "not JSON". The parser's own words quote the body, so they go nowhere. */
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

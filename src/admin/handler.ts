@@ -1,0 +1,142 @@
+import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
+import type { Gate } from '../gate.ts';
+import type { KeyRecord } from '../keys/record.ts';
+import type { KeyService } from '../keys/service.ts';
+import { answerTo, errors, forbidden, notLetIn } from './answer.ts';
+import type { Answer } from './answer.ts';
+import { createOperations, nameOf } from './operations.ts';
+import type { AdminChange } from './operations.ts';
+import { permissionsOf } from './roles.ts';
+import { createRouter } from './route.ts';
+import type { Access } from './route.ts';
+import { createRoutes } from './routes.ts';
+import type { ServerInfo } from './schemas.ts';
+
+/** What an admin request came to. Neither the request's body nor its credential is in here. */
+export interface AdminRequest {
+  readonly method: string;
+  /** The route's template, so that ids and wrong paths do not multiply; absent when there is no such route. */
+  readonly route?: string;
+  readonly status: number;
+  readonly durationMs: number;
+  /** Name and id of the service token that was used, when it was valid. */
+  readonly caller?: string;
+  /** Why a 5xx was answered. */
+  readonly cause?: unknown;
+  /** The name under which the caller was told of the fault. */
+  readonly trackingKey?: string;
+}
+
+export interface AdminObserver {
+  readonly changed: (change: AdminChange) => void;
+  readonly answered: (request: AdminRequest) => void;
+}
+
+export interface AdminHandlerOptions {
+  /** Its credential reader must know the schemes ApiKey and Bearer and the header x-api-key. */
+  readonly gate: Gate;
+  readonly service: KeyService;
+  readonly serverInfo: ServerInfo;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly observe: AdminObserver;
+}
+
+/** For http.createServer: requests here are small, so whoever is slow is not a client of ours. */
+export const ADMIN_SERVER_OPTIONS = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+} as const satisfies ServerOptions;
+
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** The admin API: finds the route, asks the gate who is calling, does what the route says, answers in JSON. */
+export function createAdminHandler({ gate, service, serverInfo, now, observe }: AdminHandlerOptions): RequestHandler {
+  const operations = createOperations({ gate, service, now, changed: observe.changed });
+  const findRoute = createRouter(createRoutes(operations, serverInfo));
+  const stamp = { now };
+
+  type Entry = { readonly caller: KeyRecord | undefined } | { readonly refused: Answer };
+
+  async function letIn(request: IncomingMessage, access: Access): Promise<Entry> {
+    if (access === 'public') return { caller: undefined };
+    const { decision } = await gate.judge(request.rawHeaders, { to: 'manage' });
+    if (decision.verdict === 'refuse') return { refused: notLetIn(stamp, decision.reason) };
+    const caller = decision.key;
+    const roles = caller.roles ?? [];
+    if (access === 'token' || permissionsOf(roles).has(access)) return { caller };
+    const message = `This needs the permission ${access}, which the roles of this token (${roles.join(', ')}) do not give.`;
+    return { refused: forbidden(stamp, message) };
+  }
+
+  interface Outcome {
+    readonly answer: Answer;
+    readonly route?: string;
+    readonly caller?: KeyRecord | undefined;
+  }
+
+  async function answer(request: IncomingMessage): Promise<Outcome> {
+    const [path = '', search = ''] = (request.url ?? '').split('?', 2);
+    const match = findRoute(request.method ?? '', path);
+    if (match === undefined) {
+      return {
+        answer: errors(stamp, 404, 'NotFound', ['There is no such path. See /api/openapi.json for those there are.']),
+      };
+    }
+    if ('allowed' in match) {
+      const allow = match.allowed.join(', ');
+      const refusal = errors(stamp, 405, 'MethodNotAllowed', [`This path takes ${allow}.`]);
+      return { answer: { ...refusal, headers: { allow } } };
+    }
+    const { route, id } = match;
+    let caller: KeyRecord | undefined;
+    try {
+      const entry = await letIn(request, route.access);
+      if ('refused' in entry) return { answer: entry.refused, route: route.path };
+      caller = entry.caller;
+      const call = { request, id, query: new URLSearchParams(search), caller };
+      return { answer: await route.handle(call), route: route.path, caller };
+    } catch (error) {
+      return { answer: answerTo(stamp, error, route.invalidExpiry), route: route.path, caller };
+    }
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = now();
+    const { answer: said, route, caller } = await answer(request);
+    const trackingKey = send(response, said);
+    observe.answered({
+      method: request.method ?? '',
+      status: said.status,
+      durationMs: now() - startedAt,
+      ...(route !== undefined && { route }),
+      ...(caller !== undefined && { caller: nameOf(caller) }),
+      ...(said.cause !== undefined && { cause: said.cause }),
+      ...(trackingKey !== undefined && { trackingKey }),
+    });
+  }
+
+  return (request, response) => void serve(request, response);
+}
+
+/** Returns the tracking key that the caller was given, if any. */
+function send(response: ServerResponse, { status, body, headers }: Answer): string | undefined {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  response.writeHead(status, {
+    // Answers hold key names, and once in their lives the keys themselves.
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+    ...(status !== 204 && { 'content-length': Buffer.byteLength(text) }),
+    ...headers,
+  });
+  response.end(text);
+  return isTracked(body) ? body.trackingKey : undefined;
+}
+
+function isTracked(body: unknown): body is { readonly trackingKey: string } {
+  return typeof body === 'object' && body !== null && 'trackingKey' in body && typeof body.trackingKey === 'string';
+}

@@ -1,0 +1,81 @@
+/**
+ * What a service token may do through the admin API, role by role. docs/roles.md says the same in words; a test holds the
+ * two together.
+ */
+
+export const PERMISSIONS = {
+  'get-ingestion-api-keys': 'List ingestion API keys. The keys themselves are never shown.',
+  'create-ingestion-api-keys': 'Create ingestion API keys.',
+  'delete-ingestion-api-keys': 'Delete ingestion API keys: whoever sends with one is refused from then on.',
+  'authorize-ingestion-api-keys': 'Ask whether a given key may send, without sending anything.',
+  'get-service-tokens': 'List service tokens. The tokens themselves are never shown.',
+  'create-service-tokens': 'Create service tokens, with no more permissions than one has oneself.',
+  'delete-service-tokens': 'Delete service tokens.',
+} as const;
+
+export type Permission = keyof typeof PERMISSIONS;
+
+export const permissions = Object.keys(PERMISSIONS) as Permission[];
+
+interface Role {
+  readonly about: string;
+  readonly permissions: readonly Permission[];
+}
+
+/**
+ * The stackstate-* names are those of StackState, so that its token scripts work unchanged; there, too, only the admin
+ * role manages ingestion keys. A token without any of these permissions may still read /api/server/info.
+ */
+export const ROLES = {
+  admin: { about: 'Everything.', permissions },
+  'key-manager': {
+    about: 'Manages ingestion API keys, and no service tokens: for the automation that hands out keys.',
+    permissions: [
+      'get-ingestion-api-keys',
+      'create-ingestion-api-keys',
+      'delete-ingestion-api-keys',
+      'authorize-ingestion-api-keys',
+    ],
+  },
+  viewer: {
+    about: 'Sees which keys and tokens exist, and changes nothing.',
+    permissions: ['get-ingestion-api-keys', 'get-service-tokens'],
+  },
+  validator: {
+    about: 'Asks whether a key may send, and nothing else: for a collector that checks keys itself.',
+    permissions: ['authorize-ingestion-api-keys'],
+  },
+  'stackstate-admin': { about: 'The same as admin.', permissions },
+  'stackstate-power-user': { about: 'Known, but without permissions here, as in StackState.', permissions: [] },
+  'stackstate-k8s-troubleshooter': { about: 'Known, but without permissions here, as in StackState.', permissions: [] },
+  'stackstate-guest': { about: 'Known, but without permissions here, as in StackState.', permissions: [] },
+} as const satisfies Record<string, Role>;
+
+export type RoleName = keyof typeof ROLES;
+
+export const roleNames = Object.keys(ROLES) as RoleName[];
+
+export function isRoleName(text: string): text is RoleName {
+  return Object.hasOwn(ROLES, text);
+}
+
+/** All that these roles allow together. A role that is not known (any more) allows nothing. */
+export function permissionsOf(roles: readonly string[]): ReadonlySet<Permission> {
+  return new Set(roles.flatMap((role): readonly Permission[] => (isRoleName(role) ? ROLES[role].permissions : [])));
+}
+
+/**
+ * What the wanted roles allow and one's own do not. Giving that away would let whoever may create tokens create an
+ * administrator.
+ */
+export function permissionsLacking(own: readonly string[], wanted: readonly string[]): Permission[] {
+  const owned = permissionsOf(own);
+  return [...permissionsOf(wanted)].filter((permission) => !owned.has(permission));
+}
+
+/** What to tell someone who named roles that do not exist; nothing when all of them do. */
+export function unknownRolesFault(roles: readonly string[]): string | undefined {
+  const unknown = roles.filter((role) => !isRoleName(role));
+  if (unknown.length === 0) return undefined;
+  return `unknown role ${unknown.map((role) => `"${role}"`).join(', ')}: the roles are ${roleNames.join(', ')}`;
+}

@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import type { Answer } from './answer.ts';
+import { createOpenApiDocument } from './openapi.ts';
+import type { Operations } from './operations.ts';
+import type { Route } from './route.ts';
+import {
+  authorizeRequestSchema,
+  badRequestSchema,
+  createdServiceTokenSchema,
+  errorsResponseSchema,
+  generatedIngestionKeySchema,
+  ingestionKeySchema,
+  newIngestionKeySchema,
+  newServiceTokenSchema,
+  serverInfoSchema,
+  serverStatusSchema,
+  serviceTokenSchema,
+} from './schemas.ts';
+import type { ServerInfo } from './schemas.ts';
+
+const BAD_REQUEST = { description: 'The request is faulty; each fault is named.', schema: badRequestSchema };
+const NO_SUCH_ID = { description: 'There is no live key or token with this id.', schema: errorsResponseSchema };
+const NAME_TAKEN = { description: 'A live key or token has this name already.', schema: errorsResponseSchema };
+
+/** Every route of the admin API: its row says who may call it, what it does, and how the OpenAPI document shows it. */
+export function createRoutes(operations: Operations, serverInfo: ServerInfo): readonly Route[] {
+  const routes: readonly Route[] = [
+    {
+      method: 'GET',
+      path: '/api/security/ingestion/api_keys',
+      access: 'get-ingestion-api-keys',
+      operationId: 'getIngestionApiKeys',
+      summary: 'List ingestion API keys, without the keys themselves.',
+      answers: { 200: { description: 'All keys that were not deleted.', schema: z.array(ingestionKeySchema) } },
+      handle: operations.listIngestionKeys,
+    },
+    {
+      method: 'POST',
+      path: '/api/security/ingestion/api_keys',
+      access: 'create-ingestion-api-keys',
+      operationId: 'generateIngestionApiKey',
+      summary: 'Create an ingestion API key. The answer is the only place where it is ever shown.',
+      body: newIngestionKeySchema,
+      invalidExpiry: 'IngestionApiKeyInvalidExpiryError',
+      answers: {
+        200: { description: 'The new key.', schema: generatedIngestionKeySchema },
+        400: BAD_REQUEST,
+        409: NAME_TAKEN,
+      },
+      handle: operations.createIngestionKey,
+    },
+    {
+      method: 'DELETE',
+      path: '/api/security/ingestion/api_keys/{id}',
+      access: 'delete-ingestion-api-keys',
+      operationId: 'deleteIngestionApiKey',
+      summary: 'Delete an ingestion API key. Whoever sends with it is refused from then on.',
+      answers: { 204: { description: 'It is deleted.' }, 400: BAD_REQUEST, 404: NO_SUCH_ID },
+      handle: operations.deleteIngestionKey,
+    },
+    {
+      method: 'POST',
+      path: '/api/security/ingestion/authorize',
+      access: 'authorize-ingestion-api-keys',
+      operationId: 'authorizeIngestionApiKey',
+      summary: 'Ask whether a key may send.',
+      query: [
+        {
+          name: 'withReceiverKey',
+          description: 'true: Receiver API keys count as well.',
+          schema: z.boolean().default(false),
+        },
+      ],
+      body: authorizeRequestSchema,
+      answers: {
+        204: { description: 'The key may send.' },
+        400: BAD_REQUEST,
+        403: {
+          description: 'The key may not send (no body), or the caller may not ask (ErrorsResponse).',
+          schema: errorsResponseSchema,
+        },
+      },
+      handle: operations.authorize,
+    },
+    {
+      method: 'GET',
+      path: '/api/security/tokens',
+      access: 'get-service-tokens',
+      operationId: 'getServiceTokens',
+      summary: 'List service tokens, without the tokens themselves.',
+      answers: { 200: { description: 'All tokens that were not deleted.', schema: z.array(serviceTokenSchema) } },
+      handle: operations.listServiceTokens,
+    },
+    {
+      method: 'POST',
+      path: '/api/security/tokens',
+      access: 'create-service-tokens',
+      operationId: 'createNewServiceToken',
+      summary: 'Create a service token. The answer is the only place where it is ever shown.',
+      body: newServiceTokenSchema,
+      invalidExpiry: 'ServiceTokenInvalidExpiryError',
+      answers: {
+        200: { description: 'The new token.', schema: createdServiceTokenSchema },
+        400: BAD_REQUEST,
+        409: NAME_TAKEN,
+      },
+      handle: operations.createServiceToken,
+    },
+    {
+      method: 'DELETE',
+      path: '/api/security/tokens/{id}',
+      access: 'delete-service-tokens',
+      operationId: 'deleteServiceToken',
+      summary: 'Delete a service token. It opens nothing from then on.',
+      answers: { 204: { description: 'It is deleted.' }, 400: BAD_REQUEST, 404: NO_SUCH_ID },
+      handle: operations.deleteServiceToken,
+    },
+    {
+      method: 'GET',
+      path: '/api/server/info',
+      access: 'token',
+      operationId: 'serverInfo',
+      summary: 'What this server is. Any valid service token may ask: the cheapest way to try one.',
+      answers: { 200: { description: 'The server.', schema: serverInfoSchema } },
+      handle: () => ({ status: 200, body: serverInfo }),
+    },
+    {
+      method: 'GET',
+      path: '/api/server/status',
+      access: 'token',
+      operationId: 'serverStatus',
+      summary: 'Whether the admin API answers.',
+      answers: { 200: { description: 'It does.', schema: serverStatusSchema } },
+      handle: () => ({ status: 200, body: { status: 'OK', version: serverInfo.platformVersion } }),
+    },
+    {
+      method: 'GET',
+      path: '/api/openapi.json',
+      access: 'public',
+      operationId: 'openapi',
+      summary: 'This document.',
+      answers: { 200: { description: 'An OpenAPI 3.1 document.', schema: z.looseObject({}) } },
+      handle: (): Answer => ({ status: 200, body: createOpenApiDocument(routes, serverInfo.platformVersion) }),
+    },
+  ];
+  return routes;
+}

@@ -1,0 +1,121 @@
+import type { CliCommand } from './cli-command.ts';
+import { addCommand } from './command.ts';
+import { createAndShow } from './create-key.ts';
+import type { CreateFlags } from './create-key.ts';
+import { deleteAndTell } from './delete-key.ts';
+import type { DeleteFlags } from './delete-key.ts';
+import { does } from './session.ts';
+import type { Runtime } from './session.ts';
+import { formatExpiration, parseExpiration } from './values.ts';
+
+/** keygate ingestion-api-key create | list | delete */
+export function addIngestionApiKey(program: CliCommand, runtime: Runtime): void {
+  const group = addCommand(program, {
+    name: 'ingestion-api-key',
+    summary: 'Manage Ingestion API Keys',
+    description:
+      'Manage API Keys used by ingestion pipelines, means data (spans, metrics, logs an so on) send by STS Agent, OTel and so on.',
+  });
+  addCreate(group, runtime);
+  addList(group, runtime);
+  addDelete(group, runtime);
+}
+
+interface CreateIngestionKeyFlags extends CreateFlags {
+  readonly name: string;
+  readonly description?: string;
+  readonly expiration?: string;
+}
+
+function addCreate(group: CliCommand, runtime: Runtime): void {
+  const command = addCommand(group, {
+    name: 'create',
+    summary: 'Create a new Ingestion Api Key',
+    description:
+      "Creates a token and then returns it in the response, the token can't be obtained any more after that so store it in the safe space.",
+    examples: [
+      { about: 'create a key, and see it once', line: 'keygate ingestion-api-key create --name my-ingestion-api-key' },
+      {
+        about: 'create a key that is dead from 2030-12-31 00:00 UTC on',
+        line: 'keygate ingestion-api-key create --name ci --expiration 2030-12-31 --description "build agents"',
+      },
+      { about: 'keep the key out of the terminal', line: 'keygate ingestion-api-key create --name ci --file ./ci.key' },
+      {
+        about: 'take the key from a script',
+        line: "keygate ingestion-api-key create --name ci -o json | jq -r '.[].apiKey'",
+      },
+    ],
+    requiredFlags: ['name'],
+  })
+    .option('-n, --name <string>', 'Name of the API Key')
+    .option('--description <string>', 'Optional description of the API Key')
+    .option('--expiration <time>', 'Expiration date of the API Key')
+    .option('--file <string>', 'Write the key to this new file (mode 0600) instead of showing it');
+
+  does<CreateIngestionKeyFlags>(command, runtime, (session) => {
+    const { name, description, expiration } = session.flags;
+    const key = {
+      name,
+      ...(description !== undefined && description !== '' && { description }),
+      ...(expiration !== undefined && { expiration: parseExpiration(expiration) }),
+    };
+    return createAndShow(session, {
+      create: (admin) => admin.createIngestionKey(key),
+      secret: 'apiKey',
+      message: 'Ingestion API Key generated',
+      jsonKey: 'ingestion-api-key',
+    });
+  });
+}
+
+function addList(group: CliCommand, runtime: Runtime): void {
+  const command = addCommand(group, {
+    name: 'list',
+    summary: 'List Ingestion Api Keys',
+    description: 'Returns only metadata without a key itself.',
+    examples: [
+      { about: 'list the keys by name, dates in UTC', line: 'keygate ingestion-api-key list' },
+      {
+        about: 'find the id of a key in a script',
+        line: 'keygate ingestion-api-key list -o json | jq \'.[][] | select(.name == "ci").id\'',
+      },
+    ],
+  });
+  does(command, runtime, async ({ printer, withKeyAdmin }) => {
+    const keys = await withKeyAdmin((admin) => admin.listIngestionKeys());
+    if (printer.json) return printer.printJson({ 'ingestion-api-keys': keys });
+    const rows = keys.map(({ id, name, expiration, description = '-' }) => [
+      String(id),
+      name,
+      formatExpiration(expiration),
+      description,
+    ]);
+    printer.table({ header: ['id', 'name', 'expiration', 'description'], rows }, 'No ingestion api keys found.');
+  });
+}
+
+function addDelete(group: CliCommand, runtime: Runtime): void {
+  const command = addCommand(group, {
+    name: 'delete',
+    summary: 'Delete an Ingestion Api Key',
+    description: "Deleted key can't be used by sources, so all ingestion pipelines for that key will fail.",
+    examples: [
+      {
+        about: 'delete a key by the id that the list shows',
+        line: 'keygate ingestion-api-key delete --id 250558013078953',
+      },
+      { about: 'the same, shorter', line: 'keygate ingestion-api-key delete 250558013078953' },
+    ],
+    requiredFlags: ['id'],
+  })
+    .argument('[ID]')
+    .option('-i, --id <int>', 'ID of the Ingestion Api Key to delete');
+
+  does<DeleteFlags>(command, runtime, (session) =>
+    deleteAndTell(command, session, {
+      remove: (admin, id) => admin.deleteIngestionKey(id),
+      message: 'Ingestion Api Key deleted',
+      jsonKey: 'deleted-ingestion-api-key',
+    }),
+  );
+}

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { userInfo } from 'node:os';
+import { unknownRolesFault } from '../admin/roles.ts';
+import { toIngestionKey, toServiceToken } from '../admin/schemas.ts';
+import { formatFaults } from '../config/faults.ts';
+import { loadConfig } from '../config/load.ts';
+import { createDigester } from '../credential/digest.ts';
+import { createKeyService, KeyServiceError } from '../keys/service.ts';
+import { openStore } from '../store/open.ts';
+import { StoreError } from '../store/port.ts';
+import { CliError, EXIT } from './errors.ts';
+import type { KeyAdmin } from './key-admin.ts';
+
+export interface LocalOptions {
+  /** The configuration file, if one was named. */
+  readonly file: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly note: (line: string) => void;
+}
+
+/** Manages keys in the configured store, without a running gateway. Gateways hear of it through the store. */
+export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Promise<KeyAdmin> {
+  // Keys can be made before it is known where the collector is, so `dev`: that is all it leaves unasked here.
+  const loaded = loadConfig({ file, env, dev: true });
+  if (!loaded.ok) throw new CliError(formatFaults(loaded.faults), { exitCode: EXIT.refused });
+  const { store: choice, keys } = loaded.config;
+  note(`using the key store ${choice.redis === null ? `in ${choice.sqlite.path}` : 'in Redis'} directly`);
+
+  const store = await orCliError(() => openStore(choice));
+  const service = createKeyService({
+    store,
+    digester: createDigester({ pepper: keys.pepper ?? undefined, previousPeppers: keys.previousPeppers }),
+    now: Date.now,
+    random: randomBytes,
+    tombstoneMs: choice.tombstones,
+  });
+  const actor = { name: `cli:${userName()}` };
+
+  return {
+    createIngestionKey: ({ name, description, expiration: expiresAt }) =>
+      orCliError(async () => {
+        const { record, text } = await service.create({ kind: 'ingestion', name, description, expiresAt }, actor);
+        return { ...toIngestionKey(record), apiKey: text };
+      }),
+    listIngestionKeys: () => orCliError(async () => (await service.list('ingestion')).map(toIngestionKey)),
+    deleteIngestionKey: (id) => orCliError(async () => void (await service.revoke('ingestion', id, actor))),
+    createServiceToken: ({ name, roles, dedicatedSubject, expiryDate: expiresAt }) =>
+      orCliError(async () => {
+        const fault = unknownRolesFault(roles);
+        if (fault !== undefined) throw new CliError(fault, { exitCode: EXIT.refused });
+        const key = { kind: 'service', name, roles, dedicatedSubject, expiresAt } as const;
+        const { record, text } = await service.create(key, actor);
+        return { ...toServiceToken(record), token: text };
+      }),
+    listServiceTokens: () => orCliError(async () => (await service.list('service')).map(toServiceToken)),
+    deleteServiceToken: (id) => orCliError(async () => void (await service.revoke('service', id, actor))),
+    close: () => store.close(),
+  };
+}
+
+/** The one door through which faults of the key service and of the store become faults of a command. */
+async function orCliError<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof KeyServiceError) {
+      throw new CliError(error.message, { exitCode: error.code === 'not_found' ? EXIT.notFound : EXIT.refused });
+    }
+    if (error instanceof StoreError) {
+      throw new CliError(error.message, { exitCode: EXIT.connect, cause: error });
+    }
+    throw error;
+  }
+}
+
+/** Containers run under user ids that have no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}

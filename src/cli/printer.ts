@@ -1,0 +1,65 @@
+import type { CliError } from './errors.ts';
+import { printable, renderTable } from './table.ts';
+import type { Table } from './table.ts';
+import type { Output } from './terminal.ts';
+
+export interface PrinterOptions {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly json: boolean;
+  /** Off: words instead of symbols, and no colours. On, colours still need a terminal. */
+  readonly colour: boolean;
+}
+
+/** Everything a command says to people or to scripts. */
+export interface Printer {
+  readonly json: boolean;
+  readonly success: (message: string) => void;
+  /** A value that is to be seen at a glance. */
+  readonly emphasise: (text: string) => string;
+  /** The table, or the sentence that says there is nothing to show. */
+  readonly table: (table: Table, nothing: string) => void;
+  readonly line: (text: string) => void;
+  readonly printJson: (value: unknown) => void;
+  readonly error: (error: CliError) => void;
+}
+
+const CYAN = '36';
+const WHITE = '37';
+
+export function createPrinter({ stdout, stderr, json, colour }: PrinterOptions): Printer {
+  const ansi = colour && stdout.isTTY === true;
+  const paint = (code: string, text: string): string => (ansi ? `\u{1b}[${code}m${text}\u{1b}[0m` : text);
+  const symbol = (sign: string, word: string): string => (colour ? sign : `[${word}]`);
+
+  return {
+    json,
+    success: (message) => void stdout.write(`${symbol('✅', 'SUCCESS')} ${message}\n`),
+    emphasise: (text) => paint(WHITE, text),
+    table: (table, nothing) => {
+      const maxWidth = stdout.isTTY === true ? stdout.columns : undefined;
+      const style = { maxWidth, styleHeader: (line: string) => paint(CYAN, line) };
+      stdout.write(table.rows.length === 0 ? `${nothing}\n` : renderTable(table, style));
+    },
+    line: (text) => void stdout.write(`${text}\n`),
+    printJson: (value) => void stdout.write(toJson(value)),
+    error: ({ message, reason, details }) => {
+      const inJson = reason === undefined ? message : `${message}: ${reason}`;
+      const lines = (details === undefined ? message : `${message}\n${details.trimEnd()}`).split('\n');
+      const inText = lines.map(printable).join('\n');
+      stderr.write(json ? toJson({ error: true, 'error-message': inJson }) : `${symbol('❌', 'ERROR')} ${inText}\n`);
+    },
+  };
+}
+
+/** Keys in alphabetical order, so that output is the same from run to run and easy to compare. */
+function toJson(value: unknown): string {
+  return `${JSON.stringify(sortKeys(value), null, 2)}\n`;
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([key, inner]): [string, unknown] => [key, sortKeys(inner)]);
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

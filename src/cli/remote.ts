@@ -1,0 +1,126 @@
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import {
+  createdServiceTokenSchema,
+  generatedIngestionKeySchema,
+  ingestionKeySchema,
+  serviceTokenSchema,
+} from '../admin/schemas.ts';
+import { CliError, EXIT } from './errors.ts';
+import { sendRequest } from './http-request.ts';
+import type { HttpResponse } from './http-request.ts';
+import type { KeyAdmin } from './key-admin.ts';
+
+export interface RemoteOptions {
+  /** Where the admin API is; a path before /api is kept. */
+  readonly url: string;
+  readonly token: string;
+  readonly ca: string | undefined;
+  readonly skipSsl: boolean;
+}
+
+const KEYS = 'security/ingestion/api_keys';
+const TOKENS = 'security/tokens';
+
+/** Manages keys through the admin API of a running gateway. */
+export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): KeyAdmin {
+  const base = parseBase(url);
+  checkToken(token);
+
+  async function call(method: string, path: string, content?: unknown): Promise<HttpResponse> {
+    const body = content === undefined ? undefined : JSON.stringify(content);
+    const headers = {
+      accept: 'application/json',
+      authorization: `ApiKey ${token}`,
+      ...(body !== undefined && {
+        'content-type': 'application/json',
+        'content-length': String(Buffer.byteLength(body)),
+      }),
+    };
+    const response = await sendRequest({ url: new URL(path, base), method, headers, body, ca, skipSsl }).catch(
+      (error: Error) => {
+        throw couldNotConnect(url, error.message, error);
+      },
+    );
+    if (response.status >= 200 && response.status < 300) return response;
+    throw toCliError(url, response);
+  }
+
+  /** Later versions of the API may say more than is known here: what is known is taken. */
+  async function fetchOne<S extends z.ZodRawShape>(schema: z.ZodObject<S>, response: HttpResponse) {
+    return read(url, z.object(schema.shape), response);
+  }
+
+  async function fetchAll<S extends z.ZodRawShape>(schema: z.ZodObject<S>, response: HttpResponse) {
+    return read(url, z.array(z.object(schema.shape)), response);
+  }
+
+  return {
+    createIngestionKey: async (key) => fetchOne(generatedIngestionKeySchema, await call('POST', KEYS, key)),
+    listIngestionKeys: async () => fetchAll(ingestionKeySchema, await call('GET', KEYS)),
+    deleteIngestionKey: async (id) => void (await call('DELETE', `${KEYS}/${id}`)),
+    createServiceToken: async (request) => fetchOne(createdServiceTokenSchema, await call('POST', TOKENS, request)),
+    listServiceTokens: async () => fetchAll(serviceTokenSchema, await call('GET', TOKENS)),
+    deleteServiceToken: async (id) => void (await call('DELETE', `${TOKENS}/${id}`)),
+    close: async () => {},
+  };
+}
+
+function parseBase(url: string): URL {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
+    throw new CliError(`the URL ${JSON.stringify(url)} must be http://host:port or https://host:port`, {
+      exitCode: EXIT.refused,
+    });
+  }
+  const path = parsed.pathname.replace(/\/+$/, '').replace(/\/api$/, '');
+  return new URL(`${path}/api/`, parsed);
+}
+
+function checkToken(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  throw new CliError('the service token is empty, or has spaces or line breaks in it: copy it again', {
+    exitCode: EXIT.refused,
+  });
+}
+
+function couldNotConnect(url: string, why: string, cause?: unknown): CliError {
+  return new CliError(`could not connect to ${url} (${why})`, { exitCode: EXIT.connect, cause });
+}
+
+function read<T>(url: string, schema: z.ZodType<T>, { body }: HttpResponse): T {
+  const result = schema.safeParse(parseJson(body));
+  if (result.success) return result.data;
+  throw couldNotConnect(url, 'what answers there is not the admin API of Keygate: is the port that of admin.address?');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As in StackState's CLI: the HTTP status, and below it the answer as YAML; a token that is not accepted is code 4. */
+function toCliError(url: string, { status, statusText, contentType, body }: HttpResponse): CliError {
+  const json = contentType === 'application/json' ? parseJson(body) : undefined;
+  const reason = reasonIn(json);
+  if (status === 401) return couldNotConnect(url, reason ?? 'the service token is not accepted');
+  const line = `${status} ${statusText}`.trim();
+  const exitCode = status === 404 && reason !== undefined ? EXIT.notFound : EXIT.refused;
+  if (json !== undefined) {
+    return new CliError(line, { exitCode, reason, details: stringify(json, { sortMapEntries: true }) });
+  }
+  if (contentType === 'text/plain' && body !== '') return new CliError(line, { exitCode, details: body });
+  return new CliError(line, { exitCode, details: 'What answers there is not the admin API of Keygate.' });
+}
+
+const manyErrors = z.object({ errors: z.array(z.object({ message: z.string() })) });
+const oneError = z.object({ message: z.string() });
+
+function reasonIn(json: unknown): string | undefined {
+  const many = manyErrors.safeParse(json);
+  if (many.success) return many.data.errors.map(({ message }) => message).join(', ');
+  return oneError.safeParse(json).data?.message;
+}

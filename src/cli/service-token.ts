@@ -1,0 +1,120 @@
+import { ROLES, roleNames } from '../admin/roles.ts';
+import type { CliCommand } from './cli-command.ts';
+import { addCommand } from './command.ts';
+import { createAndShow } from './create-key.ts';
+import type { CreateFlags } from './create-key.ts';
+import { deleteAndTell } from './delete-key.ts';
+import type { DeleteFlags } from './delete-key.ts';
+import { does } from './session.ts';
+import type { Runtime } from './session.ts';
+import { collectList, formatExpiration, parseExpiration } from './values.ts';
+
+/** keygate service-token create | list | delete */
+export function addServiceToken(program: CliCommand, runtime: Runtime): void {
+  const group = addCommand(program, {
+    name: 'service-token',
+    summary: 'Manage service tokens',
+    description: 'Manage service tokens.',
+  });
+  addCreate(group, runtime);
+  addList(group, runtime);
+  addDelete(group, runtime);
+}
+
+interface CreateServiceTokenFlags extends CreateFlags {
+  readonly name: string;
+  readonly roles: string[];
+  readonly expiration?: string;
+  readonly dedicatedSubject?: string;
+}
+
+function addCreate(group: CliCommand, runtime: Runtime): void {
+  const roleList = roleNames.map((role) => `  ${role}: ${ROLES[role].about}`).join('\n');
+  const command = addCommand(group, {
+    name: 'create',
+    summary: 'Create a service token',
+    description: `Create a service token for the admin API. It is shown once and can't be obtained any more after that.\n\nRoles:\n${roleList}`,
+    examples: [
+      {
+        about: 'create the first token, on the machine of the key store',
+        line: 'keygate service-token create --name ops --roles admin',
+      },
+      {
+        about: 'create a token that may only manage ingestion keys, through the admin API',
+        line: 'keygate service-token create --name ci --roles key-manager --url https://keygate.example.com --service-token "$TOKEN"',
+      },
+    ],
+    requiredFlags: ['name', 'roles'],
+  })
+    .option('-n, --name <string>', 'Name of the service token')
+    .option('--roles <strings>', 'Roles assigned to the service token, separated by commas or repeated', collectList)
+    .option('--expiration <time>', 'Expiration date of the service token')
+    .option('--dedicatedSubject <string>', 'The user or service that the token is for')
+    .option('--file <string>', 'Write the token to this new file (mode 0600) instead of showing it');
+
+  does<CreateServiceTokenFlags>(command, runtime, (session) => {
+    const { name, roles, expiration, dedicatedSubject } = session.flags;
+    const request = {
+      name,
+      roles,
+      ...(expiration !== undefined && { expiryDate: parseExpiration(expiration) }),
+      ...(dedicatedSubject !== undefined && dedicatedSubject !== '' && { dedicatedSubject }),
+    };
+    return createAndShow(session, {
+      create: (admin) => admin.createServiceToken(request),
+      secret: 'token',
+      message: 'Service token created',
+      jsonKey: 'service-token',
+    });
+  });
+}
+
+function addList(group: CliCommand, runtime: Runtime): void {
+  const command = addCommand(group, {
+    name: 'list',
+    summary: 'List service tokens',
+    description: 'List all service tokens, without the tokens themselves.',
+    examples: [{ about: 'list all service tokens', line: 'keygate service-token list' }],
+  });
+  does(command, runtime, async ({ printer, withKeyAdmin }) => {
+    const tokens = await withKeyAdmin((admin) => admin.listServiceTokens());
+    if (printer.json) return printer.printJson({ 'service-tokens': tokens });
+    // Few tokens are for somebody: without any, the table is the one of StackState's guides.
+    const withSubject = tokens.some((token) => token.dedicatedSubject !== undefined);
+    const header = ['id', 'name', 'expiration', 'roles', ...(withSubject ? ['dedicated_subject'] : [])];
+    const rows = tokens.map(({ id, name, expiration, roles, dedicatedSubject = '-' }) => [
+      String(id),
+      name,
+      formatExpiration(expiration),
+      `[${roles.join(', ')}]`,
+      ...(withSubject ? [dedicatedSubject] : []),
+    ]);
+    printer.table({ header, rows }, 'No service tokens found.');
+  });
+}
+
+function addDelete(group: CliCommand, runtime: Runtime): void {
+  const command = addCommand(group, {
+    name: 'delete',
+    summary: 'Delete a service token',
+    description: 'Delete a service token by its ID. Whoever uses it is refused from then on.',
+    examples: [
+      {
+        about: 'delete a token by the id that the list shows',
+        line: 'keygate service-token delete --id 107484341630693',
+      },
+      { about: 'the same, shorter', line: 'keygate service-token delete 107484341630693' },
+    ],
+    requiredFlags: ['id'],
+  })
+    .argument('[ID]')
+    .option('-i, --id <int>', 'ID of the service token to delete');
+
+  does<DeleteFlags>(command, runtime, (session) =>
+    deleteAndTell(command, session, {
+      remove: (admin, id) => admin.deleteServiceToken(id),
+      message: 'Service token deleted',
+      jsonKey: 'deleted-service-token',
+    }),
+  );
+}

@@ -1,0 +1,78 @@
+/** A table as StackState's CLI prints it: no border, " | " between columns, every cell padded, the last one too. */
+export interface Table {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+const SEPARATOR = ' | ';
+
+export interface TableStyle {
+  /** Cells are wrapped so that no line is wider than this; without it, never. */
+  readonly maxWidth?: number | undefined;
+  readonly styleHeader?: (line: string) => string;
+}
+
+export function renderTable({ header, rows }: Table, { maxWidth, styleHeader = (line) => line }: TableStyle): string {
+  const titles = header.map((title) => title.toUpperCase());
+  const body = rows.map((row) => row.map(printable));
+  const natural = titles.map((title, column) =>
+    Math.max(...[title, ...body.map((row) => row[column] ?? '')].map(width)),
+  );
+  const widths = maxWidth === undefined ? natural : fit(natural, maxWidth - SEPARATOR.length * (natural.length - 1));
+  const head = renderRow(titles, widths).map(styleHeader);
+  return [...head, ...body.flatMap((row) => renderRow(row, widths))].map((line) => `${line}\n`).join('');
+}
+
+/** Columns below the average width keep it; the wider ones share what those leave over. */
+function fit(natural: readonly number[], available: number): number[] {
+  if (sum(natural) <= available) return [...natural];
+  const average = Math.max(1, Math.floor(available / natural.length));
+  const spare = sum(natural.map((columnWidth) => Math.max(0, average - columnWidth)));
+  const wideColumns = natural.filter((columnWidth) => columnWidth >= average).length;
+  const widest = average + Math.floor(spare / wideColumns);
+  return natural.map((columnWidth) => Math.min(columnWidth, widest));
+}
+
+function renderRow(cells: readonly string[], widths: readonly number[]): string[] {
+  const columns = widths.map((columnWidth, column) => wrap(cells[column] ?? '', columnWidth));
+  const height = Math.max(...columns.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, line) =>
+    widths.map((columnWidth, column) => pad(columns[column]?.[line] ?? '', columnWidth)).join(SEPARATOR),
+  );
+}
+
+function wrap(text: string, columnWidth: number): string[] {
+  const characters = charactersOf(text);
+  const lines: string[] = [];
+  for (let i = 0; i === 0 || i < characters.length; i += columnWidth) {
+    lines.push(characters.slice(i, i + columnWidth).join(''));
+  }
+  return lines;
+}
+
+function pad(text: string, columnWidth: number): string {
+  return text + ' '.repeat(Math.max(0, columnWidth - width(text)));
+}
+
+/** What a reader would count; those of East Asia are wider than one column, which is not known here. */
+function charactersOf(text: string): string[] {
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
+}
+
+const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+function width(text: string): number {
+  return charactersOf(text).length;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+/**
+ * Text may come from a server that others write to. Nothing in it moves the cursor, paints the screen, or turns the
+ * reading direction round to show another key than the one that is meant.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '\u{FFFD}');
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { CLI_PAGE, renderCliPage } from '../../src/cli/generate-docs.ts';
+
+const page = readFileSync(CLI_PAGE, 'utf8');
+
+test('docs/cli.md is what the commands make of it now', () => {
+  assert.equal(page, renderCliPage(), 'run node src/cli/generate-docs.ts');
+});
+
+test('docs/cli.md has a section for every command', () => {
+  const sections = [...page.matchAll(/^## (keygate.*)$/gm)].map(([, name]) => name);
+  assert.deepEqual(sections, [
+    'keygate',
+    'keygate serve',
+    'keygate check-config',
+    'keygate health',
+    'keygate version',
+    'keygate ingestion-api-key',
+    'keygate ingestion-api-key create',
+    'keygate ingestion-api-key list',
+    'keygate ingestion-api-key delete',
+    'keygate service-token',
+    'keygate service-token create',
+    'keygate service-token list',
+    'keygate service-token delete',
+  ]);
+});

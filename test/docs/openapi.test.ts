@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { z } from 'zod';
+import { NOW, startAdmin } from '../support/admin-server.ts';
+import type { AdminCall, AdminReply, TestAdmin } from '../support/admin-server.ts';
+
+type Json = Record<string, unknown>;
+
+interface Operation {
+  readonly operationId: string;
+  readonly security: readonly unknown[];
+  readonly requestBody?: Json;
+  readonly responses: Readonly<Record<string, { readonly content?: { 'application/json': { schema: Json } } }>>;
+}
+
+interface Document {
+  readonly openapi: string;
+  readonly info: Json;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Json; readonly securitySchemes: Json };
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'keygate-openapi-'));
+let admin: TestAdmin;
+let document: Document;
+
+before(async () => {
+  admin = await startAdmin({ path: join(directory, 'keys.db') });
+  document = (await admin.request('GET', '/api/openapi.json')).json as Document;
+});
+
+after(async () => {
+  await admin.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** A schema as one that stands alone, with what it refers to inside it. */
+function standalone(schema: Json): Parameters<typeof z.fromJSONSchema>[0] {
+  const text = JSON.stringify({ ...schema, $defs: document.components.schemas });
+  return JSON.parse(text.replaceAll('#/components/schemas/', '#/$defs/')) as Parameters<typeof z.fromJSONSchema>[0];
+}
+
+function assertDocumented(method: string, path: string, { status, text, json }: AdminReply): void {
+  const response = document.paths[path]?.[method.toLowerCase()]?.responses[String(status)];
+  assert.ok(response, `${method} ${path} answered ${status}, which the document does not have`);
+  const schema = response.content?.['application/json'].schema;
+  // The one answer that has a body or none: 403 of authorize.
+  if (text === '' && (schema === undefined || status === 403)) return;
+  assert.ok(schema, `${method} ${path} answered ${status} with a body, which the document does not have`);
+  const result = z.fromJSONSchema(standalone(schema)).safeParse(json);
+  assert.ok(result.success, `${method} ${path} ${status}: ${text} ${result.error?.message}`);
+}
+
+const KEYS = '/api/security/ingestion/api_keys';
+const TOKENS = '/api/security/tokens';
+const AUTHORIZE = '/api/security/ingestion/authorize';
+
+test('the document is OpenAPI 3.1, served without a token, with this version', () => {
+  assert.equal(document.openapi, '3.1.0');
+  assert.equal(document.info['version'], '1.2.3');
+});
+
+test('its operations are exactly those that the server knows', async () => {
+  const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  assert.deepEqual(documented, [
+    `GET ${KEYS}`,
+    `POST ${KEYS}`,
+    `DELETE ${KEYS}/{id}`,
+    `POST ${AUTHORIZE}`,
+    `GET ${TOKENS}`,
+    `POST ${TOKENS}`,
+    `DELETE ${TOKENS}/{id}`,
+    'GET /api/server/info',
+    'GET /api/server/status',
+    'GET /api/openapi.json',
+  ]);
+  for (const operation of documented) {
+    const [method = '', path = ''] = operation.split(' ');
+    const { status } = await admin.request(method, path.replace('{id}', '1'));
+    assert.ok(status === 401 || status === 200, `${operation} is in the document, and the server answers ${status}`);
+  }
+});
+
+test('every operation has an id of its own, and says whether it needs a token', async () => {
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+  assert.equal(new Set(operations.map(({ operation }) => operation.operationId)).size, operations.length);
+  for (const { path, method, operation } of operations) {
+    const { status } = await admin.request(method.toUpperCase(), path.replace('{id}', '1'));
+    assert.equal(operation.security.length === 0, status === 200, `${method} ${path}`);
+  }
+});
+
+test('every reference leads somewhere, and every named schema is used', () => {
+  const text = JSON.stringify(document);
+  const used = new Set([...text.matchAll(/#\/components\/schemas\/(\w+)/g)].map(([, name = '']) => name));
+  assert.deepEqual([...used].toSorted(), Object.keys(document.components.schemas).toSorted());
+});
+
+test('what the server answers is what the document says, in success and in refusal', async () => {
+  const token = await admin.tokenFor(['admin'], 'root');
+  const guest = await admin.tokenFor(['stackstate-guest'], 'guest');
+  const call = async (method: string, path: string, options: AdminCall, id = ''): Promise<AdminReply> => {
+    const reply = await admin.request(method, path.replace('{id}', id), options);
+    assertDocumented(method, path, reply);
+    return reply;
+  };
+  const key = await call('POST', KEYS, { token, body: { name: 'k', description: 'd', expiration: NOW + 1_000 } });
+  const made = await call('POST', TOKENS, { token, body: { name: 't', roles: ['viewer'], dedicatedSubject: 's' } });
+  const { id: keyId, apiKey } = key.json as { id: number; apiKey: string };
+  const seen = [
+    key,
+    made,
+    await call('GET', KEYS, { token }),
+    await call('GET', TOKENS, { token }),
+    await call('POST', AUTHORIZE, { token, body: { apiKey } }),
+    await call('POST', AUTHORIZE, { token, body: { apiKey: 'nobody' } }),
+    await call('POST', AUTHORIZE, { token: guest, body: { apiKey } }),
+    await call('POST', AUTHORIZE, { token, body: {} }),
+    await call('GET', '/api/server/info', { token }),
+    await call('GET', '/api/server/status', { token }),
+    await call('GET', '/api/openapi.json', {}),
+    await call('POST', KEYS, { token, body: { name: 'k' } }),
+    await call('POST', KEYS, { token, body: { name: 'old', expiration: 1 } }),
+    await call('POST', TOKENS, { token, body: { name: 'old', roles: ['viewer'], expiryDate: 1 } }),
+    await call('POST', TOKENS, { token, body: { name: 'x', roles: [] } }),
+    await call('POST', KEYS, { token, body: '{}', headers: { 'content-type': 'text/plain' } }),
+    await call('POST', KEYS, { token, body: { name: 'x'.repeat(70_000) } }),
+    await call('GET', KEYS, {}),
+    await call('GET', KEYS, { token: guest }),
+    await call('DELETE', `${KEYS}/{id}`, { token }, String(keyId)),
+    await call('DELETE', `${KEYS}/{id}`, { token }, String(keyId)),
+    await call('DELETE', `${TOKENS}/{id}`, { token }, 'x'),
+    await call('DELETE', `${TOKENS}/{id}`, { token }, String((made.json as { id: number }).id)),
+  ];
+  assert.deepEqual(
+    seen.map(({ status }) => status),
+    [200, 200, 200, 200, 204, 403, 403, 400, 200, 200, 200, 409, 400, 400, 400, 415, 413, 401, 403, 204, 404, 400, 204],
+  );
+});
+
+test('the guide names every path of the document', () => {
+  const guide = readFileSync(join(import.meta.dirname, '../../docs/admin-api.md'), 'utf8');
+  const missing = Object.keys(document.paths).filter((path) => !guide.includes(path.replace('{id}', '')));
+  assert.deepEqual(missing, []);
+});

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { createAdminHandler, ADMIN_SERVER_OPTIONS } from '../../src/admin/handler.ts';
+import type { AdminRequest } from '../../src/admin/handler.ts';
+import type { AdminChange } from '../../src/admin/operations.ts';
+import { createServerInfo } from '../../src/admin/server-info.ts';
+import { createDigester } from '../../src/credential/digest.ts';
+import { createCredentialReader } from '../../src/credential/read.ts';
+import { createGate } from '../../src/gate.ts';
+import { STORE_UNAVAILABLE, UNKNOWN } from '../../src/keys/answer.ts';
+import { createReceiverKeys, withReceiverKeys } from '../../src/keys/receiver-keys.ts';
+import { createKeyService } from '../../src/keys/service.ts';
+import type { KeyService } from '../../src/keys/service.ts';
+import { openStore } from '../../src/store/open.ts';
+import { StoreError } from '../../src/store/port.ts';
+import type { KeyStore } from '../../src/store/port.ts';
+
+/** The admin API on a real socket, over a real SQLite store, with a clock that the test sets. */
+export interface TestAdmin {
+  readonly url: string;
+  readonly service: KeyService;
+  readonly changes: readonly AdminChange[];
+  readonly requests: readonly AdminRequest[];
+  setNow(nowMs: number): void;
+  /** Makes a service token with these roles, past the API. */
+  tokenFor(roles: readonly string[], name?: string): Promise<string>;
+  request(method: string, path: string, options?: AdminCall): Promise<AdminReply>;
+  close(): Promise<void>;
+}
+
+export interface AdminCall {
+  readonly token?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON unless it is text. */
+  readonly body?: unknown;
+}
+
+export interface AdminReply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The text as JSON; undefined when there is none. */
+  readonly json: unknown;
+}
+
+export const NOW = Date.parse('2030-01-01T00:00:00Z');
+export const RECEIVER_KEY = 'a-receiver-key-of-the-tests';
+
+export interface TestAdminOptions {
+  readonly path: string;
+  readonly tls?: { readonly key: string; readonly cert: string } | undefined;
+  /** Stands between the API and the store, to take the store away. */
+  readonly wrapStore?: (store: KeyStore) => KeyStore;
+}
+
+export async function startAdmin({ path, tls, wrapStore = (store) => store }: TestAdminOptions): Promise<TestAdmin> {
+  let nowMs = NOW;
+  const now = () => nowMs;
+  const changes: AdminChange[] = [];
+  const requests: AdminRequest[] = [];
+  const opened = openStore({ redis: null, sqlite: { path } });
+  const store = wrapStore(opened);
+  const digest = createDigester({});
+  const service = createKeyService({ store, digester: digest, now, random: randomBytes, tombstoneMs: 1_000_000 });
+  const receiver = createReceiverKeys([{ name: 'receiver', key: RECEIVER_KEY, tenant: null }], digest);
+  const gate = createGate({
+    readCredential: createCredentialReader({
+      schemes: ['ApiKey', 'Bearer'],
+      bareAuthorization: false,
+      basicUsers: [],
+      carriers: ['x-api-key'],
+    }),
+    digest,
+    lookup: withReceiverKeys(receiver, async (digests) => {
+      try {
+        const record = await store.find([digests.digest, ...digests.alternates]);
+        return record === undefined ? UNKNOWN : { kind: 'known', record };
+      } catch (error) {
+        if (error instanceof StoreError) return STORE_UNAVAILABLE;
+        throw error;
+      }
+    }),
+    now,
+  });
+  const handler = createAdminHandler({
+    gate,
+    service,
+    serverInfo: createServerInfo('1.2.3'),
+    now,
+    observe: { changed: (change) => changes.push(change), answered: (request) => requests.push(request) },
+  });
+  const server =
+    tls === undefined
+      ? createServer(ADMIN_SERVER_OPTIONS, handler)
+      : createTlsServer({ ...ADMIN_SERVER_OPTIONS, ...tls }, handler);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  return {
+    url,
+    service,
+    changes,
+    requests,
+    setNow: (value) => {
+      nowMs = value;
+    },
+    async tokenFor(roles, name = `token ${roles.join(' ')}`) {
+      return (await service.create({ kind: 'service', name, roles }, { name: 'a test' })).text;
+    },
+    async request(method, requestPath, { token, headers = {}, body } = {}) {
+      const response = await fetch(url + requestPath, {
+        method,
+        headers: {
+          ...(token !== undefined && { authorization: `ApiKey ${token}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      const json: unknown = text === '' ? undefined : JSON.parse(text);
+      return { status: response.status, headers: response.headers, text, json };
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await opened.close();
+    },
+  };
+}
