@@ -1,0 +1,127 @@
+import { LRUCache } from 'lru-cache';
+import type { Digests, KeyDigest } from '../credential/digest.ts';
+import { UNKNOWN } from '../keys/answer.ts';
+import type { KeyAnswer, KeyLookup } from '../keys/answer.ts';
+import type { KeyRecord } from '../keys/record.ts';
+import type { ChangeObserver } from '../store/port.ts';
+import { createLookups } from './lookups.ts';
+import type { Finding } from './lookups.ts';
+import type { CacheObserver, Pool } from './observer.ts';
+
+export interface KeyCacheOptions {
+  readonly find: (digests: readonly KeyDigest[]) => Promise<KeyRecord | undefined>;
+  /** Milliseconds on a clock that never goes back, such as performance.now: ages are measured with it, nothing else. */
+  readonly now: () => number;
+  readonly maxKeys: number;
+  readonly maxUnknown: number;
+  /** A known key older than this is looked up again, once, while it goes on being answered from memory. */
+  readonly freshForMs: number;
+  /** A known key as old as this is no longer answered from memory. */
+  readonly staleForMs: number;
+  readonly unknownForMs: number;
+  /** How many reads of the store may be under way. */
+  readonly maxLookups: number;
+  /** How long a request may wait for a lookup, whatever the store does. */
+  readonly lookupTimeoutMs: number;
+  readonly observe?: CacheObserver | undefined;
+}
+
+export interface KeyCache extends ChangeObserver {
+  /** A hit is answered at once: no promise, no timer, no I/O. */
+  readonly lookup: KeyLookup;
+  sizes(): Readonly<Record<Pool, number>>;
+}
+
+interface Entry {
+  readonly answer: KeyAnswer;
+  readonly checkedAt: number;
+  /** How many gaps there had been when it was read. */
+  readonly gaps: number;
+  /** The last attempt to look it up again failed; the next one is not before this. */
+  retryAt: number;
+}
+
+/** How long after a failed attempt a key is not looked up again in the background. */
+const RETRY_AFTER_MS = 1_000;
+
+/**
+ * Remembers what the store said of keys. Known and unknown keys have a pool each, so that a flood of random keys cannot
+ * push out the good ones. Tombstones are known keys. Whether a key has expired is no matter of the cache: the verdict
+ * looks at that on every request. Doubts are never remembered.
+ */
+export function createKeyCache(options: KeyCacheOptions): KeyCache {
+  const { now, freshForMs, staleForMs, unknownForMs, observe } = options;
+  const known = new LRUCache<KeyDigest, Entry>({
+    max: options.maxKeys,
+    dispose: (_entry, _digest, reason) => reason === 'evict' && observe?.evicted('known'),
+  });
+  /** The first digest of an unknown key -> when it may be looked up again. */
+  const unknown = new LRUCache<KeyDigest, number>({
+    max: options.maxUnknown,
+    dispose: (_until, _digest, reason) => reason === 'evict' && observe?.evicted('unknown'),
+  });
+  /** Counted, so that one gap makes all entries aged at once. */
+  let gaps = 0;
+  const lookups = createLookups({ ...options, settled: remember });
+
+  function lookup(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
+    const nowMs = now();
+    const entry = findKnown(digests);
+    if (entry !== undefined) {
+      const ageMs = nowMs - entry.checkedAt;
+      const isFresh = entry.gaps === gaps && ageMs < freshForMs;
+      if (isFresh || ageMs < staleForMs) {
+        // At most one attempt at a time, and after a failed one a pause.
+        if (!isFresh && nowMs >= entry.retryAt) lookups.start(digests);
+        observe?.hit('known', !isFresh);
+        return entry.answer;
+      }
+    } else if (nowMs < (unknown.get(digests.digest) ?? 0)) {
+      observe?.hit('unknown', false);
+      return UNKNOWN;
+    }
+    return lookups.answer(digests);
+  }
+
+  function findKnown({ digest, alternates }: Digests): Entry | undefined {
+    let entry = known.get(digest);
+    for (let i = 0; entry === undefined && i < alternates.length; i++) {
+      const alternate = alternates[i];
+      if (alternate !== undefined) entry = known.get(alternate);
+    }
+    return entry;
+  }
+
+  function remember({ digests, answer, startedAt }: Finding): void {
+    switch (answer.kind) {
+      case 'known':
+        unknown.delete(digests.digest);
+        known.set(answer.record.digest, { answer, checkedAt: startedAt, gaps, retryAt: 0 });
+        break;
+      case 'unknown':
+        for (const digest of [digests.digest, ...digests.alternates]) known.delete(digest);
+        unknown.set(digests.digest, now() + unknownForMs);
+        break;
+      case 'unavailable': {
+        const entry = findKnown(digests);
+        if (entry !== undefined) entry.retryAt = now() + RETRY_AFTER_MS;
+        break;
+      }
+    }
+  }
+
+  return {
+    lookup,
+    changed(digest) {
+      known.delete(digest);
+      unknown.delete(digest);
+      lookups.disown(digest);
+    },
+    gap() {
+      gaps++;
+      unknown.clear();
+      lookups.disownAll();
+    },
+    sizes: () => ({ known: known.size, unknown: unknown.size }),
+  };
+}

@@ -1,0 +1,112 @@
+import type { Digests, KeyDigest } from '../credential/digest.ts';
+import { STORE_TIMEOUT, STORE_UNAVAILABLE, UNKNOWN } from '../keys/answer.ts';
+import type { KeyAnswer } from '../keys/answer.ts';
+import type { KeyRecord } from '../keys/record.ts';
+import { StoreError } from '../store/port.ts';
+import type { CacheObserver } from './observer.ts';
+
+export interface LookupsOptions {
+  readonly find: (digests: readonly KeyDigest[]) => Promise<KeyRecord | undefined>;
+  readonly now: () => number;
+  readonly maxLookups: number;
+  readonly lookupTimeoutMs: number;
+  readonly observe?: CacheObserver | undefined;
+  /** Hears the end of each lookup, unless it was disowned. */
+  readonly settled: (finding: Finding) => void;
+}
+
+export interface Finding {
+  readonly digests: Digests;
+  readonly answer: KeyAnswer;
+  /** The answer is at least as new as this. */
+  readonly startedAt: number;
+}
+
+/** The reads of the store that are under way: one for each key, and not too many at once. */
+export interface Lookups {
+  /** Starts a lookup in the background unless there is one. */
+  start(digests: Digests): void;
+  /** Waits for the lookup of this key, starting it if need be: `lookupTimeoutMs` at most. */
+  answer(digests: Digests): KeyAnswer | Promise<KeyAnswer>;
+  /** Lookups of this key that have begun may see it as it was: they are not remembered, and nobody else joins them. */
+  disown(digest: KeyDigest): void;
+  disownAll(): void;
+}
+
+interface Flight {
+  readonly digests: Digests;
+  /** Never rejects. */
+  readonly answer: Promise<KeyAnswer>;
+  /** The same with a deadline; made for the first request that waits for it. */
+  bounded?: Promise<KeyAnswer>;
+}
+
+export function createLookups(options: LookupsOptions): Lookups {
+  const { find, now, maxLookups, lookupTimeoutMs, observe, settled } = options;
+  /** By the first digest. Those that were disowned are no longer in here, but still count as under way. */
+  const flights = new Map<KeyDigest, Flight>();
+  let underWay = 0;
+
+  function join(digests: Digests): Flight | undefined {
+    const current = flights.get(digests.digest);
+    if (current !== undefined) return current;
+    if (underWay >= maxLookups) return undefined;
+    underWay++;
+    const answer: Promise<KeyAnswer> = read(digests).then((finding) => {
+      underWay--;
+      if (flights.get(digests.digest) === flight) {
+        flights.delete(digests.digest);
+        settled(finding);
+      }
+      return finding.answer;
+    });
+    const flight: Flight = { digests, answer };
+    flights.set(digests.digest, flight);
+    return flight;
+  }
+
+  async function read(digests: Digests): Promise<Finding> {
+    const startedAt = now();
+    const seconds = () => (now() - startedAt) / 1_000;
+    try {
+      const record = await find([digests.digest, ...digests.alternates]);
+      observe?.storeRead(record === undefined ? 'absent' : 'found', seconds());
+      return { digests, startedAt, answer: record === undefined ? UNKNOWN : { kind: 'known', record } };
+    } catch (cause) {
+      const error = cause instanceof Error ? cause : new Error(String(cause));
+      const outcome = error instanceof StoreError ? error.fault : 'error';
+      observe?.storeRead(outcome, seconds(), error);
+      return { digests, startedAt, answer: outcome === 'timeout' ? STORE_TIMEOUT : STORE_UNAVAILABLE };
+    }
+  }
+
+  return {
+    start: (digests) => void join(digests),
+    answer(digests) {
+      const flight = join(digests);
+      if (flight === undefined) {
+        observe?.shed();
+        return STORE_UNAVAILABLE;
+      }
+      observe?.miss();
+      flight.bounded ??= within(lookupTimeoutMs, flight.answer);
+      return flight.bounded;
+    },
+    disown(digest) {
+      for (const [first, { digests }] of flights) {
+        if (first === digest || digests.alternates.includes(digest)) flights.delete(first);
+      }
+    },
+    disownAll: () => flights.clear(),
+  };
+}
+
+function within(timeoutMs: number, answer: Promise<KeyAnswer>): Promise<KeyAnswer> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(STORE_TIMEOUT), timeoutMs);
+    void answer.then((inTime) => {
+      clearTimeout(timer);
+      resolve(inTime);
+    });
+  });
+}

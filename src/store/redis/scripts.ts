@@ -1,0 +1,153 @@
+import type { Redis } from 'ioredis';
+
+/**
+ * How keys lie in Redis, and the scripts that read and change them. A script is one step for all other clients, so a
+ * record, its indexes and the change feed never disagree. All names share one hash tag, as Redis Cluster asks of a script.
+ *
+ *   {p}:digests   hash: digest -> id;  `store` -> the store's id;  `changes` -> the number of the last change
+ *   {p}:records   hash: id -> record as JSON;  `store` -> the store's id
+ *   {p}:names     hash: kind:name -> id of the key that holds the name
+ *   {p}:changes   stream: entry n-0 is the change number n, with the digest of the key
+ *
+ * Both hashes carry the store's id, a random text written with the first key. A hash that was flushed or evicted, or that
+ * belongs to somebody else, lacks it, and so never reads as "no such key".
+ */
+export interface KeyNames {
+  readonly digests: string;
+  readonly records: string;
+  readonly names: string;
+  readonly changes: string;
+}
+
+export function keyNames(prefix: string): KeyNames {
+  const named = (what: string) => `{${prefix}}:${what}`;
+  return { digests: named('digests'), records: named('records'), names: named('names'), changes: named('changes') };
+}
+
+export const STORE_FIELD = 'store';
+export const CHANGES_FIELD = 'changes';
+/** How many changes are kept for readers that lag, at least; who lags further has a gap. */
+const MAX_CHANGES = 10_000;
+
+/** KEYS: digests, records. ARGV: the digests to try, in order. Reply: store id, key id, record. */
+const FIND = `
+  local store = redis.call('HGET', KEYS[1], '${STORE_FIELD}')
+  for _, digest in ipairs(ARGV) do
+    local id = redis.call('HGET', KEYS[1], digest)
+    if id then return { store, id, redis.call('HGET', KEYS[2], id) } end
+  end
+  return { store, false, false }
+`;
+
+/** What the scripts that write begin with. KEYS: digests, records, names, changes. */
+const WRITER = `
+  local digests, records, names, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+
+  -- The id of the store; false if there is none, or if it is not the one expected ('' expects nothing).
+  local function store_id(expected)
+    local store = redis.call('HGET', digests, '${STORE_FIELD}')
+    if store ~= redis.call('HGET', records, '${STORE_FIELD}') then return false end
+    if expected ~= '' and store ~= expected then return false end
+    return store
+  end
+
+  local function read_record(id)
+    local json = redis.call('HGET', records, id)
+    if not json then return nil end
+    local ok, record = pcall(cjson.decode, json)
+    if ok and type(record) == 'table' then return record end
+    return 'unreadable'
+  end
+
+  -- The first write of each script: if the stream refuses the entry, nothing has been changed.
+  local function announce(digest)
+    local number = redis.call('HINCRBY', digests, '${CHANGES_FIELD}', 1)
+    redis.call('XADD', changes, 'MAXLEN', '~', ${MAX_CHANGES}, string.format('%d-0', number), 'digest', digest)
+  end
+`;
+
+/**
+ * ARGV: expected store id, id for a new store, key id, digest, kind:name, record, now.
+ * Reply: outcome, store id. The first key makes the store, but only where none was expected and nothing is left of one.
+ */
+const INSERT = `${WRITER}
+  local store = store_id(ARGV[1])
+  local is_empty = redis.call('EXISTS', digests, records) == 0
+  if not store and not (is_empty and ARGV[1] == '') then return { false } end
+
+  local holder = redis.call('HGET', names, ARGV[5])
+  local held_by = store and holder and read_record(holder)
+  if held_by then
+    -- A record that cannot be read keeps its name: whether it lives cannot be told.
+    local is_dead = held_by ~= 'unreadable'
+      and (held_by.state == 'revoked' or (held_by.expiresAt and held_by.expiresAt <= tonumber(ARGV[7])))
+    if not is_dead then return { 'name_taken', store } end
+  end
+  if redis.call('HEXISTS', records, ARGV[3]) == 1 or redis.call('HEXISTS', digests, ARGV[4]) == 1 then
+    return { 'exists', store }
+  end
+
+  if not store then
+    store = ARGV[2]
+    redis.call('DEL', names, changes)
+    redis.call('HSET', digests, '${STORE_FIELD}', store)
+    redis.call('HSET', records, '${STORE_FIELD}', store)
+  end
+  announce(ARGV[4])
+  redis.call('HSET', records, ARGV[3], ARGV[6])
+  redis.call('HSET', digests, ARGV[4], ARGV[3])
+  redis.call('HSET', names, ARGV[5], ARGV[3])
+  return { 'inserted', store }
+`;
+
+/**
+ * ARGV: expected store id, key id, digest, the name to free as kind:name or '', record, the revision it replaces.
+ * Reply: outcome, store id.
+ */
+const REPLACE = `${WRITER}
+  local store = store_id(ARGV[1])
+  if not store then return { false } end
+  local stored = read_record(ARGV[2])
+  if not stored then return { 'absent', store } end
+  if stored == 'unreadable' or stored.revision ~= tonumber(ARGV[6]) then return { 'conflict', store } end
+  announce(ARGV[3])
+  redis.call('HSET', records, ARGV[2], ARGV[5])
+  if ARGV[4] ~= '' and redis.call('HGET', names, ARGV[4]) == ARGV[2] then redis.call('HDEL', names, ARGV[4]) end
+  return { 'replaced', store }
+`;
+
+/**
+ * ARGV: expected store id, key id, digest, kind:name, revision. Reply: outcome, store id. Forgets one
+ * tombstone: all at once would stall Redis. It is not announced: the key is refused before and after.
+ */
+const FORGET = `${WRITER}
+  local store = store_id(ARGV[1])
+  if not store then return { false } end
+  local stored = read_record(ARGV[2])
+  if not stored then return { 'absent', store } end
+  if stored == 'unreadable' or stored.revision ~= tonumber(ARGV[5]) then return { 'conflict', store } end
+  redis.call('HDEL', records, ARGV[2])
+  if redis.call('HGET', digests, ARGV[3]) == ARGV[2] then redis.call('HDEL', digests, ARGV[3]) end
+  if redis.call('HGET', names, ARGV[4]) == ARGV[2] then redis.call('HDEL', names, ARGV[4]) end
+  return { 'forgotten', store }
+`;
+
+export const scripts = {
+  keygateFind: { lua: FIND, numberOfKeys: 2 },
+  keygateInsert: { lua: INSERT, numberOfKeys: 4 },
+  keygateReplace: { lua: REPLACE, numberOfKeys: 4 },
+  keygateForget: { lua: FORGET, numberOfKeys: 4 },
+};
+
+/** The outcome is null if the script found another store than the one expected, or none, and did nothing. */
+export type WriteReply<Outcome> = readonly [outcome: Outcome | null, storeId?: string];
+
+type Script<Reply> = (...keysAndArguments: (string | number)[]) => Promise<Reply>;
+
+/** ioredis makes a method of each script, which its types cannot know. */
+export type ScriptedRedis = Redis & {
+  keygateFind: Script<readonly [storeId: string | null, id: string | null, record: string | null]>;
+  keygateInsert: Script<WriteReply<'inserted' | 'name_taken' | 'exists'>>;
+  keygateReplace: Script<WriteReply<'replaced' | 'conflict' | 'absent'>>;
+  keygateForget: Script<WriteReply<'forgotten' | 'conflict' | 'absent'>>;
+};
