@@ -14,6 +14,7 @@ import type { KeyService } from './keys/service.ts';
 import { formatAddress, listen, parseAddress } from './listening.ts';
 import { createLibraryPlane } from './plane/library/library-plane.ts';
 import type { BoundAddress, ListenerOptions, PlaneLimits } from './plane/plane.ts';
+import { announcing } from './store/announcing.ts';
 import { openStore } from './store/open.ts';
 import type { Watch } from './store/port.ts';
 import { createStoreMonitor } from './store-monitor.ts';
@@ -70,7 +71,7 @@ export function createApp(config: Config, log: Log): App {
     observe: cacheObserver(metrics, log),
   });
   const keys = createKeyService({
-    store: { ...store, ...announcing(store, cache) },
+    store: announcing(store, cache),
     digester: digest,
     now,
     random: randomBytes,
@@ -224,25 +225,6 @@ export function createApp(config: Config, log: Log): App {
       log('info', 'drained');
     },
     close,
-  };
-}
-
-/** A change made in this process is true for the next request, without the way through the store's feed. */
-function announcing(
-  store: ReturnType<typeof openStore>,
-  cache: ReturnType<typeof createKeyCache>,
-): Pick<ReturnType<typeof openStore>, 'insert' | 'replace'> {
-  return {
-    async insert(record, nowMs) {
-      const outcome = await store.insert(record, nowMs);
-      cache.changed(record.digest);
-      return outcome;
-    },
-    async replace(record) {
-      const outcome = await store.replace(record);
-      cache.changed(record.digest);
-      return outcome;
-    },
   };
 }
 

@@ -78,7 +78,9 @@ async function startOn(port: number, directory: string): Promise<ChildProcess> {
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const server = spawn('redis-server', args, { stdio: 'ignore' });
   const failed = new Promise<never>((_, reject) => {
-    server.once('error', (cause) => reject(new Error('redis-server is not on the PATH: run test/support/install-redis.sh', { cause })));
+    server.once('error', (cause) =>
+      reject(new Error('redis-server is not on the PATH: run test/support/install-redis.sh', { cause })),
+    );
     server.once('exit', (code) => reject(new Error(`redis-server ended with ${code} on port ${port}`)));
   });
   const endWithTests = () => void server.kill('SIGKILL');
@@ -109,7 +111,14 @@ async function untilItAnswers(port: number, pid: number | undefined): Promise<vo
 }
 
 async function withClient<T>(port: number, use: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    lazyConnect: true,
+    retryStrategy: null,
+    maxRetriesPerRequest: 0,
+    disconnectTimeout: 50,
+  });
   client.on('error', () => undefined); // the rejected command says it
   try {
     await client.connect();

@@ -93,14 +93,17 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       if (!completed) giveUp(); // the client left, or the collector answered before it had read the request
     });
     request.on('error', giveUp);
+    // HTTP/2 also ends the body of a request that was reset; given up first, it cannot look complete to the collector.
+    request.on('aborted', giveUp);
 
     function fail(reason: Reason): void {
       patience.end();
       giveUp();
       if (response.headersSent) {
-        // Too late for a status: a broken connection tells the sender to retry.
+        // Too late for a status: a broken answer tells the sender to retry. Without an error, HTTP/2 would end the stream as
+        // if the answer were whole.
         exchange.end(reason);
-        response.destroy();
+        response.destroy(new Error(reason));
       } else {
         refuse(request, response, exchange, { verdict: 'refuse', reason });
       }

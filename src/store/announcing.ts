@@ -1,0 +1,25 @@
+import type { ChangeObserver, KeyStore } from './port.ts';
+
+/**
+ * The store, telling the observer of the writes made through it: a change made in this process is true for its next
+ * request, without the way through the feed. A write that failed is told too: one that timed out may have been made.
+ */
+export function announcing(store: KeyStore, observer: Pick<ChangeObserver, 'changed'>): KeyStore {
+  return {
+    ...store,
+    async insert(record, nowMs) {
+      try {
+        return await store.insert(record, nowMs);
+      } finally {
+        observer.changed(record.digest);
+      }
+    },
+    async replace(record) {
+      try {
+        return await store.replace(record);
+      } finally {
+        observer.changed(record.digest);
+      }
+    },
+  };
+}

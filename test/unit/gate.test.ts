@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { configSchema } from '../../src/config/schema.ts';
+import { createDigester } from '../../src/credential/digest.ts';
+import type { Digests } from '../../src/credential/digest.ts';
+import { createKeyText } from '../../src/credential/key-text.ts';
+import { createCredentialReader } from '../../src/credential/read.ts';
+import { createGate } from '../../src/gate.ts';
+import { STORE_UNAVAILABLE, UNKNOWN } from '../../src/keys/answer.ts';
+import type { KeyAnswer } from '../../src/keys/answer.ts';
+import { digestOf, newRecord } from '../support/stores.ts';
+
+const NOW = 1_700_000_000_000;
+const TRACES = { to: 'send', signal: 'traces' } as const;
+const KEY = createKeyText('ingestion');
+const FIELDS = ['Authorization', `ApiKey ${KEY}`];
+const FINGERPRINT = digestOf(KEY).slice('sha256:'.length, 'sha256:'.length + 12);
+const record = newRecord({ digest: digestOf(KEY), expiresAt: NOW + 1_000 });
+
+/** A gate before these keys, that notes what it looks up. */
+function createGateBefore(answer: KeyAnswer | Promise<KeyAnswer>) {
+  const lookups: Digests[] = [];
+  let nowMs = NOW;
+  const gate = createGate({
+    readCredential: createCredentialReader(configSchema.parse({}).keys),
+    digest: createDigester({}),
+    lookup: (digests) => {
+      lookups.push(digests);
+      return answer;
+    },
+    now: () => nowMs,
+  });
+  return { gate, lookups, advance: (ms: number) => void (nowMs += ms) };
+}
+
+const known: KeyAnswer = { kind: 'known', record };
+
+describe('the gate', () => {
+  it('lets a known key through at once when its record is in memory, without a promise', () => {
+    const { gate, lookups } = createGateBefore(known);
+    assert.deepEqual(gate.judge(FIELDS, TRACES), { decision: { verdict: 'allow', key: record }, fingerprint: FINGERPRINT });
+    assert.deepEqual(lookups, [{ digest: digestOf(KEY), alternates: [] }]);
+  });
+
+  it('gives the same judgement later when the record has to be fetched', async () => {
+    const { gate } = createGateBefore(Promise.resolve(known));
+    const judgement = gate.judge(FIELDS, TRACES);
+    assert.ok(judgement instanceof Promise);
+    assert.deepEqual(await judgement, { decision: { verdict: 'allow', key: record }, fingerprint: FINGERPRINT });
+  });
+
+  it('judges by the time at which the answer came, not by that of the question', async () => {
+    const { promise, resolve } = Promise.withResolvers<KeyAnswer>();
+    const { gate, advance } = createGateBefore(promise);
+    const judgement = gate.judge(FIELDS, TRACES);
+    advance(1_000);
+    resolve(known);
+    assert.deepEqual((await judgement).decision, { verdict: 'refuse', reason: 'expired_key', key: record });
+  });
+
+  it('says the fingerprint of an unknown key, so that operators can tell its senders apart', () => {
+    const { gate } = createGateBefore(UNKNOWN);
+    assert.deepEqual(gate.judge(FIELDS, TRACES), {
+      decision: { verdict: 'refuse', reason: 'unknown_key' },
+      fingerprint: FINGERPRINT,
+    });
+  });
+
+  it('says "cannot tell" when the store could not answer', () => {
+    const { gate } = createGateBefore(STORE_UNAVAILABLE);
+    assert.deepEqual(gate.judge(FIELDS, TRACES), {
+      decision: { verdict: 'refuse', reason: 'store_unavailable' },
+      fingerprint: FINGERPRINT,
+    });
+  });
+
+  it('looks nothing up for a request that a look at it refutes', () => {
+    const { gate, lookups } = createGateBefore(known);
+    const refused = {
+      missing_credential: [],
+      malformed_credential: ['Authorization', `ApiKey ${KEY}, ApiKey ${KEY}`],
+      conflicting_credentials: [...FIELDS, 'X-API-Key', createKeyText('ingestion')],
+      bad_checksum: ['X-API-Key', `${KEY}0`],
+    };
+    for (const [reason, fields] of Object.entries(refused)) {
+      assert.deepEqual(gate.judge(fields, TRACES), { decision: { verdict: 'refuse', reason } });
+    }
+    assert.deepEqual(lookups, []);
+  });
+
+  it('looks a key without our prefix up as it is', () => {
+    const { gate, lookups } = createGateBefore(known);
+    assert.deepEqual(gate.judge(['X-API-Key', 'legacy'], TRACES), {
+      decision: { verdict: 'allow', key: record },
+      fingerprint: digestOf('legacy').slice(7, 19),
+    });
+    assert.deepEqual(lookups, [{ digest: digestOf('legacy'), alternates: [] }]);
+  });
+
+  it('judges a key that came in no header field by the same rules', () => {
+    const { gate } = createGateBefore(known);
+    assert.deepEqual(gate.judgeKey(KEY, TRACES), gate.judge(FIELDS, TRACES));
+    assert.deepEqual(gate.judgeKey(`${KEY}0`, TRACES), { decision: { verdict: 'refuse', reason: 'bad_checksum' } });
+  });
+});
