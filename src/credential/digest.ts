@@ -32,14 +32,10 @@ export function createDigester({ pepper, previousPeppers = [] }: DigesterOptions
     const none: readonly KeyDigest[] = [];
     return (text) => ({ digest: sha256(text), alternates: none });
   }
-  const functions = [
-    ...(pepper ? [pepper, ...previousPeppers] : previousPeppers).map((p) => (text: string) => hmac(p, text)),
-  ];
-  // Keys made before the first pepper was configured stay valid: their digest has no pepper. Without a current pepper
-  // the plain digest is the one new keys get.
-  if (pepper) functions.push(sha256);
-  else functions.unshift(sha256);
-  const [first, ...rest] = functions;
+  const peppered = (pepper ? [pepper, ...previousPeppers] : previousPeppers).map((each) => (text: string) => hmac(each, text));
+  // Keys made before the first pepper was configured stay valid: their digest has none. It comes last, or first where no
+  // pepper is configured any more.
+  const [first, ...rest] = pepper ? [...peppered, sha256] : [sha256, ...peppered];
   if (first === undefined) throw new TypeError('a digester needs at least one hash');
   return (text) => ({ digest: first(text), alternates: rest.map((digestOf) => digestOf(text)) });
 }

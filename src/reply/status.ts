@@ -62,7 +62,8 @@ function varintField(field: number, value: number): Buffer {
 /** Non-negative integers below 2^31 only: lengths, codes and seconds. */
 function varint(value: number): Buffer {
   const out: number[] = [];
-  for (; value > 0x7f; value >>>= 7) out.push((value & 0x7f) | 0x80);
-  out.push(value);
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
+  out.push(rest);
   return Buffer.from(out);
 }

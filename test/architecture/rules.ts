@@ -1,0 +1,157 @@
+import { dirname, normalize } from 'node:path/posix';
+import { readImports } from './read-imports.ts';
+
+/**
+ * A room is a folder of src, or one file that others may import without its folder. Each room lists the rooms it may
+ * import; imports within a room are free as long as they make no cycle. Read from top to bottom this is the direction:
+ * what a request meets first knows the least, and only the rooms at the end know the configuration and the telemetry.
+ * A room that must know more gets a word here, where a reviewer sees it.
+ */
+export type Rooms = Readonly<Record<string, readonly string[]>>;
+
+const MODEL = ['credential', 'keys/record.ts', 'keys/answer.ts'] as const;
+const REQUEST = ['verdict', 'headers.ts', 'gate.ts', 'reply', 'upstream', 'plane'] as const;
+const STORES = ['store/port.ts', 'store', 'keys', 'cache'] as const;
+const EDGES = ['version.ts', 'listening.ts', 'store-monitor.ts'] as const;
+
+export const ROOMS: Rooms = {
+  credential: [],
+  'keys/record.ts': ['credential'],
+  'keys/answer.ts': ['credential', 'keys/record.ts'],
+  verdict: ['keys/record.ts', 'keys/answer.ts'],
+  'headers.ts': ['credential', 'keys/record.ts'],
+
+  'store/port.ts': ['credential', 'keys/record.ts'],
+  store: ['credential', 'keys/record.ts', 'store/port.ts'],
+  keys: [...MODEL, 'store/port.ts'],
+  cache: [...MODEL, 'store/port.ts'],
+
+  'gate.ts': [...MODEL, 'verdict'],
+  reply: ['verdict', 'headers.ts'],
+  upstream: ['verdict', 'headers.ts'],
+  plane: ['credential', 'keys/record.ts', 'verdict', 'headers.ts', 'gate.ts', 'reply', 'upstream'],
+
+  config: ['credential', 'keys/record.ts'],
+  telemetry: [...MODEL, 'verdict', 'store/port.ts', 'cache', 'plane'],
+  admin: ['credential', 'keys/record.ts', 'verdict', 'gate.ts', 'store/port.ts', 'keys'],
+
+  'version.ts': [],
+  'store-monitor.ts': [],
+  'listening.ts': ['plane'],
+  'app.ts': [...MODEL, ...REQUEST, ...STORES, 'admin', 'config', 'telemetry', ...EDGES],
+
+  dev: ['keys/record.ts', 'plane'],
+  'dev/dev-mode.ts': ['config', 'keys', 'app.ts', 'dev', ...EDGES],
+  cli: [...MODEL, ...STORES, 'admin', 'config', 'telemetry', 'app.ts', 'dev/dev-mode.ts', ...EDGES],
+  'main.ts': ['cli'],
+};
+
+/** The rooms that may know each package; a package that is not here has not been decided on. */
+export const PACKAGES: Rooms = {
+  ioredis: ['store/redis'],
+  'node:sqlite': ['store/sqlite'],
+  'lru-cache': ['cache'],
+  'http-proxy': ['upstream'],
+  '@grpc/grpc-js': ['upstream', 'plane', 'admin', 'dev'],
+  pino: ['telemetry'],
+  'prom-client': ['telemetry'],
+  commander: ['cli'],
+  yaml: ['config', 'cli'],
+  zod: ['keys/record.ts', 'config', 'admin', 'cli'],
+};
+
+export const MAX_LINES = 300;
+
+/** Source texts by their path below src. */
+export type Sources = ReadonlyMap<string, string>;
+
+/** All that is wrong with these sources, one sentence each. */
+export function findFaults(sources: Sources, rooms: Rooms = ROOMS, packages: Rooms = PACKAGES): string[] {
+  const graph = new Map<string, string[]>();
+  const faults: string[] = [];
+
+  for (const [file, source] of sources) {
+    if (roomOf(file, rooms) === undefined) faults.push(`${file} is in no room`);
+    faults.push(...faultsOfText(file, source));
+    const targets: string[] = [];
+    for (const specifier of readImports(source)) {
+      if (!specifier.startsWith('.')) {
+        faults.push(...faultsOfPackage(file, specifier, packages));
+        continue;
+      }
+      const target = normalize(`${dirname(file)}/${specifier}`);
+      targets.push(target);
+      faults.push(...faultsOfFile(file, target, sources, rooms));
+    }
+    graph.set(file, targets);
+  }
+  return [...faults, ...findCycles(graph).map((cycle) => `cycle: ${cycle.join(' -> ')}`)];
+}
+
+function faultsOfText(file: string, source: string): string[] {
+  const faults: string[] = [];
+  const lines = source.split('\n').length - 1;
+  if (lines > MAX_LINES) faults.push(`${file} has ${lines} lines, more than ${MAX_LINES}`);
+  if (/^export default\b|^export\s*\{[^}]*\bas default\b/m.test(source)) faults.push(`${file} has a default export`);
+  return faults;
+}
+
+function faultsOfPackage(file: string, specifier: string, packages: Rooms): string[] {
+  const name = packageOf(specifier);
+  const allowed = packages[name];
+  if (allowed === undefined) {
+    return name.startsWith('node:') ? [] : [`${file} imports ${name}, which no room may`];
+  }
+  return allowed.some((room) => isIn(file, room))
+    ? []
+    : [`${file} imports ${name}, which only ${allowed.join(', ')} may`];
+}
+
+function faultsOfFile(file: string, target: string, sources: Sources, rooms: Rooms): string[] {
+  if (!target.endsWith('.ts')) return [`${file} imports ${target} without the ending .ts`];
+  if (!sources.has(target)) return [`${file} imports ${target}, which does not exist`];
+  const from = roomOf(file, rooms);
+  const to = roomOf(target, rooms);
+  if (from === undefined || to === undefined) return []; // said once, of the file itself
+  return from === to || rooms[from]?.includes(to) ? [] : [`${file} imports ${target}: ${from} may not know ${to}`];
+}
+
+/** '@scope/name/sub' is '@scope/name', 'name/sub' is 'name'; Node's own modules keep their subpath. */
+function packageOf(specifier: string): string {
+  if (specifier.startsWith('node:')) return specifier;
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+function isIn(file: string, room: string): boolean {
+  return file === room || file.startsWith(`${room}/`);
+}
+
+/** The narrowest room wins: keys/record.ts is its own, though it lies in keys. */
+function roomOf(file: string, rooms: Rooms): string | undefined {
+  return Object.keys(rooms)
+    .filter((room) => isIn(file, room))
+    .reduce<string | undefined>((best, room) => (room.length > (best?.length ?? 0) ? room : best), undefined);
+}
+
+/** Every file is walked from once; meeting a file that is still on the path closes a cycle. */
+export function findCycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+
+  function walk(file: string, path: readonly string[]): void {
+    const start = path.indexOf(file);
+    if (start !== -1) {
+      cycles.push([...path.slice(start), file]);
+      return;
+    }
+    if (done.has(file)) return;
+    for (const target of graph.get(file) ?? []) walk(target, [...path, file]);
+    done.add(file);
+  }
+
+  for (const file of graph.keys()) walk(file, []);
+  return cycles;
+}
