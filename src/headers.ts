@@ -31,24 +31,28 @@ export const IDENTITY = {
 const IDENTITY_PREFIX = 'x-keygate-';
 
 /**
- * Whether a client-sent field could be read as one of ours further on. CGI-like readers fold every character that is not a
- * letter or digit into one ("X_Keygate_Key_Id" and "x-keygate-key-id" become the same variable), so all of those spellings
- * are ours.
+ * How CGI-like readers further on see a name: every character that is not a letter or digit becomes the same one, so that
+ * "X_Keygate_Key_Id" is "x-keygate-key-id" to them and "Transfer_Encoding" is "transfer-encoding".
  */
-export function looksLikeIdentity(lowerCaseName: string): boolean {
-  return lowerCaseName.replaceAll(/[^a-z0-9]/g, '-').startsWith(IDENTITY_PREFIX);
+function fold(lowerCaseName: string): string {
+  return lowerCaseName.replaceAll(/[^a-z0-9]/g, '-');
 }
 
 export type HeaderFilter = (fields: RawFields) => [name: string, value: string][];
 
 /**
  * Builds the filter for requests: drops hop-by-hop fields, those that `Connection` names (before ours are set, so that it
- * cannot name them), the credential in every carrier, client copies of our identity fields, and pseudo-header fields.
- * Names come out in lower case.
+ * cannot name them), the credential in every carrier, client copies of our identity fields, and pseudo-header fields; all
+ * of them in every spelling that could be read as one of them. Names come out in lower case.
  */
 export function createRequestFilter(credentialCarriers: readonly string[]): HeaderFilter {
-  const dropped = new Set([...HOP_BY_HOP, 'authorization', ...credentialCarriers]);
-  return (fields) => filter(fields, (name) => dropped.has(name) || looksLikeIdentity(name));
+  const dropped = new Set([...HOP_BY_HOP, 'authorization', ...credentialCarriers].map(fold));
+  return (fields) =>
+    filter(fields, (name) => {
+      const folded = fold(name);
+      if (folded === 'content-length') return name !== folded; // the real one passes
+      return dropped.has(folded) || folded.startsWith(IDENTITY_PREFIX);
+    });
 }
 
 /** The filter for responses: the collector's fields pass, those of its connection do not. */

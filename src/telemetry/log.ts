@@ -27,7 +27,10 @@ export function createLog({ level, format, output }: LogOptions): Log {
     },
     { write: (line: string) => void output.write(asText ? toText(line) : line) },
   );
-  return (lineLevel, message, fields = {}) => logger[lineLevel](redactFields(fields), redactText(message));
+  return (lineLevel, message, fields = {}) => {
+    // Redacting costs more than anything else on a request's way: not for a line that nobody will read.
+    if (logger.isLevelEnabled(lineLevel)) logger[lineLevel](redactFields(fields), redactText(message));
+  };
 }
 
 /** `12:01:02.345 WARN  message  name=value …` for people; JSON is for machines. */

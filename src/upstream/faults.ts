@@ -1,5 +1,5 @@
 import { status as Code } from '@grpc/grpc-js';
-import type { StatusObject } from '@grpc/grpc-js';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Reason } from '../verdict/reasons.ts';
 
 /** The one door by which faults of the collector, and of the way to it, come in; they leave as a reason of the table. */
@@ -12,6 +12,14 @@ export type UpstreamReason = Extract<Reason, `upstream_${string}`>;
  */
 const SAID_BY_CHANNEL =
   /^(?:Received RST_STREAM with code|Received HTTP status code|Call ended without gRPC status|No status information received|Connection dropped|Call cancelled|Stream refused by server|Bandwidth exhausted|Protocol not secure enough|Deadline exceeded after|Received message larger than max|read E|write E)/;
+
+/**
+ * Whether these are the headers of a gRPC answer. The error or login page of something on the way is none: relayed, it
+ * would be UNKNOWN to the sender, who deletes its data.
+ */
+export function isGrpcAnswer(headers: Metadata): boolean {
+  return headers.get('content-type').some((type) => String(type).startsWith('application/grpc'));
+}
 
 /** Whether the status is the collector's own answer: then it passes untouched. */
 export function isUpstreamStatus(status: StatusObject, sawHeaders: boolean): boolean {

@@ -14,7 +14,11 @@ export interface GrpcChannel {
    * Opens a call whose bytes are relayed. What is written need not end at message boundaries; what is read is whole
    * messages, each with its 5-byte prefix. Fields that gRPC cannot carry are a problem, not an exception.
    */
-  open(path: string, fields: readonly (readonly [string, string])[], deadlineMs: number): RawCall | { problem: 'bad_request' };
+  open(
+    path: string,
+    fields: readonly (readonly [string, string])[],
+    deadlineMs: number,
+  ): RawCall | { problem: 'bad_request' };
   close(): void;
 }
 
@@ -29,6 +33,10 @@ const OPTIONS: ChannelOptions = {
   // grpc-go's servers punish pings that come more often than every 5 minutes.
   'grpc.keepalive_time_ms': 330_000,
   'grpc.keepalive_timeout_ms': 20_000,
+  // A call that the collector refused before it began (REFUSED_STREAM, GOAWAY) is sent once more, if no more of it than this
+  // has come; of all calls together, this much is kept for it.
+  'grpc.per_rpc_retry_buffer_size': 65_536,
+  'grpc.retry_buffer_size': 4 << 20,
   'grpc.use_local_subchannel_pool': 1,
 };
 
@@ -58,7 +66,9 @@ export function createGrpcChannel(target: UpstreamTarget, tls: UpstreamTls): Grp
 function secureChannel({ host }: UpstreamTarget, { ca, cert, key }: UpstreamTls) {
   const checkTarget = (_name: string, peer: PeerCertificate) => checkServerIdentity(host, peer);
   return {
-    credentials: ChannelCredentials.createSsl(ca ?? null, key ?? null, cert ?? null, { checkServerIdentity: checkTarget }),
+    credentials: ChannelCredentials.createSsl(ca ?? null, key ?? null, cert ?? null, {
+      checkServerIdentity: checkTarget,
+    }),
     options: isIP(host) === 0 ? OPTIONS : { ...OPTIONS, 'grpc.ssl_target_name_override': 'address.invalid' },
   };
 }

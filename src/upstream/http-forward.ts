@@ -107,7 +107,8 @@ class UpstreamHead extends EventEmitter {
 }
 
 function toHeaders(fields: ForwardRequest['fields'], host: string): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = { host };
+  const headers: Record<string, string | string[]> = Object.create(null); // a field may be called "constructor"
+  headers['host'] = host;
   for (const [name, value] of fields) {
     const earlier = headers[name];
     headers[name] = earlier === undefined ? value : [earlier, value].flat();

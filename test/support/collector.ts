@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
 /** One request as it arrived behind the gateway. */
@@ -18,6 +18,12 @@ export interface Arrival {
 }
 
 export interface CollectorOptions {
+  /** To come back where another one was; free ports if absent. */
+  readonly ports?: { readonly grpc: number; readonly http: number };
+  /** Takes a gRPC call over at its head: it is counted as begun and nothing else. */
+  readonly onGrpcHead?: (stream: http2.ServerHttp2Stream) => void;
+  /** Takes an HTTP request over at its head: it is counted as begun and nothing else. */
+  readonly onHttpHead?: (request: http.IncomingMessage, response: http.ServerResponse) => void;
   /** Answers a gRPC call once its request has ended; default: an empty message and status 0. */
   readonly onGrpc?: (stream: http2.ServerHttp2Stream, arrival: Arrival) => void;
   /** Answers an HTTP request once its body has ended; default: 200 with an empty body in the request's Content-Type. */
@@ -28,6 +34,12 @@ export interface Collector {
   readonly grpcUrl: string;
   readonly httpUrl: string;
   readonly arrivals: readonly Arrival[];
+  /** Requests whose head arrived. */
+  readonly begun: () => number;
+  /** Connections that are open. */
+  readonly connections: () => number;
+  /** Requests that have begun and that have not ended in any way. */
+  readonly open: () => number;
   /** Requests that were begun and cut off before their end. */
   readonly cut: () => number;
   close(): Promise<void>;
@@ -39,7 +51,10 @@ export const EMPTY_MESSAGE = Buffer.alloc(5);
 /** Stands behind the gateway on node:http2 and node:http, and records exactly what arrived. */
 export async function startCollector(t: TestContext, options: CollectorOptions = {}): Promise<Collector> {
   const arrivals: Arrival[] = [];
+  let begun = 0;
+  let open = 0;
   let cut = 0;
+  const sockets = new Set<Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
 
   const grpc = http2.createServer({ settings: { initialWindowSize: 1 << 20 } });
@@ -51,36 +66,82 @@ export async function startCollector(t: TestContext, options: CollectorOptions =
   grpc.on('stream', (anyStream, headers, _flags, rawHeaders) => {
     const stream = anyStream as http2.ServerHttp2Stream;
     let complete = false;
+    begun += 1;
+    open += 1;
     stream.on('error', () => {});
-    stream.on('close', () => void (complete || (cut += 1)));
-    void recordBody(stream).then((body) => {
-      if (stream.aborted) return;
-      complete = true;
-      const arrival = { protocol: 'grpc', method: headers[':method'] ?? '', path: headers[':path'] ?? '', headers: grouped(rawHeaders), ...body } as const;
-      arrivals.push(arrival);
-      (options.onGrpc ?? answerGrpc)(stream, arrival);
-    }, () => {});
+    stream.on('close', () => {
+      open -= 1;
+      if (!complete) cut += 1;
+    });
+    if (options.onGrpcHead) return options.onGrpcHead(stream);
+    void recordBody(stream).then(
+      (body) => {
+        if (stream.aborted) return;
+        complete = true;
+        const arrival = {
+          protocol: 'grpc',
+          method: headers[':method'] ?? '',
+          path: headers[':path'] ?? '',
+          headers: grouped(rawHeaders),
+          ...body,
+        } as const;
+        arrivals.push(arrival);
+        (options.onGrpc ?? answerGrpc)(stream, arrival);
+      },
+      () => {},
+    );
   });
 
   const web = http.createServer((request, response) => {
-    let complete = false;
-    request.on('close', () => void (complete || (cut += 1)));
-    void recordBody(request).then((body) => {
-      complete = true;
-      const arrival = { protocol: 'http', method: request.method ?? '', path: request.url ?? '', headers: grouped(request.rawHeaders), ...body } as const;
-      arrivals.push(arrival);
-      (options.onHttp ?? answerHttp)(response, arrival);
-    }, () => {});
+    begun += 1;
+    open += 1;
+    request.on('close', () => void (request.complete || (cut += 1)));
+    response.on('close', () => (open -= 1));
+    if (options.onHttpHead) return options.onHttpHead(request, response);
+    void recordBody(request).then(
+      (body) => {
+        const arrival = {
+          protocol: 'http',
+          method: request.method ?? '',
+          path: request.url ?? '',
+          headers: grouped(request.rawHeaders),
+          ...body,
+        } as const;
+        arrivals.push(arrival);
+        (options.onHttp ?? answerHttp)(response, arrival);
+      },
+      () => {},
+    );
   });
 
-  const ports = await Promise.all([listenOnLoopback(grpc), listenOnLoopback(web)]);
+  for (const server of [grpc, web]) {
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+    });
+  }
+  const ports = await Promise.all([
+    listenOnLoopback(grpc, options.ports?.grpc),
+    listenOnLoopback(web, options.ports?.http),
+  ]);
   const close = async (): Promise<void> => {
     for (const session of sessions) session.destroy();
     web.closeAllConnections();
-    await Promise.all([grpc, web].map((server) => (server.listening ? new Promise((resolve) => server.close(resolve)) : undefined)));
+    await Promise.all(
+      [grpc, web].map((server) => (server.listening ? new Promise((resolve) => server.close(resolve)) : undefined)),
+    );
   };
   t.after(close);
-  return { grpcUrl: `http://127.0.0.1:${ports[0]}`, httpUrl: `http://127.0.0.1:${ports[1]}`, arrivals, cut: () => cut, close };
+  return {
+    grpcUrl: `http://127.0.0.1:${ports[0]}`,
+    httpUrl: `http://127.0.0.1:${ports[1]}`,
+    arrivals,
+    begun: () => begun,
+    connections: () => sockets.size,
+    open: () => open,
+    cut: () => cut,
+    close,
+  };
 }
 
 export function answerGrpc(stream: http2.ServerHttp2Stream): void {
@@ -95,8 +156,8 @@ export function answerHttp(response: http.ServerResponse, arrival: Arrival): voi
   response.end(type.startsWith('application/json') ? '{}' : '');
 }
 
-export async function listenOnLoopback(server: http.Server | http2.Http2Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+export async function listenOnLoopback(server: Server, port = 0): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
 }
 
@@ -113,7 +174,10 @@ async function recordBody(body: AsyncIterable<Buffer>): Promise<Pick<Arrival, 'b
 }
 
 function grouped(rawHeaders: readonly string[]): Record<string, string[]> {
-  const headers: Record<string, string[]> = {};
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) (headers[(rawHeaders[i] ?? '').toLowerCase()] ??= []).push(rawHeaders[i + 1] ?? '');
-  return headers;
+  const headers = new Map<string, string[]>(); // not an object: a field may be called "constructor"
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase();
+    headers.set(name, [...(headers.get(name) ?? []), rawHeaders[i + 1] ?? '']);
+  }
+  return Object.fromEntries(headers);
 }

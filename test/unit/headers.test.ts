@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { createRequestFilter, filterResponseFields, identityFields, IDENTITY, looksLikeIdentity, toFieldValue } from '../../src/headers.ts';
+import { createRequestFilter, filterResponseFields, identityFields, IDENTITY, toFieldValue } from '../../src/headers.ts';
 import { newRecord } from '../support/stores.ts';
 
 const filterRequest = createRequestFilter(['x-api-key', 'x-acme-key']);
@@ -40,10 +40,18 @@ describe('the fields of a request that go on to the collector', () => {
     assert.deepEqual(filterRequest(spellings.flatMap((name) => [name, 'forged'])), []);
   });
 
+  it('have none among them that a reader might fold into a credential, or into one that says where the body ends', () => {
+    const spellings = ['X_API_KEY', 'Transfer_Encoding', 'transfer.encoding', 'Content_Length', 'Proxy_Authorization'];
+    assert.deepEqual(filterRequest(spellings.flatMap((name) => [name, 'x'])), []);
+  });
+
+  it('have the real length of the body among them', () => {
+    assert.deepEqual(filterRequest(['Content-Length', '3']), [['content-length', '3']]);
+  });
+
   it('may have names that only resemble ours', () => {
-    for (const name of ['keygate-key-id', 'x-keygateway', 'my-x-keygate-key-id']) {
-      assert.equal(looksLikeIdentity(name), false, name);
-    }
+    const names = ['keygate-key-id', 'x-keygateway', 'my-x-keygate-key-id'];
+    assert.deepEqual(filterRequest(names.flatMap((name) => [name, '1'])), names.map((name) => [name, '1']));
   });
 
   it('never contain ours, whatever was sent', () => {
@@ -56,7 +64,7 @@ describe('the fields of a request that go on to the collector', () => {
     fc.assert(
       fc.property(requests, (fields) => {
         const kept = filterRequest(fields).map(([name]) => name);
-        assert.deepEqual(kept.filter(looksLikeIdentity), []);
+        assert.deepEqual(kept.filter((name) => /^x.keygate./.test(name)), []);
       }),
     );
   });

@@ -1,10 +1,12 @@
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import * as https from 'node:https';
-import * as net from 'node:net';
+import type * as net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import * as tls from 'node:tls';
 import type { ListenerOptions, ListenerTls, PlaneLimits } from '../plane.ts';
+import { http1Options, serveHttp1 } from './http1.ts';
+import { http2Options, serveHttp2 } from './http2.ts';
 
 /** What Node's requests of both HTTP versions have in common. */
 export interface HttpRequest extends Readable {
@@ -21,6 +23,7 @@ export interface HttpRequest extends Readable {
 /** What Node's responses of both HTTP versions have in common. */
 export interface HttpResponse extends Writable {
   readonly headersSent: boolean;
+  setHeader(name: string, value: string): unknown;
   writeHead(status: number, headers: http.OutgoingHttpHeaders): unknown;
   writeContinue(): void;
 }
@@ -39,38 +42,31 @@ export interface Edge {
   close(): Promise<void>;
 }
 
-/** Enough for a telemetry sender on a 50 ms link; what is not yet relayed is bounded by it. */
-const STREAM_WINDOW_BYTES = 1 << 20;
-const CONNECTION_WINDOW_BYTES = 8 << 20;
-/** In MB, the unit of the option. Above the connection window, or large uploads would be cut. */
-const MAX_SESSION_MEMORY_MB = 16;
-const KEEP_ALIVE_SLACK_MS = 1_000;
-
 export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handlers: EdgeHandlers): Edge {
-  const sessions = new Set<http2.ServerHttp2Session>();
   const sockets = new Set<net.Socket>();
-  let draining = false;
 
   // The listening server is always Node's HTTP/1.1 server, so that its timers run; what it would do with a new connection
   // is kept, and done only for those that turn out to speak HTTP/1.1.
   const handshakeEvent = listener.tls ? 'secureConnection' : 'connection';
   const front = listener.tls
-    ? https.createServer({ ...http1Options(limits), ...tlsOptions(listener.tls, limits) }, serveHttp1)
-    : http.createServer(http1Options(limits), serveHttp1);
-  front.maxHeadersCount = 0; // count them ourselves: Node would drop those above its limit in silence (CVE-2026-58044)
+    ? https.createServer({ ...http1Options(limits), ...tlsOptions(listener.tls, limits) })
+    : http.createServer(http1Options(limits));
+  const http1Side = serveHttp1(front, handlers.onHttp);
   front.maxConnections = limits.maxConnections;
-  front.on('checkContinue', serveHttp1);
-  front.on('clientError', answerClientError);
 
   const http2Server = http2.createServer(http2Options(limits));
-  serveHttp2(http2Server);
+  const http2Side = serveHttp2(http2Server, limits, handlers);
 
   const serveAsHttp1 = front.listeners(handshakeEvent);
   front.removeAllListeners(handshakeEvent);
   front.on(handshakeEvent, (socket: net.Socket) => {
     const serve = (isHttp2: boolean): void => {
-      if (isHttp2) http2Server.emit('connection', socket);
-      else for (const listen of serveAsHttp1) listen.call(front, socket);
+      if (isHttp2) {
+        // Node's HTTP/1.1 server gives up a connection that its client has ended; under HTTP/2 it would stay, half open, and
+        // the collector would work on for a client that is gone.
+        socket.allowHalfOpen = false;
+        http2Server.emit('connection', socket);
+      } else for (const listen of serveAsHttp1) listen.call(front, socket);
     };
     if (socket instanceof tls.TLSSocket) {
       if (hasUntrustedCertificate(socket, listener.tls)) socket.destroy();
@@ -88,30 +84,6 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
     });
   });
 
-  function serveHttp1(request: http.IncomingMessage, response: http.ServerResponse): void {
-    if (draining) response.setHeader('connection', 'close');
-    handlers.onHttp(request, response);
-  }
-
-  function serveHttp2(server: http2.Http2Server): void {
-    server.on('session', (session) => {
-      sessions.add(session);
-      session.on('close', () => sessions.delete(session));
-      session.on('error', () => session.destroy());
-      session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-      // The only thing that ends connections which have nothing more to say, or which are gone without a word.
-      session.setTimeout(limits.idleTimeoutMs, () => session.destroy());
-      if (draining) session.close();
-    });
-    server.on('stream', (anyStream, headers, _flags, rawHeaders) => {
-      const stream = anyStream as http2.ServerHttp2Stream; // a server's streams are nothing else
-      stream.on('error', () => stream.destroy()); // a reset is seen as 'close' by whoever serves the stream
-      stream.setTimeout(limits.bodyTimeoutMs, () => stream.close(http2.constants.NGHTTP2_CANCEL));
-      if (isGrpc(headers)) handlers.onGrpc(stream, headers, rawHeaders);
-      else handlers.onHttp(new http2.Http2ServerRequest(stream, headers, {}, rawHeaders), new http2.Http2ServerResponse(stream));
-    });
-  }
-
   async function closeFront(): Promise<void> {
     if (!front.listening) return;
     await new Promise<void>((resolve) => front.close(() => resolve()));
@@ -127,35 +99,18 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
         });
       }),
     async drain() {
-      draining = true;
-      for (const session of sessions) session.close();
+      http1Side.drain();
+      http2Side.drain();
+      // Who has said nothing yet has nothing to finish, and nobody knows how to say goodbye to them.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       await closeFront();
     },
     async close() {
-      draining = true;
       const closed = closeFront();
-      for (const session of sessions) session.destroy();
+      http2Side.close();
       for (const socket of sockets) socket.destroy();
       await closed;
     },
-  };
-}
-
-function isGrpc(headers: http2.IncomingHttpHeaders): boolean {
-  return headers['content-type']?.startsWith('application/grpc') ?? false;
-}
-
-function http1Options(limits: PlaneLimits): http.ServerOptions & { keepAliveTimeout: number } {
-  return {
-    maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.bodyTimeoutMs + limits.headersTimeoutMs,
-    // Above what is announced to clients, so that they close an idle connection first and lose no request in between.
-    keepAliveTimeout: limits.idleTimeoutMs,
-    keepAliveTimeoutBuffer: KEEP_ALIVE_SLACK_MS,
-    connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
-    requireHostHeader: true,
-    noDelay: true,
   };
 }
 
@@ -175,59 +130,26 @@ function hasUntrustedCertificate(socket: tls.TLSSocket, listenerTls: ListenerTls
   return listenerTls?.clientCa !== undefined && !socket.authorized && socket.getPeerX509Certificate() !== undefined;
 }
 
-function http2Options(limits: PlaneLimits): http2.ServerOptions {
-  return {
-    settings: {
-      maxConcurrentStreams: limits.maxStreams,
-      maxHeaderListSize: limits.maxHeaderBytes,
-      initialWindowSize: STREAM_WINDOW_BYTES,
-    },
-    maxHeaderListPairs: limits.maxHeaders + PSEUDO_HEADERS,
-    maxSessionMemory: MAX_SESSION_MEMORY_MB,
-    // Floods that cost us work without a request: invalid frames, refused streams (MadeYouReset), resets (rapid reset).
-    maxSessionInvalidFrames: 50,
-    maxSessionRejectedStreams: 20,
-    streamResetBurst: 200,
-    streamResetRate: 33,
-    unknownProtocolTimeout: limits.headersTimeoutMs,
-  };
-}
-
-const PSEUDO_HEADERS = 4;
 const PREFACE_START = Buffer.from('PRI');
 
-/** Looks at the first three bytes without consuming them; "PRI" begins the preface of HTTP/2 and no HTTP/1.1 method. */
+/** Looks at the first three bytes and puts them back; "PRI" begins the preface of HTTP/2 and no method of HTTP/1.1. */
 function readPreface(socket: net.Socket, timeoutMs: number, then: (isHttp2: boolean) => void): void {
+  let head: Buffer = Buffer.alloc(0);
   const giveUp = (): void => void socket.destroy();
   socket.setTimeout(timeoutMs, giveUp);
   socket.on('error', giveUp);
   const look = (): void => {
     const chunk: unknown = socket.read();
     if (!(chunk instanceof Buffer)) return;
-    socket.unshift(chunk);
-    if (chunk.length < PREFACE_START.length && PREFACE_START.subarray(0, chunk.length).equals(chunk)) return;
+    head = Buffer.concat([head, chunk]);
+    // Kept, not put back yet: bytes put back count as new ones, and "P" alone would be looked at for ever.
+    if (head.length < PREFACE_START.length && PREFACE_START.subarray(0, head.length).equals(head)) return;
     socket.removeListener('readable', look);
     socket.removeListener('error', giveUp);
     socket.setTimeout(0);
     socket.removeListener('timeout', giveUp);
-    then(chunk.subarray(0, PREFACE_START.length).equals(PREFACE_START));
+    socket.unshift(head);
+    then(head.subarray(0, PREFACE_START.length).equals(PREFACE_START));
   };
   socket.on('readable', look);
 }
-
-/** What could not be parsed as HTTP/1.1: answered in plain text, because no head says what the sender would understand. */
-function answerClientError(error: NodeJS.ErrnoException, socket: NodeJS.WritableStream & { writable: boolean; destroy(): void }): void {
-  // A sender that is too slow gets no status: on 408 it would delete its data, on a closed connection it retries.
-  if (!error.code?.startsWith('HPE_') || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [status, text] = CLIENT_ERRORS[error.code ?? ''] ?? (['400 Bad Request', 'The request is not well-formed.'] as const);
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${text.length + 1}\r\nconnection: close\r\n\r\n${text}\n`,
-  );
-}
-
-const CLIENT_ERRORS: Readonly<Record<string, readonly [status: string, text: string]>> = {
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'The request has too many header fields, or they are too large.'],
-};

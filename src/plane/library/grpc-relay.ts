@@ -8,7 +8,7 @@ import type { HeaderFilter } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import { explain } from '../../reply/refusal.ts';
 import { encodeGrpcMessage, toGrpcReply } from '../../reply/grpc.ts';
-import { grpcFault, isUpstreamStatus } from '../../upstream/faults.ts';
+import { grpcFault, isGrpcAnswer, isUpstreamStatus } from '../../upstream/faults.ts';
 import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { PlaneObserver } from '../plane.ts';
@@ -32,6 +32,9 @@ export interface GrpcRelayOptions {
 
 export type GrpcHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, fields: readonly string[]) => void;
 
+/** Of each call, what may wait for the collector here. grpc-js counts the chunks that wait, however large they are. */
+const MAX_UNSENT_BYTES = 65_536;
+
 /** Judges a gRPC request by its head and relays its bytes, or answers it with trailers only. */
 export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
   const { gate, channel, filterRequest, limits, upstreamTimeoutMs, observer, now } = options;
@@ -43,10 +46,16 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       observer,
     );
     stream.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
+    stream.on('aborted', () => {
+      exchange.end('cancelled');
+      stream.resume(); // a stream that was reset closes, and its call with it, once all that had come of it is read
+    });
 
     const timeout = parseGrpcTimeout(headers['grpc-timeout'] as string | undefined);
-    if (exceedsHeaderLimits(fields, limits)) return refuse(stream, exchange, { verdict: 'refuse', reason: 'header_limits' });
-    if (headers[':method'] !== 'POST') return refuse(stream, exchange, { verdict: 'refuse', reason: 'method_not_allowed' });
+    if (exceedsHeaderLimits(fields, limits))
+      return refuse(stream, exchange, { verdict: 'refuse', reason: 'header_limits' });
+    if (headers[':method'] !== 'POST')
+      return refuse(stream, exchange, { verdict: 'refuse', reason: 'method_not_allowed' });
     if (signal === undefined) return refuse(stream, exchange, { verdict: 'refuse', reason: 'not_found' });
     if ('problem' in timeout) return refuse(stream, exchange, { verdict: 'refuse', reason: timeout.problem });
 
@@ -55,7 +64,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       exchange.judged(judgement);
       const { decision } = judgement;
       if (decision.verdict === 'refuse') refuse(stream, exchange, decision);
-      else if (!stream.destroyed) relay(stream, exchange, fields, headers[':path'] ?? '', decision.key, deadlineMs);
+      else if (!exchange.ended) relay(stream, exchange, fields, headers[':path'] ?? '', decision.key, deadlineMs);
     };
     const judgement = gate.judge(fields, { to: 'send', signal });
     if (judgement instanceof Promise) void judgement.then(proceed);
@@ -80,28 +89,40 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
   }
 
   function relayRequestBytes(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange): void {
+    let unsentBytes = 0;
     stream.on('data', (chunk: Buffer) => {
       exchange.receivedBytes += chunk.length;
       if (exchange.ended) return;
       if (exchange.receivedBytes > limits.maxBodyBytes) {
         call.cancel();
         refuse(stream, exchange, { verdict: 'refuse', reason: 'body_too_large' });
-      } else if (!call.write(chunk)) {
-        stream.pause();
+        return;
       }
+      unsentBytes += chunk.length;
+      call.write(chunk, () => {
+        unsentBytes -= chunk.length;
+        if (unsentBytes < MAX_UNSENT_BYTES && stream.isPaused()) stream.resume();
+      });
+      if (unsentBytes >= MAX_UNSENT_BYTES) stream.pause();
     });
-    call.on('drain', () => stream.resume());
-    stream.on('end', () => {
-      // A stream that was reset also ends here; only one that ended by itself may look complete to the collector.
-      if (!stream.aborted && !exchange.ended) call.end();
-    });
+    const endCall = (): void => {
+      // A stream that was cut, by the client or by us, also ends here; only one that ended by itself may look complete to
+      // the collector.
+      if (!stream.closed && !stream.destroyed && !exchange.ended) call.end();
+    };
+    if (stream.readableEnded) endCall(); // an empty body ends while the key is being looked up
+    else stream.on('end', endCall);
   }
 
   function relayResponse(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange): void {
     let sawHeaders = false;
     call.on('metadata', (metadata: Metadata) => {
-      sawHeaders = true;
       if (exchange.ended || stream.destroyed) return;
+      if (!isGrpcAnswer(metadata)) {
+        call.cancel();
+        return refuse(stream, exchange, { verdict: 'refuse', reason: 'upstream_unavailable' });
+      }
+      sawHeaders = true;
       stream.respond({ ':status': 200, ...toHeaders(metadata) }, { waitForTrailers: true });
     });
     call.on('data', (message: Buffer) => {
@@ -132,7 +153,11 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       const refusal: Refusal = { verdict: 'refuse', reason: grpcFault(status) };
       if (!sawHeaders) return refuse(stream, exchange, refusal);
       if (!exchange.end(refusal.reason) || stream.destroyed) return;
-      const { ':status': _status, 'content-type': _type, ...trailers } = toGrpcReply(explain(refusal, exchange.requestId));
+      const {
+        ':status': _status,
+        'content-type': _type,
+        ...trailers
+      } = toGrpcReply(explain(refusal, exchange.requestId));
       stream.once('wantTrailers', () => stream.sendTrailers(trailers));
       stream.end();
     }
@@ -157,7 +182,7 @@ function toHeaders(metadata: Metadata): OutgoingHttpHeaders {
   const fields = Object.entries(metadata.toHttp2Headers()).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value]).flatMap((one) => [name, String(one)]),
   );
-  const headers: Record<string, string[]> = {};
+  const headers: Record<string, string[]> = Object.create(null); // a field may be called "constructor"
   for (const [name, value] of filterResponseFields(fields)) (headers[name] ??= []).push(value);
   return headers;
 }

@@ -14,7 +14,7 @@ import { discardBody } from './discard.ts';
 import type { HttpRequest, HttpResponse } from './edge.ts';
 import { startExchange } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
-import { framingProblem } from './framing.ts';
+import { framingProblem, isHttp1 } from './framing.ts';
 import { exceedsHeaderLimits } from './limits.ts';
 
 export interface HttpRelayOptions {
@@ -59,7 +59,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
 
   function objectionToHead(request: HttpRequest, isRoute: boolean): Reason | undefined {
     if (exceedsHeaderLimits(request.rawHeaders, limits)) return 'header_limits';
-    const problem = framingProblem(request.rawHeaders, request.httpVersion);
+    const problem = framingProblem(request);
     if (problem !== undefined) return problem;
     if (!isRoute) return 'not_found';
     if (request.method !== 'POST') return 'method_not_allowed';
@@ -70,7 +70,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     if (forward === undefined) {
       return refuse(request, response, exchange, { verdict: 'refuse', reason: 'upstream_unavailable' });
     }
-    if (request.headers.expect !== undefined) response.writeContinue();
+    if (expectsContinue(request)) response.writeContinue();
 
     const fields = [...filterRequest(request.rawHeaders), ...identityFields(key)];
     const patience = createPatience(upstreamTimeoutMs, () => fail('upstream_timeout'));
@@ -140,16 +140,28 @@ function pathOf(request: HttpRequest): string {
   return query === -1 ? url : url.slice(0, query);
 }
 
+/** HTTP/1.0 knows no interim answers, and would take one for the answer (RFC 9110 section 10.1.1). */
+function expectsContinue({ headers, httpVersion }: HttpRequest): boolean {
+  return httpVersion !== '1.0' && headers.expect?.toLowerCase() === '100-continue';
+}
+
+/**
+ * Refusals of a head that cannot be trusted. What follows it on an HTTP/1.1 connection may not be what its sender meant, so
+ * nothing more is taken from there (RFC 9112 section 11.2).
+ */
+const DISTRUSTED: ReadonlySet<Reason> = new Set(['bad_request', 'header_limits']);
+
 function refuse(request: HttpRequest, response: HttpResponse, exchange: Exchange, refusal: Refusal): void {
   if (!exchange.end(refusal.reason) || response.headersSent || response.destroyed) return;
   const reply = toHttpReply(explain(refusal, exchange.requestId), request.headers['content-type']);
+  if (DISTRUSTED.has(refusal.reason) && isHttp1(request)) response.setHeader('connection', 'close');
   response.writeHead(reply.status, { ...reply.headers });
   response.end(request.method === 'HEAD' ? undefined : reply.body);
   discardBody(request, () => request.destroy());
 }
 
 function toResponseHeaders(upstream: IncomingMessage): Record<string, string[]> {
-  const headers: Record<string, string[]> = {};
+  const headers: Record<string, string[]> = Object.create(null); // a field may be called "constructor"
   for (const [name, value] of filterResponseFields(upstream.rawHeaders)) (headers[name] ??= []).push(value);
   return headers;
 }

@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { until } from './wait.ts';
+
+const BIN = fileURLToPath(new URL('../../bin/keygate', import.meta.url));
+
+export interface ExitedProcess {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface KeygateProcess {
+  readonly addresses: { readonly grpc: string; readonly http: string; readonly admin: string; readonly ops: string };
+  /** A key that this gateway knows from its configuration. */
+  readonly key: string;
+  readonly exited: Promise<ExitedProcess>;
+  signal(name: NodeJS.Signals): void;
+  /** The most memory it has held so far, in MB. */
+  peakMegabytes(): number;
+  /** The sum of the series of a metric whose labels contain these. */
+  metric(name: string, label?: string): Promise<number>;
+}
+
+const KEY = 'a-key-of-the-child-process';
+const LOOPBACK = { address: '127.0.0.1:0' };
+
+/** `keygate serve` with a configuration file, as an operator starts it: for what must be seen from outside the process. */
+export async function startKeygateProcess(
+  t: TestContext,
+  config: Readonly<Record<string, unknown>>,
+): Promise<KeygateProcess> {
+  const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const { child, exited, output, errors } = await runServe(t, directory, {
+    listen: { grpc: LOOPBACK, http: LOOPBACK },
+    admin: LOOPBACK,
+    ops: LOOPBACK,
+    store: { sqlite: { path: join(directory, 'keys.db') } },
+    keys: { receiverKeys: [{ name: 'child', key: KEY }] },
+    ...config,
+  });
+  const serving = (): Record<string, string> | undefined => {
+    const line = output()
+      .split('\n')
+      .find((text) => text.includes('keygate is serving'));
+    return line === undefined ? undefined : (JSON.parse(line) as Record<string, string>);
+  };
+  await Promise.race([
+    until('keygate serves', () => serving() !== undefined, 20_000),
+    exited.then(({ stdout, stderr }) =>
+      Promise.reject(new Error(`keygate ended instead of serving: ${stdout}${stderr}`)),
+    ),
+  ]);
+  const {
+    address_grpc: grpc = '',
+    address_http: http = '',
+    address_admin: admin = '',
+    address_ops: ops = '',
+  } = serving() ?? {};
+  return {
+    addresses: { grpc, http, admin, ops },
+    key: KEY,
+    exited,
+    signal: (name) => void child.kill(name),
+    peakMegabytes() {
+      const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
+      if (kilobytes === undefined) throw new Error(`keygate has ended: ${output()}${errors()}`);
+      return Number(kilobytes) / 1_024;
+    },
+    async metric(name, label = '') {
+      const text = await (await fetch(`http://${ops}/metrics`)).text();
+      const lines = text.split('\n').filter((line) => /^[^{ ]+/.exec(line)?.[0] === name && line.includes(label));
+      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    },
+  };
+}
+
+/** For a configuration that it does not start with; resolves when the process has ended. */
+export async function runKeygateServe(
+  t: TestContext,
+  config: Readonly<Record<string, unknown>>,
+): Promise<ExitedProcess> {
+  const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return (await runServe(t, directory, config)).exited;
+}
+
+async function runServe(t: TestContext, directory: string, config: Readonly<Record<string, unknown>>) {
+  const file = join(directory, 'keygate.yaml');
+  await writeFile(file, stringify(config));
+  const child: ChildProcess = spawn(BIN, ['serve', '--config', file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: directory,
+  });
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const exited = new Promise<ExitedProcess>((resolve) => {
+    child.once('close', (code) => {
+      process.off('exit', kill);
+      resolve({ code, stdout, stderr });
+    });
+  });
+  t.after(async () => {
+    kill();
+    await exited;
+  });
+  return { child, exited, output: () => stdout, errors: () => stderr };
+}
