@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { KeyServiceError } from '../keys/service.ts';
-import type { KeyServiceFault } from '../keys/service.ts';
+import { KeyServiceError } from '../keys/service-error.ts';
+import type { KeyServiceFault } from '../keys/service-error.ts';
 import { StoreError } from '../store/port.ts';
 import { row } from '../verdict/reasons.ts';
 import type { Reason, Row } from '../verdict/reasons.ts';
@@ -84,8 +84,10 @@ const SERVICE_FAULTS: Readonly<Record<KeyServiceFault, readonly [status: number,
   invalid_name: [400, 'InvalidRequest'],
   invalid_description: [400, 'InvalidRequest'],
   invalid_expiry: [400, 'InvalidRequest'],
+  invalid_grace: [400, 'InvalidRequest'],
   invalid_roles: [400, 'InvalidRequest'],
   name_taken: [409, 'NameTaken'],
+  wrong_state: [409, 'WrongState'],
   conflict: [409, 'Conflict'],
   not_found: [404, 'NotFound'],
 };

@@ -40,6 +40,13 @@ export const keyRecordSchema = z.object({
   createdBy: z.string(),
   /** The key is dead from this instant on. */
   expiresAt: epochMs.optional(),
+  /** The id of the key that took this one's place; its name went to that one. */
+  replacedBy: z
+    .string()
+    .regex(/^[0-9]{1,19}$/)
+    .optional(),
+  /** The key is dead from this instant on, because another one took its place. */
+  retireAt: epochMs.optional(),
   revokedAt: epochMs.optional(),
   revokedBy: z.string().optional(),
   /** Counts the changes of this record, from 1. */
@@ -48,17 +55,41 @@ export const keyRecordSchema = z.object({
 
 export type KeyRecord = Readonly<z.output<typeof keyRecordSchema>>;
 
-/** A live key holds its name; a tombstone does not. */
+/** A live key holds its name, until another key takes its place; a tombstone does not. */
 export function isLive(record: KeyRecord, nowMs: number): boolean {
   return record.state !== 'revoked' && !isExpired(record, nowMs);
 }
 
+/** Whether the time of the key is over, by its own expiry or because another one took its place. */
 export function isExpired(record: KeyRecord, nowMs: number): boolean {
-  return record.expiresAt !== undefined && nowMs >= record.expiresAt;
+  return nowMs >= (endsAt(record) ?? Infinity);
+}
+
+/** When the time of the key is over unless it is revoked earlier; undefined for one that does not expire. */
+export function endsAt({ expiresAt, retireAt }: KeyRecord): number | undefined {
+  return earliest(expiresAt, retireAt);
 }
 
 /** When the key died or will die; undefined for one that lives until it is revoked. */
-export function diedAt({ revokedAt, expiresAt }: KeyRecord): number | undefined {
-  if (revokedAt === undefined || expiresAt === undefined) return revokedAt ?? expiresAt;
-  return Math.min(revokedAt, expiresAt);
+export function diedAt(record: KeyRecord): number | undefined {
+  return earliest(record.revokedAt, endsAt(record));
+}
+
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}
+
+/**
+ * How a key is doing, in one word for people: `retiring` is one that another key took the place of and that works until
+ * its grace ends; then it is `retired`.
+ */
+export const KEY_STATES = ['active', 'disabled', 'retiring', 'retired', 'expired', 'revoked'] as const;
+export type KeyState = (typeof KEY_STATES)[number];
+
+export function stateOf(record: KeyRecord, nowMs: number): KeyState {
+  if (record.state === 'revoked') return 'revoked';
+  if (isExpired(record, nowMs))
+    return record.retireAt !== undefined && nowMs >= record.retireAt ? 'retired' : 'expired';
+  if (record.state === 'disabled') return 'disabled';
+  return record.replacedBy === undefined ? 'active' : 'retiring';
 }

@@ -7,18 +7,26 @@ import type { ChangeObserver, KeyStore } from './port.ts';
 export function announcing(store: KeyStore, observer: Pick<ChangeObserver, 'changed'>): KeyStore {
   return {
     ...store,
-    async insert(record, nowMs) {
+    async insert(record, nowMs, entry) {
       try {
-        return await store.insert(record, nowMs);
+        return await store.insert(record, nowMs, entry);
       } finally {
         observer.changed(record.digest);
       }
     },
-    async replace(record) {
+    async replace(record, entry) {
       try {
-        return await store.replace(record);
+        return await store.replace(record, entry);
       } finally {
         observer.changed(record.digest);
+      }
+    },
+    async succeed(predecessor, successor, nowMs, entries) {
+      try {
+        return await store.succeed(predecessor, successor, nowMs, entries);
+      } finally {
+        observer.changed(predecessor.digest);
+        observer.changed(successor.digest);
       }
     },
   };

@@ -1,4 +1,5 @@
 import type { KeyDigest } from '../credential/digest.ts';
+import type { AuditEntry } from '../keys/audit.ts';
 import type { KeyKind, KeyRecord } from '../keys/record.ts';
 
 /**
@@ -13,11 +14,23 @@ export interface KeyStore {
   list(kind: KeyKind): Promise<KeyRecord[]>;
   /**
    * Stores a new record unless a live one of the same kind has its name (`nowMs` decides what is live), or any one has
-   * its id or its digest ('exists').
+   * its id or its digest ('exists'). A live key that another one took the place of does not hold its name any more.
    */
-  insert(record: KeyRecord, nowMs: number): Promise<'inserted' | 'name_taken' | 'exists'>;
+  insert(record: KeyRecord, nowMs: number, entry: AuditEntry): Promise<'inserted' | 'name_taken' | 'exists'>;
   /** Replaces the record of the same id if its revision is still `record.revision - 1`. */
-  replace(record: KeyRecord): Promise<'replaced' | 'conflict' | 'absent'>;
+  replace(record: KeyRecord, entry: AuditEntry): Promise<'replaced' | 'conflict' | 'absent'>;
+  /**
+   * Replaces `predecessor` as `replace` does and stores its successor, which takes over its name: both or neither. A
+   * conflict too if another key has the name by now.
+   */
+  succeed(
+    predecessor: KeyRecord,
+    successor: KeyRecord,
+    nowMs: number,
+    entries: readonly [ofPredecessor: AuditEntry, ofSuccessor: AuditEntry],
+  ): Promise<'succeeded' | 'conflict' | 'absent' | 'exists'>;
+  /** The entries that came with the writes, newest first. The latest 100,000 are kept, at least. */
+  audit(query: AuditQuery): Promise<StoredAuditEntry[]>;
   /** Forgets tombstones that died before this instant; returns how many. */
   prune(beforeMs: number): Promise<number>;
   /** Reports each change made by anybody from now on, in order. A store that is away is waited for, not an error. */
@@ -25,6 +38,20 @@ export interface KeyStore {
   /** Throws a StoreError unless the store answers and is ours. */
   ping(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface AuditQuery {
+  readonly limit: number;
+  /** Only entries older than the one with this cursor. */
+  readonly before?: string | undefined;
+  /** Only entries of the key with this id. */
+  readonly keyId?: string | undefined;
+}
+
+export interface StoredAuditEntry {
+  /** Where it is in the log, to go on reading from: digits, perhaps with a hyphen and more digits. */
+  readonly cursor: string;
+  readonly entry: AuditEntry;
 }
 
 export interface ChangeObserver {
@@ -42,7 +69,7 @@ export interface Watch {
 export interface StoreObserver {
   /** The change feed is being read, or no longer is, and why. */
   feed(state: 'up' | 'down', cause?: StoreError): void;
-  /** `list` left out this record: it is there but cannot be read. */
+  /** `list` left out this record, or `audit` this entry: it is there but cannot be read. */
   unreadable(error: StoreError): void;
 }
 

@@ -1,7 +1,9 @@
 import type { KeyDigest } from '../credential/digest.ts';
+import { auditEntrySchema } from '../keys/audit.ts';
 import { keyRecordSchema } from '../keys/record.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import { StoreError } from './port.ts';
+import type { StoredAuditEntry } from './port.ts';
 
 /** Records are stored as JSON. What comes back is checked: other programs and other versions can write to a store too. */
 export function writeRecord(record: KeyRecord): string {
@@ -10,12 +12,8 @@ export function writeRecord(record: KeyRecord): string {
 
 /** Throws a StoreError('corrupt') that names the key and the fields at fault, never their values. */
 export function readRecord(id: string, json: string): KeyRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw corrupt(id, 'it is not JSON');
-  }
+  const value = parseJson(json);
+  if (value === undefined) throw corrupt(id, 'it is not JSON');
   const parsed = keyRecordSchema.safeParse(value);
   if (!parsed.success) {
     const fields = parsed.error.issues.map((issue) => issue.path.join('.') || 'the whole');
@@ -47,6 +45,31 @@ export function readRecords(
     }
   }
   return records;
+}
+
+/** The oldest are forgotten beyond these. */
+export const MAX_AUDIT_ENTRIES = 100_000;
+
+/** Keeps the audit entries that can be read, as `readRecords` does. */
+export function readEntries(
+  stored: Iterable<readonly [cursor: string, json: string]>,
+  unreadable: ((error: StoreError) => void) | undefined,
+): StoredAuditEntry[] {
+  const entries: StoredAuditEntry[] = [];
+  for (const [cursor, json] of stored) {
+    const parsed = auditEntrySchema.safeParse(parseJson(json));
+    if (parsed.success) entries.push({ cursor, entry: parsed.data });
+    else unreadable?.(new StoreError('corrupt', `The audit entry ${cursor} cannot be read, and is left out.`));
+  }
+  return entries;
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }
 
 export function corrupt(id: string, what: string): StoreError {

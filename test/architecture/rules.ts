@@ -18,12 +18,13 @@ export const ROOMS: Rooms = {
   credential: [],
   'keys/record.ts': ['credential'],
   'keys/answer.ts': ['credential', 'keys/record.ts'],
+  'keys/audit.ts': ['keys/record.ts'],
   verdict: ['keys/record.ts', 'keys/answer.ts'],
   'headers.ts': ['credential', 'keys/record.ts'],
 
-  'store/port.ts': ['credential', 'keys/record.ts'],
-  store: ['credential', 'keys/record.ts', 'store/port.ts'],
-  keys: [...MODEL, 'store/port.ts'],
+  'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts'],
+  store: ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/port.ts'],
+  keys: [...MODEL, 'keys/audit.ts', 'store/port.ts'],
   cache: [...MODEL, 'store/port.ts'],
 
   'gate.ts': [...MODEL, 'verdict'],
@@ -33,16 +34,16 @@ export const ROOMS: Rooms = {
 
   config: ['credential', 'keys/record.ts'],
   telemetry: [...MODEL, 'verdict', 'store/port.ts', 'cache', 'plane'],
-  admin: ['credential', 'keys/record.ts', 'verdict', 'gate.ts', 'store/port.ts', 'keys'],
+  admin: ['credential', 'keys/record.ts', 'keys/audit.ts', 'verdict', 'gate.ts', 'store/port.ts', 'keys'],
 
   'version.ts': [],
   'store-monitor.ts': [],
   'listening.ts': ['plane'],
-  'app.ts': [...MODEL, ...REQUEST, ...STORES, 'admin', 'config', 'telemetry', ...EDGES],
+  'app.ts': [...MODEL, 'keys/audit.ts', ...REQUEST, ...STORES, 'admin', 'config', 'telemetry', ...EDGES],
 
   dev: ['keys/record.ts', 'plane'],
   'dev/dev-mode.ts': ['config', 'keys', 'app.ts', 'dev', ...EDGES],
-  cli: [...MODEL, ...STORES, 'admin', 'config', 'telemetry', 'app.ts', 'dev/dev-mode.ts', ...EDGES],
+  cli: [...MODEL, 'keys/audit.ts', ...STORES, 'admin', 'config', 'telemetry', 'app.ts', 'dev/dev-mode.ts', ...EDGES],
   'main.ts': ['cli'],
 };
 
@@ -57,7 +58,7 @@ export const PACKAGES: Rooms = {
   'prom-client': ['telemetry'],
   commander: ['cli'],
   yaml: ['config', 'cli'],
-  zod: ['keys/record.ts', 'config', 'admin', 'cli'],
+  zod: ['keys/record.ts', 'keys/audit.ts', 'config', 'admin', 'cli'],
 };
 
 export const MAX_LINES = 300;

@@ -9,7 +9,7 @@ import type { KeyStore } from '../../src/store/port.ts';
 import type { RedisStoreOptions } from '../../src/store/redis/store.ts';
 import { startRedis } from '../support/redis.ts';
 import type { TestRedis } from '../support/redis.ts';
-import { digestOf, newRecord, openRedisStore, revoked } from '../support/stores.ts';
+import { digestOf, ENTRY, newRecord, openRedisStore, revoked } from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
 /** No call may hang: the timeouts are 100 ms, the rest is slack for a busy machine. */
@@ -30,7 +30,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
   const known = newRecord();
   async function openWithKey(t: TestContext, options: Partial<RedisStoreOptions> = {}): Promise<KeyStore> {
     const store = open(t, options);
-    await store.insert(known, NOW);
+    await store.insert(known, NOW, ENTRY);
     return store;
   }
 
@@ -40,8 +40,8 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
       find: () => store.find([known.digest]),
       get: () => store.get(known.id),
       list: () => store.list('ingestion'),
-      insert: () => store.insert(newRecord(), NOW),
-      replace: () => store.replace(revoked(known, NOW)),
+      insert: () => store.insert(newRecord(), NOW, ENTRY),
+      replace: () => store.replace(revoked(known, NOW), ENTRY),
       prune: () => store.prune(NOW),
       ping: () => store.ping(),
     };
@@ -114,7 +114,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
     const store = await openWithKey(t);
     await redis.command('FLUSHALL');
     assert.deepEqual(await faultsOf(store), all('foreign'));
-    await open(t).insert(newRecord(), NOW);
+    await open(t).insert(newRecord(), NOW, ENTRY);
     assert.deepEqual(await faultsOf(store), all('foreign'));
     await assert.rejects(store.ping(), { message: /flushed or replaced.*restart Keygate/ });
   });
@@ -125,7 +125,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
       fault: 'foreign',
       message: /no key has ever been created here/,
     });
-    await open(t).insert(newRecord(), NOW);
+    await open(t).insert(newRecord(), NOW, ENTRY);
     assert.equal(await store.find([known.digest]), undefined);
   });
 
@@ -136,7 +136,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
       const fresh = open(t);
       for (const each of [store, fresh]) {
         assert.notEqual(await faultOf(each.find([known.digest])), 'none');
-        assert.equal(await faultOf(each.insert(newRecord(), NOW)), 'foreign');
+        assert.equal(await faultOf(each.insert(newRecord(), NOW, ENTRY)), 'foreign');
       }
     });
   }
@@ -146,7 +146,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
     const observe = { feed: () => undefined, unreadable: (error: StoreError) => void unreadable.push(error) };
     const store = await openWithKey(t, { observe });
     const broken = newRecord();
-    await store.insert(broken, NOW);
+    await store.insert(broken, NOW, ENTRY);
     await redis.command('HSET', '{test}:records', broken.id, JSON.stringify({ ...broken, state: 'odd' }));
     await assert.rejects(store.find([broken.digest]), {
       fault: 'corrupt',
@@ -172,7 +172,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
     const store = open(t);
     assert.equal(await faultOf(store.find([known.digest])), 'unavailable');
     await redis.restart();
-    assert.equal(await untilItWorks(() => store.insert(known, NOW)), 'inserted');
+    assert.equal(await untilItWorks(() => store.insert(known, NOW, ENTRY)), 'inserted');
   });
 
   it('starts while Redis is frozen', async (t) => {
@@ -200,11 +200,11 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
   it('reads from a replica and from a full Redis, and says that it cannot write', async (t) => {
     const store = await openWithKey(t);
     await redis.command('CONFIG', 'SET', 'maxmemory', '1');
-    assert.equal(await faultOf(store.insert(newRecord(), NOW)), 'unavailable');
+    assert.equal(await faultOf(store.insert(newRecord(), NOW, ENTRY)), 'unavailable');
     assert.deepEqual(await store.find([known.digest]), known);
     await redis.command('CONFIG', 'SET', 'maxmemory', '0');
     await redis.command('REPLICAOF', '127.0.0.1', '1');
-    assert.equal(await faultOf(store.insert(newRecord(), NOW)), 'unavailable');
+    assert.equal(await faultOf(store.insert(newRecord(), NOW, ENTRY)), 'unavailable');
     assert.deepEqual(await untilItWorks(() => store.find([known.digest])), known);
   });
 
@@ -212,7 +212,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
     await redis.command('SET', '{test}:digests', 'theirs');
     const store = open(t);
     assert.equal(await faultOf(store.find([known.digest])), 'foreign');
-    assert.equal(await faultOf(store.insert(known, NOW)), 'foreign');
+    assert.equal(await faultOf(store.insert(known, NOW, ENTRY)), 'foreign');
     assert.equal(await redis.command('GET', '{test}:digests'), 'theirs');
   });
 

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KeyStore, StoreObserver } from '../../src/store/port.ts';
 import { startRedis } from '../support/redis.ts';
 import type { TestRedis } from '../support/redis.ts';
-import { createWitness, newRecord, openRedisStore } from '../support/stores.ts';
+import { createWitness, ENTRY, newRecord, openRedisStore } from '../support/stores.ts';
 import type { Witness } from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
@@ -68,10 +68,10 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
   it('loses nothing when its connection is cut, and reports no gap', async (t) => {
     const { store, witness, feedIs } = await watch(t);
     const [first, second] = [newRecord(), newRecord()];
-    await store.insert(first, NOW);
+    await store.insert(first, NOW, ENTRY);
     await witness.until(1);
     await cutFeed();
-    await store.insert(second, NOW);
+    await store.insert(second, NOW, ENTRY);
     await feedIs('down', 1);
     await feedIs('up', 2);
     assert.deepEqual(await witness.until(2), [first.digest, second.digest]);
@@ -81,7 +81,7 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
     const { store, witness } = await watch(t);
     const records = [newRecord(), newRecord(), newRecord()];
     const [first, , third] = records;
-    await store.insert(records[0] ?? newRecord(), NOW);
+    await store.insert(records[0] ?? newRecord(), NOW, ENTRY);
     await witness.until(1);
     // One transaction: the feed sees the changes and the trimming at once.
     await redis.command(
@@ -102,19 +102,19 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
   it('reports a gap when the stream is lost with changes in it', async (t) => {
     const { store, witness } = await watch(t);
     const record = newRecord();
-    await store.insert(record, NOW);
+    await store.insert(record, NOW, ENTRY);
     await witness.until(1);
     await redis.command('HINCRBY', '{test}:digests', 'changes', 3);
     await redis.command('DEL', '{test}:changes');
     assert.deepEqual(await witness.until(2), [record.digest, 'gap']);
     const next = newRecord();
-    await store.insert(next, NOW);
+    await store.insert(next, NOW, ENTRY);
     assert.deepEqual(await witness.until(3), [record.digest, 'gap', next.digest]);
   });
 
   it('reports a gap when Redis was flushed', async (t) => {
     const { store, witness } = await watch(t);
-    await store.insert(newRecord(), NOW);
+    await store.insert(newRecord(), NOW, ENTRY);
     await witness.until(1);
     await redis.command('FLUSHALL');
     assert.equal((await witness.until(2))[1], 'gap');
@@ -122,26 +122,26 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
 
   it('reports a gap when Redis was restarted empty, and then the changes of the new store', async (t) => {
     const { store, witness, feedIs } = await watch(t);
-    await store.insert(newRecord(), NOW);
+    await store.insert(newRecord(), NOW, ENTRY);
     await witness.until(1);
     await redis.restart();
     await feedIs('up', 2);
     assert.equal((await witness.until(2))[1], 'gap');
     const record = newRecord();
-    await open(t).insert(record, NOW);
+    await open(t).insert(record, NOW, ENTRY);
     assert.deepEqual((await witness.until(3)).slice(1), ['gap', record.digest]);
   });
 
   it('goes on after Redis was frozen', async (t) => {
     const { store, witness, feedIs } = await watch(t);
-    await store.insert(newRecord(), NOW);
+    await store.insert(newRecord(), NOW, ENTRY);
     await witness.until(1);
     redis.freeze();
     await feedIs('down', 1);
     redis.thaw();
     await feedIs('up', 2);
     const record = newRecord();
-    await open(t).insert(record, NOW);
+    await open(t).insert(record, NOW, ENTRY);
     assert.deepEqual((await witness.until(2)).slice(1), [record.digest]);
   });
 
@@ -153,7 +153,7 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
     await feedIs('up', 1);
     assert.deepEqual(await witness.until(1), ['gap']);
     const record = newRecord();
-    await open(t).insert(record, NOW);
+    await open(t).insert(record, NOW, ENTRY);
     assert.deepEqual(await witness.until(2), ['gap', record.digest]);
   });
 

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { createSqliteStore } from '../../src/store/sqlite/store.ts';
-import { createWitness, newRecord } from '../support/stores.ts';
+import { createWitness, ENTRY, newRecord, revoked } from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -30,7 +30,7 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     const directory = join(newDirectory(t), 'data');
     const store = createSqliteStore({ path: join(directory, 'keygate.db') });
     t.after(() => store.close());
-    await store.insert(newRecord(), NOW);
+    await store.insert(newRecord(), NOW, ENTRY);
     const modes = readdirSync(directory).map((name) => [name, statSync(join(directory, name)).mode & 0o777]);
     assert.deepEqual(modes, [
       ['keygate.db', 0o600],
@@ -44,21 +44,37 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     const path = join(newDirectory(t), 'keygate.db');
     const record = newRecord();
     const before = createSqliteStore({ path });
-    await before.insert(record, NOW);
+    await before.insert(record, NOW, ENTRY);
     await before.close();
     const after = createSqliteStore({ path });
     t.after(() => after.close());
     assert.deepEqual(await after.find([record.digest]), record);
   });
 
+  it('gets an audit log when a Keygate that had none wrote it', async (t) => {
+    const path = join(newDirectory(t), 'keygate.db');
+    const record = newRecord();
+    const before = createSqliteStore({ path });
+    await before.insert(record, NOW, ENTRY);
+    await before.close();
+    execute(path, 'DROP TABLE audit; PRAGMA user_version = 1');
+
+    const after = createSqliteStore({ path });
+    t.after(() => after.close());
+    assert.deepEqual(await after.find([record.digest]), record);
+    assert.deepEqual(await after.audit({ limit: 10 }), []);
+    await after.replace(revoked(record, NOW), ENTRY);
+    assert.deepEqual(await after.audit({ limit: 10 }), [{ cursor: '1', entry: ENTRY }]);
+  });
+
   it('is refused, and left as it is, when a newer Keygate wrote it', async (t) => {
     const path = join(newDirectory(t), 'keygate.db');
     await createSqliteStore({ path }).close();
-    execute(path, 'PRAGMA user_version = 2');
+    execute(path, 'PRAGMA user_version = 3');
     assert.throws(() => createSqliteStore({ path }), {
       name: 'StoreError',
       fault: 'foreign',
-      message: /written by a newer Keygate \(its schema is 2, this one knows 1\)\. Update Keygate/,
+      message: /written by a newer Keygate \(its schema is 3, this one knows 2\)\. Update Keygate/,
     });
   });
 
@@ -81,8 +97,8 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     const store = createSqliteStore({ path });
     t.after(() => store.close());
     const [good, broken] = [newRecord(), newRecord()];
-    await store.insert(good, NOW);
-    await store.insert(broken, NOW);
+    await store.insert(good, NOW, ENTRY);
+    await store.insert(broken, NOW, ENTRY);
     execute(path, `UPDATE records SET json = '{"half' WHERE id = '${broken.id}'`);
     await assert.rejects(store.find([broken.digest]), { fault: 'corrupt', message: /it is not JSON/ });
     assert.deepEqual(await store.find([good.digest]), good);
@@ -94,24 +110,24 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     const store = createSqliteStore({ path, busyTimeoutMs: 10 });
     t.after(() => store.close());
     const record = newRecord();
-    await store.insert(record, NOW);
+    await store.insert(record, NOW, ENTRY);
     const writer = new DatabaseSync(path);
     t.after(() => writer.close());
     writer.exec('BEGIN IMMEDIATE');
-    await assert.rejects(store.insert(newRecord(), NOW), {
+    await assert.rejects(store.insert(newRecord(), NOW, ENTRY), {
       fault: 'timeout',
       message: /being written to by another process/,
     });
     assert.deepEqual(await store.find([record.digest]), record, 'reading goes on');
     writer.exec('COMMIT');
-    assert.equal(await store.insert(newRecord(), NOW), 'inserted');
+    assert.equal(await store.insert(newRecord(), NOW, ENTRY), 'inserted');
   });
 
   it('tells a watch of a gap when changes were trimmed away, or the file was put back to an earlier state', async (t) => {
     const path = join(newDirectory(t), 'keygate.db');
     const store = createSqliteStore({ path, pollMs: 5 });
     t.after(() => store.close());
-    await store.insert(newRecord(), NOW);
+    await store.insert(newRecord(), NOW, ENTRY);
     const witness = createWitness();
     await store.watch(witness);
     const digest = newRecord().digest;
@@ -120,7 +136,7 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     execute(path, `DELETE FROM changes; UPDATE sqlite_sequence SET seq = 3 WHERE name = 'changes'`);
     assert.deepEqual((await witness.until(3)).slice(2), ['gap']);
     const next = newRecord();
-    await store.insert(next, NOW);
+    await store.insert(next, NOW, ENTRY);
     assert.deepEqual((await witness.until(4)).slice(3), [next.digest]);
   });
 
@@ -128,9 +144,9 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     const path = join(newDirectory(t), 'keygate.db');
     const store = createSqliteStore({ path });
     t.after(() => store.close());
-    await store.insert(newRecord(), NOW);
+    await store.insert(newRecord(), NOW, ENTRY);
     execute(path, "UPDATE sqlite_sequence SET seq = 10000 WHERE name = 'changes'");
-    await store.insert(newRecord(), NOW);
+    await store.insert(newRecord(), NOW, ENTRY);
     const database = new DatabaseSync(path, { readOnly: true });
     t.after(() => database.close());
     assert.deepEqual(
@@ -146,11 +162,11 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     const path = join(newDirectory(t), 'keygate.db');
     const program = `
       const { createSqliteStore } = await import(${JSON.stringify(import.meta.resolve('../../src/store/sqlite/store.ts'))});
-      const { newRecord } = await import(${JSON.stringify(import.meta.resolve('../support/stores.ts'))});
+      const { ENTRY, newRecord } = await import(${JSON.stringify(import.meta.resolve('../support/stores.ts'))});
       const store = createSqliteStore({ path: ${JSON.stringify(path)}, busyTimeoutMs: 5000 });
       let won = 0;
       for (let i = 0; i < 50; i++) {
-        if ((await store.insert(newRecord({ name: 'name ' + i }), ${NOW})) === 'inserted') won++;
+        if ((await store.insert(newRecord({ name: 'name ' + i }), ${NOW}, ENTRY)) === 'inserted') won++;
       }
       await store.close();
       console.log(won);

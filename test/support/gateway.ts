@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { createApp } from '../../src/app.ts';
 import type { App, AppAddresses } from '../../src/app.ts';
 import { configSchema } from '../../src/config/schema.ts';
-import type { NewKey } from '../../src/keys/service.ts';
+import type { NewKey } from '../../src/keys/new-key.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 
 type ConfigInput = Parameters<typeof configSchema.parse>[0] & object;

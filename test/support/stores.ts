@@ -1,6 +1,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import { isKeyDigest } from '../../src/credential/digest.ts';
 import type { KeyDigest } from '../../src/credential/digest.ts';
+import type { AuditEntry } from '../../src/keys/audit.ts';
 import type { KeyRecord } from '../../src/keys/record.ts';
 import type { ChangeObserver } from '../../src/store/port.ts';
 import { createRedisStore } from '../../src/store/redis/store.ts';
@@ -29,9 +30,29 @@ export function newRecord(fields: Partial<KeyRecord> = {}): KeyRecord {
   };
 }
 
+/** Some entry of the audit log, for tests that are not about it. */
+export const ENTRY: AuditEntry = {
+  at: 1_000,
+  actor: 'a test',
+  via: 'gateway',
+  action: 'created',
+  kind: 'ingestion',
+  id: '1',
+  name: 'some key',
+  before: {},
+  after: {},
+};
+
 /** The record after it was revoked. */
 export function revoked(record: KeyRecord, revokedAt: number): KeyRecord {
   return { ...record, state: 'revoked', revokedAt, revokedBy: 'a test', revision: record.revision + 1 };
+}
+
+/** Two keys: one that retires at this instant, and the one that takes its place. */
+export function succession(record: KeyRecord, retireAt: number, fields: Partial<KeyRecord> = {}) {
+  const successor = newRecord({ name: record.name, kind: record.kind, ...fields });
+  const predecessor = { ...record, replacedBy: successor.id, retireAt, revision: record.revision + 1 };
+  return { predecessor, successor };
 }
 
 /** A Redis store with the timeouts of the default configuration. */

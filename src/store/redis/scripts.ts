@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { MAX_AUDIT_ENTRIES } from '../record-json.ts';
 
 /**
  * How keys lie in Redis, and the scripts that read and change them. A script is one step for all other clients, so a
@@ -8,6 +9,7 @@ import type { Redis } from 'ioredis';
  *   {p}:records   hash: id -> record as JSON;  `store` -> the store's id
  *   {p}:names     hash: kind:name -> id of the key that holds the name
  *   {p}:changes   stream: entry n-0 is the change number n, with the digest of the key
+ *   {p}:audit     stream: who changed what, in the order of the changes; `key` the id, `entry` the entry as JSON
  *
  * Both hashes carry the store's id, a random text written with the first key. A hash that was flushed or evicted, or that
  * belongs to somebody else, lacks it, and so never reads as "no such key".
@@ -17,11 +19,18 @@ export interface KeyNames {
   readonly records: string;
   readonly names: string;
   readonly changes: string;
+  readonly audit: string;
 }
 
 export function keyNames(prefix: string): KeyNames {
   const named = (what: string) => `{${prefix}}:${what}`;
-  return { digests: named('digests'), records: named('records'), names: named('names'), changes: named('changes') };
+  return {
+    digests: named('digests'),
+    records: named('records'),
+    names: named('names'),
+    changes: named('changes'),
+    audit: named('audit'),
+  };
 }
 
 export const STORE_FIELD = 'store';
@@ -39,9 +48,9 @@ const FIND = `
   return { store, false, false }
 `;
 
-/** What the scripts that write begin with. KEYS: digests, records, names, changes. */
+/** What the scripts that write begin with. KEYS: digests, records, names, changes, audit. */
 const WRITER = `
-  local digests, records, names, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+  local digests, records, names, changes, audit = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
   -- The id of the store; false if there is none, or if it is not the one expected ('' expects nothing).
   local function store_id(expected)
@@ -64,10 +73,14 @@ const WRITER = `
     local number = redis.call('HINCRBY', digests, '${CHANGES_FIELD}', 1)
     redis.call('XADD', changes, 'MAXLEN', '~', ${MAX_CHANGES}, string.format('%d-0', number), 'digest', digest)
   end
+
+  local function note(id, entry)
+    redis.call('XADD', audit, 'MAXLEN', '~', ${MAX_AUDIT_ENTRIES}, '*', 'key', id, 'entry', entry)
+  end
 `;
 
 /**
- * ARGV: expected store id, id for a new store, key id, digest, kind:name, record, now.
+ * ARGV: expected store id, id for a new store, key id, digest, kind:name, record, now, audit entry.
  * Reply: outcome, store id. The first key makes the store, but only where none was expected and nothing is left of one.
  */
 const INSERT = `${WRITER}
@@ -94,6 +107,7 @@ const INSERT = `${WRITER}
     redis.call('HSET', records, '${STORE_FIELD}', store)
   end
   announce(ARGV[4])
+  note(ARGV[3], ARGV[8])
   redis.call('HSET', records, ARGV[3], ARGV[6])
   redis.call('HSET', digests, ARGV[4], ARGV[3])
   redis.call('HSET', names, ARGV[5], ARGV[3])
@@ -101,7 +115,8 @@ const INSERT = `${WRITER}
 `;
 
 /**
- * ARGV: expected store id, key id, digest, the name to free as kind:name or '', record, the revision it replaces.
+ * ARGV: expected store id, key id, digest, the name to free as kind:name or '', record, the revision it replaces, audit
+ * entry.
  * Reply: outcome, store id.
  */
 const REPLACE = `${WRITER}
@@ -111,9 +126,34 @@ const REPLACE = `${WRITER}
   if not stored then return { 'absent', store } end
   if stored == 'unreadable' or stored.revision ~= tonumber(ARGV[6]) then return { 'conflict', store } end
   announce(ARGV[3])
+  note(ARGV[2], ARGV[7])
   redis.call('HSET', records, ARGV[2], ARGV[5])
   if ARGV[4] ~= '' and redis.call('HGET', names, ARGV[4]) == ARGV[2] then redis.call('HDEL', names, ARGV[4]) end
   return { 'replaced', store }
+`;
+
+/**
+ * ARGV: expected store id; of the predecessor: key id, digest, record, the revision it replaces; of the successor: key id,
+ * digest, record; kind:name of both; the audit entry of the one, and of the other. Reply: outcome, store id.
+ */
+const SUCCEED = `${WRITER}
+  local store = store_id(ARGV[1])
+  if not store then return { false } end
+  local stored = read_record(ARGV[2])
+  if not stored then return { 'absent', store } end
+  local is_unchanged = stored ~= 'unreadable' and stored.revision == tonumber(ARGV[5])
+  if not is_unchanged or redis.call('HGET', names, ARGV[9]) ~= ARGV[2] then return { 'conflict', store } end
+  if redis.call('HEXISTS', records, ARGV[6]) == 1 or redis.call('HEXISTS', digests, ARGV[7]) == 1 then
+    return { 'exists', store }
+  end
+  announce(ARGV[3])
+  announce(ARGV[7])
+  note(ARGV[2], ARGV[10])
+  note(ARGV[6], ARGV[11])
+  redis.call('HSET', records, ARGV[2], ARGV[4], ARGV[6], ARGV[8])
+  redis.call('HSET', digests, ARGV[7], ARGV[6])
+  redis.call('HSET', names, ARGV[9], ARGV[6])
+  return { 'succeeded', store }
 `;
 
 /**
@@ -134,9 +174,10 @@ const FORGET = `${WRITER}
 
 export const scripts = {
   keygateFind: { lua: FIND, numberOfKeys: 2 },
-  keygateInsert: { lua: INSERT, numberOfKeys: 4 },
-  keygateReplace: { lua: REPLACE, numberOfKeys: 4 },
-  keygateForget: { lua: FORGET, numberOfKeys: 4 },
+  keygateInsert: { lua: INSERT, numberOfKeys: 5 },
+  keygateReplace: { lua: REPLACE, numberOfKeys: 5 },
+  keygateSucceed: { lua: SUCCEED, numberOfKeys: 5 },
+  keygateForget: { lua: FORGET, numberOfKeys: 5 },
 };
 
 /** The outcome is null if the script found another store than the one expected, or none, and did nothing. */
@@ -149,5 +190,6 @@ export type ScriptedRedis = Redis & {
   keygateFind: Script<readonly [storeId: string | null, id: string | null, record: string | null]>;
   keygateInsert: Script<WriteReply<'inserted' | 'name_taken' | 'exists'>>;
   keygateReplace: Script<WriteReply<'replaced' | 'conflict' | 'absent'>>;
+  keygateSucceed: Script<WriteReply<'succeeded' | 'conflict' | 'absent' | 'exists'>>;
   keygateForget: Script<WriteReply<'forgotten' | 'conflict' | 'absent'>>;
 };

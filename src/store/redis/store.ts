@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { diedAt } from '../../keys/record.ts';
 import type { KeyRecord } from '../../keys/record.ts';
-import type { KeyStore, StoreObserver } from '../port.ts';
-import { corrupt, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
+import type { KeyStore, StoredAuditEntry, StoreObserver } from '../port.ts';
+import { corrupt, readEntries, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
 import { openConnection, retryDelayMs } from './connection.ts';
 import { watchChanges } from './feed.ts';
 import { createStoreIdentity } from './identity.ts';
@@ -22,6 +22,7 @@ export interface RedisStoreOptions {
 }
 
 const RECORDS_PER_SCAN = 500;
+const ENTRIES_PER_READ = 500;
 
 /**
  * Keys in Redis, shared by all gateways. Connects in the background: a gateway starts, and answers "cannot tell", while
@@ -32,7 +33,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
   const { url, ca, connectTimeoutMs, commandTimeoutMs, socketTimeoutMs, observe } = options;
   const address = { url, ca, connectTimeoutMs };
   const keys = keyNames(options.prefix);
-  const allKeys = [keys.digests, keys.records, keys.names, keys.changes] as const;
+  const allKeys = [keys.digests, keys.records, keys.names, keys.changes, keys.audit] as const;
   const identity = createStoreIdentity();
   const connection = openConnection({ ...address, name: 'keygate', commandTimeoutMs, socketTimeoutMs, retryDelayMs });
   connection.ready.catch(() => undefined); // the commands that follow say it
@@ -62,6 +63,17 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
     return readRecords(stored, observe && ((error) => observe.unreadable(error)));
   }
 
+  /** Entries older than the one with this cursor, newest first; empty at the end. */
+  async function readAuditPage(before: string | undefined) {
+    // Older servers know no exclusive ranges, so the one that is known already is asked for, and dropped.
+    const entries = await connection.run((redis) =>
+      redis.xrevrange(keys.audit, before ?? '+', '-', 'COUNT', ENTRIES_PER_READ + 1),
+    );
+    return entries
+      .filter(([cursor]) => cursor !== before)
+      .map(([cursor, [, keyId, , json = '']]) => ({ cursor, keyId, json }));
+  }
+
   /** Whether the tombstone was forgotten by us, now. */
   async function forget(record: KeyRecord): Promise<boolean> {
     const reply = await connection.run((redis) =>
@@ -89,7 +101,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
 
     list: async (kind) => (await readAll()).filter((record) => record.kind === kind),
 
-    async insert(record, nowMs) {
+    async insert(record, nowMs, entry) {
       const newStoreId = randomBytes(16).toString('hex');
       const reply = await connection.run((redis) =>
         redis.keygateInsert(
@@ -101,12 +113,13 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
           nameField(record),
           writeRecord(record),
           nowMs,
+          JSON.stringify(entry),
         ),
       );
       return outcomeOf(reply);
     },
 
-    async replace(record) {
+    async replace(record, entry) {
       const freedName = record.state === 'revoked' ? nameField(record) : '';
       const reply = await connection.run((redis) =>
         redis.keygateReplace(
@@ -117,9 +130,46 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
           freedName,
           writeRecord(record),
           record.revision - 1,
+          JSON.stringify(entry),
         ),
       );
       return outcomeOf(reply);
+    },
+
+    async succeed(predecessor, successor, _nowMs, [ofPredecessor, ofSuccessor]) {
+      const reply = await connection.run((redis) =>
+        redis.keygateSucceed(
+          ...allKeys,
+          expectedStore(),
+          predecessor.id,
+          predecessor.digest,
+          writeRecord(predecessor),
+          predecessor.revision - 1,
+          successor.id,
+          successor.digest,
+          writeRecord(successor),
+          nameField(predecessor),
+          JSON.stringify(ofPredecessor),
+          JSON.stringify(ofSuccessor),
+        ),
+      );
+      return outcomeOf(reply);
+    },
+
+    async audit({ limit, before, keyId }) {
+      const storeId = await connection.run((redis) => redis.hget(keys.digests, STORE_FIELD));
+      if (identity.isUnused(storeId)) return [];
+      const found: StoredAuditEntry[] = [];
+      let last = before;
+      // Ends at the end of the log, which is bounded; only with a key does it take more than one page as a rule.
+      for (;;) {
+        const page = await readAuditPage(last);
+        const wanted = page.filter((entry) => keyId === undefined || entry.keyId === keyId);
+        const stored = wanted.map(({ cursor, json }) => [cursor, json] as const);
+        found.push(...readEntries(stored, observe && ((error) => observe.unreadable(error))));
+        last = page.at(-1)?.cursor;
+        if (found.length >= limit || last === undefined) return found.slice(0, limit);
+      }
     },
 
     async prune(beforeMs) {

@@ -4,11 +4,22 @@ import { DatabaseSync } from 'node:sqlite';
 import { StoreError } from '../port.ts';
 import { toStoreError } from './faults.ts';
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** Several processes may start at once, and nothing is served yet. */
 const OPEN_TIMEOUT_MS = 2_000;
 /** "KGAT", in the file's header: tells our databases from those of other programs. */
 const APPLICATION_ID = 0x4b_47_41_54;
+
+/** What came with schema 2. AUTOINCREMENT, so that a place in the log never means two entries. */
+const AUDIT_SCHEMA = `
+  CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key_id TEXT NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_by_key ON audit (key_id, number);
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`;
 
 /**
  * `died_at` and `state` repeat what the record says, for the queries that need them. AUTOINCREMENT keeps the numbers of
@@ -32,7 +43,7 @@ const SCHEMA = `
     digest TEXT NOT NULL
   ) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
+  ${AUDIT_SCHEMA}
 `;
 
 /**
@@ -101,6 +112,7 @@ function prepareSchema(database: DatabaseSync, path: string): void {
     );
   }
   if (isEmpty) database.exec(SCHEMA);
+  else if (version === 1) database.exec(AUDIT_SCHEMA);
 }
 
 function readPragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {

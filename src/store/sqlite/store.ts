@@ -1,8 +1,9 @@
+import type { AuditEntry } from '../../keys/audit.ts';
 import { diedAt } from '../../keys/record.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import { StoreError } from '../port.ts';
 import type { KeyStore, StoreObserver } from '../port.ts';
-import { readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
+import { MAX_AUDIT_ENTRIES, readEntries, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
 import { openDatabase, transaction } from './database.ts';
 import { toStoreError } from './faults.ts';
 import { createFeed, MAX_CHANGES } from './feed.ts';
@@ -25,8 +26,9 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
   const byDigest = database.prepare('SELECT id, json FROM records WHERE digest = ?');
   const byId = database.prepare('SELECT id, json, revision FROM records WHERE id = ?');
   const byKind = database.prepare('SELECT id, json FROM records WHERE kind = ?');
-  const liveByName = database.prepare(
-    "SELECT 1 FROM records WHERE kind = ? AND name = ? AND state != 'revoked' AND (died_at IS NULL OR died_at > ?)",
+  const holderOfName = database.prepare(
+    "SELECT id FROM records WHERE kind = ? AND name = ? AND state != 'revoked' AND (died_at IS NULL OR died_at > ?)" +
+      " AND json_extract(json, '$.replacedBy') IS NULL",
   );
   const insertRecord = database.prepare(
     'INSERT INTO records (id, kind, name, digest, state, died_at, revision, json) VALUES (?, ?, ?, ?, ?, ?, ?, ?)' +
@@ -38,6 +40,14 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
   const deleteDead = database.prepare('DELETE FROM records WHERE died_at < ?');
   const insertChange = database.prepare('INSERT INTO changes (digest) VALUES (?)');
   const trimChanges = database.prepare('DELETE FROM changes WHERE number <= ?');
+  const insertEntry = database.prepare('INSERT INTO audit (key_id, json) VALUES (?, ?)');
+  const trimEntries = database.prepare('DELETE FROM audit WHERE number <= ?');
+  const newestEntries = database.prepare(
+    'SELECT number, json FROM audit WHERE number < ? ORDER BY number DESC LIMIT ?',
+  );
+  const newestEntriesOfKey = database.prepare(
+    'SELECT number, json FROM audit WHERE key_id = ? AND number < ? ORDER BY number DESC LIMIT ?',
+  );
 
   /** Async, so that faults become rejections; the work itself is done before it returns. */
   async function use<T>(work: () => T): Promise<T> {
@@ -63,6 +73,22 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     trimChanges.run(Number(lastInsertRowid) - MAX_CHANGES);
   }
 
+  function audit(entry: AuditEntry): void {
+    const { lastInsertRowid } = insertEntry.run(entry.id, JSON.stringify(entry));
+    trimEntries.run(Number(lastInsertRowid) - MAX_AUDIT_ENTRIES);
+  }
+
+  /** Whether there was room for it. */
+  function add(record: KeyRecord): boolean {
+    const { id, kind, name, digest, state, revision } = record;
+    const died = diedAt(record) ?? null;
+    return insertRecord.run(id, kind, name, digest, state, died, revision, writeRecord(record)).changes > 0;
+  }
+
+  function put(record: KeyRecord): void {
+    updateRecord.run(record.state, diedAt(record) ?? null, record.revision, writeRecord(record), record.id);
+  }
+
   return {
     find: (digests) =>
       use(() => {
@@ -85,33 +111,47 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
         return readRecords(rows, observe && ((error) => observe.unreadable(error)));
       }),
 
-    insert: (record, nowMs) =>
+    insert: (record, nowMs, entry) =>
       write(() => {
-        if (liveByName.get(record.kind, record.name, nowMs)) return 'name_taken';
-        const { id, kind, name, digest, state, revision } = record;
-        const { changes } = insertRecord.run(
-          id,
-          kind,
-          name,
-          digest,
-          state,
-          diedAt(record) ?? null,
-          revision,
-          writeRecord(record),
-        );
-        if (changes === 0) return 'exists';
+        if (holderOfName.get(record.kind, record.name, nowMs)) return 'name_taken';
+        if (!add(record)) return 'exists';
         announce(record);
+        audit(entry);
         return 'inserted';
       }),
 
-    replace: (record) =>
+    replace: (record, entry) =>
       write(() => {
         const row = byId.get(record.id);
         if (!row) return 'absent';
         if (row['revision'] !== record.revision - 1) return 'conflict';
-        updateRecord.run(record.state, diedAt(record) ?? null, record.revision, writeRecord(record), record.id);
+        put(record);
         announce(record);
+        audit(entry);
         return 'replaced';
+      }),
+
+    succeed: (predecessor, successor, nowMs, entries) =>
+      write(() => {
+        const row = byId.get(predecessor.id);
+        if (!row) return 'absent';
+        const holder = holderOfName.get(predecessor.kind, predecessor.name, nowMs);
+        const isHeld = holder === undefined || holder['id'] === predecessor.id;
+        if (row['revision'] !== predecessor.revision - 1 || !isHeld) return 'conflict';
+        if (!add(successor)) return 'exists';
+        put(predecessor);
+        announce(predecessor);
+        announce(successor);
+        entries.forEach(audit);
+        return 'succeeded';
+      }),
+
+    audit: ({ limit, before, keyId }) =>
+      use(() => {
+        const end = before === undefined ? Number.MAX_SAFE_INTEGER : Number.parseInt(before, 10);
+        const rows = keyId === undefined ? newestEntries.all(end, limit) : newestEntriesOfKey.all(keyId, end, limit);
+        const stored = rows.map((row) => [String(row['number']), String(row['json'])] as const);
+        return readEntries(stored, observe && ((error) => observe.unreadable(error)));
       }),
 
     // Not announced: a tombstone is refused before and after.

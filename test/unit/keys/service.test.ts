@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { createDigester } from '../../../src/credential/digest.ts';
 import { createKeyText } from '../../../src/credential/key-text.ts';
 import type { Random } from '../../../src/credential/key-text.ts';
-import { createKeyService, KeyServiceError } from '../../../src/keys/service.ts';
-import type { KeyServiceFault, NewKey } from '../../../src/keys/service.ts';
+import type { NewKey } from '../../../src/keys/new-key.ts';
+import type { KeyServiceFault } from '../../../src/keys/service-error.ts';
+import { createKeyService } from '../../../src/keys/service.ts';
 import { StoreError } from '../../../src/store/port.ts';
 import { createSqliteStore } from '../../../src/store/sqlite/store.ts';
+import { failsWith } from '../../support/key-service.ts';
 
 const DAY = 86_400_000;
 const ALICE = { name: 'alice' };
@@ -35,15 +37,6 @@ function setUp(t: TestContext) {
     tombstoneMs: 30 * DAY,
   });
   return { service, store, draw, now: () => nowMs, advance: (ms: number) => void (nowMs += ms) };
-}
-
-function failsWith(code: KeyServiceFault, message: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof KeyServiceError);
-    assert.equal(error.code, code);
-    assert.match(error.message, message);
-    return true;
-  };
 }
 
 describe('the key service', () => {

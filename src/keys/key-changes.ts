@@ -1,0 +1,228 @@
+import type { Digester } from '../credential/digest.ts';
+import { createKeyText } from '../credential/key-text.ts';
+import type { GeneratedKind, Random } from '../credential/key-text.ts';
+import type { KeyStore } from '../store/port.ts';
+import { toAuditEntry } from './audit.ts';
+import type { Actor, AuditAction, AuditEntry } from './audit.ts';
+import { checkDescription, checkExpiry, createId } from './new-key.ts';
+import { stateOf } from './record.ts';
+import type { KeyRecord } from './record.ts';
+import { conflict, KeyServiceError, notFound, wrongState } from './service-error.ts';
+
+/** How a key is to be replaced by a new one with the same settings. */
+export interface Rotation {
+  /** How long the old key goes on working, at most until its own expiry; 0 revokes it at once. A day if not given. */
+  readonly graceMs?: number | undefined;
+  /** The expiry of the new key, which does not inherit that of the old one. */
+  readonly expiresAt?: number | undefined;
+}
+
+export interface RotatedKey {
+  readonly record: KeyRecord;
+  /** The text of the new key: known here, and nowhere afterwards. */
+  readonly text: string;
+  /** The old key as it is from now on. */
+  readonly predecessor: KeyRecord;
+}
+
+/** What is not given stays as it is. */
+export interface KeyUpdate {
+  /** Empty: none any more. */
+  readonly description?: string | undefined;
+  /** null: it does not expire any more. */
+  readonly expiresAt?: number | null | undefined;
+}
+
+/**
+ * The changes of a key that is there. Each is decided on the record as it is; when somebody else changes that in between,
+ * it is decided once more, which is the same as having come a moment later. What is as it is wanted to be is not changed.
+ */
+export interface KeyChanges {
+  rotate(kind: GeneratedKind, id: string, rotation: Rotation, actor: Actor): Promise<RotatedKey>;
+  /** Refuses whoever uses it, until it is enabled; it keeps its name. */
+  disable(kind: GeneratedKind, id: string, actor: Actor): Promise<KeyRecord>;
+  enable(kind: GeneratedKind, id: string, actor: Actor): Promise<KeyRecord>;
+  update(kind: GeneratedKind, id: string, update: KeyUpdate, actor: Actor): Promise<KeyRecord>;
+  /** For good. A key that is revoked already is not found. */
+  revoke(kind: GeneratedKind, id: string, actor: Actor): Promise<KeyRecord>;
+}
+
+export interface KeyChangesOptions {
+  readonly store: KeyStore;
+  readonly digester: Digester;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly random: Random;
+  readonly audited: (entry: AuditEntry) => void;
+  /** Throws if there is no such key. */
+  readonly get: (kind: GeneratedKind, id: string) => Promise<KeyRecord>;
+}
+
+const DAY_MS = 86_400_000;
+const MAX_GRACE_MS = 365 * DAY_MS;
+const MAX_ATTEMPTS = 2;
+
+export function createKeyChanges({ store, digester, now, random, audited, get }: KeyChangesOptions): KeyChanges {
+  interface Change {
+    readonly kind: GeneratedKind;
+    readonly id: string;
+    readonly actor: Actor;
+    readonly action: AuditAction;
+  }
+
+  /** `decide` returns the record as it is to be, or the very same one; it throws when that cannot be. */
+  async function change(
+    { kind, id, actor, action }: Change,
+    decide: (record: KeyRecord, nowMs: number) => KeyRecord,
+  ): Promise<KeyRecord> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const before = await get(kind, id);
+      const nowMs = now();
+      const decided = decide(before, nowMs);
+      if (decided === before) return before;
+      const after = { ...decided, revision: before.revision + 1 };
+      const entry = toAuditEntry({ at: nowMs, actor, action, before, after });
+      const outcome = await store.replace(after, entry);
+      switch (outcome) {
+        case 'replaced':
+          audited(entry);
+          return after;
+        case 'absent':
+          throw notFound(kind, id);
+        case 'conflict':
+          break;
+      }
+    }
+    throw conflict(kind, id);
+  }
+
+  async function rotate(
+    kind: GeneratedKind,
+    id: string,
+    { graceMs = DAY_MS, expiresAt }: Rotation,
+    actor: Actor,
+  ): Promise<RotatedKey> {
+    checkGrace(graceMs);
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const before = await get(kind, id);
+      const nowMs = now();
+      if (expiresAt !== undefined) checkExpiry(expiresAt, nowMs);
+      mustBeReplaceable(kind, before, nowMs);
+      const text = createKeyText(kind, random);
+      const birth = { id: createId(random), digest: digester(text).digest, createdAt: nowMs, createdBy: actor.name };
+      const record: KeyRecord = { ...settingsOf(before), ...birth, ...(expiresAt !== undefined && { expiresAt }) };
+      const predecessor = replaced(before, { by: record.id, nowMs, graceMs, actor });
+      const entries = [
+        toAuditEntry({ at: nowMs, actor, action: 'rotated', before, after: predecessor }),
+        toAuditEntry({ at: nowMs, actor, action: 'created', after: record }),
+      ] as const;
+      const outcome = await store.succeed(predecessor, record, nowMs, entries);
+      switch (outcome) {
+        case 'succeeded':
+          entries.forEach(audited);
+          return { record, text, predecessor };
+        case 'absent':
+          throw notFound(kind, id);
+        case 'conflict':
+        case 'exists':
+          break;
+      }
+    }
+    throw conflict(kind, id);
+  }
+
+  return {
+    rotate,
+
+    disable: (kind, id, actor) =>
+      change({ kind, id, actor, action: 'disabled' }, (record, nowMs) => {
+        mustLive(kind, record, nowMs);
+        return record.state === 'disabled' ? record : { ...record, state: 'disabled' };
+      }),
+
+    enable: (kind, id, actor) =>
+      change({ kind, id, actor, action: 'enabled' }, (record, nowMs) => {
+        mustLive(kind, record, nowMs);
+        return record.state === 'active' ? record : { ...record, state: 'active' };
+      }),
+
+    update: (kind, id, update, actor) =>
+      change({ kind, id, actor, action: 'updated' }, (record, nowMs) => {
+        if (update.description !== undefined) checkDescription(update.description);
+        if (typeof update.expiresAt === 'number') checkExpiry(update.expiresAt, nowMs);
+        mustLive(kind, record, nowMs);
+        return updated(record, update);
+      }),
+
+    revoke: (kind, id, actor) =>
+      change({ kind, id, actor, action: 'revoked' }, (record, nowMs) => {
+        if (record.state === 'revoked') throw notFound(kind, id);
+        return revoked(record, nowMs, actor);
+      }),
+  };
+}
+
+function revoked(record: KeyRecord, nowMs: number, actor: Actor): KeyRecord {
+  return { ...record, state: 'revoked', revokedAt: nowMs, revokedBy: actor.name };
+}
+
+interface Replacement {
+  readonly by: string;
+  readonly nowMs: number;
+  readonly graceMs: number;
+  readonly actor: Actor;
+}
+
+function replaced(record: KeyRecord, { by, nowMs, graceMs, actor }: Replacement): KeyRecord {
+  const end = { replacedBy: by, revision: record.revision + 1 };
+  if (graceMs === 0) return { ...revoked(record, nowMs, actor), ...end };
+  return { ...record, ...end, retireAt: Math.min(nowMs + graceMs, record.expiresAt ?? Infinity) };
+}
+
+/** All that a successor takes over: whatever is not of one key's own life. */
+function settingsOf(record: KeyRecord): Omit<KeyRecord, 'id' | 'digest' | 'createdAt' | 'createdBy'> {
+  const { expiresAt: _1, replacedBy: _2, retireAt: _3, revokedAt: _4, revokedBy: _5, ...settings } = record;
+  return { ...settings, state: 'active', revision: 1 };
+}
+
+function updated(record: KeyRecord, update: KeyUpdate): KeyRecord {
+  const { description = record.description ?? '', expiresAt = record.expiresAt ?? null } = update;
+  if (description === (record.description ?? '') && expiresAt === (record.expiresAt ?? null)) return record;
+  const { description: _old, expiresAt: _before, ...rest } = record;
+  return { ...rest, ...(description && { description }), ...(expiresAt !== null && { expiresAt }) };
+}
+
+function checkGrace(graceMs: number): void {
+  if (Number.isSafeInteger(graceMs) && graceMs >= 0 && graceMs <= MAX_GRACE_MS) return;
+  throw new KeyServiceError(
+    'invalid_grace',
+    'The grace must be from 0 to 365 days. Choose another one, or delete the old key when it is not needed any more.',
+  );
+}
+
+/** What is dead stays dead: its name may have been given to another key since. */
+function mustLive(kind: GeneratedKind, record: KeyRecord, nowMs: number): void {
+  switch (stateOf(record, nowMs)) {
+    case 'active':
+    case 'disabled':
+    case 'retiring':
+      return;
+    case 'retired':
+      throw wrongState(kind, record.id, `was replaced by ${record.replacedBy} and no longer works. Use that one.`);
+    case 'expired':
+      throw wrongState(kind, record.id, 'has expired, which cannot be undone. Create a new one.');
+    case 'revoked':
+      throw wrongState(kind, record.id, 'was deleted, which cannot be undone. Create a new one.');
+  }
+}
+
+function mustBeReplaceable(kind: GeneratedKind, record: KeyRecord, nowMs: number): void {
+  mustLive(kind, record, nowMs);
+  if (record.replacedBy !== undefined) {
+    throw wrongState(kind, record.id, `was replaced by ${record.replacedBy} already. Rotate that one.`);
+  }
+  // Its successor would work, so whoever may rotate could undo what another one disabled.
+  if (record.state === 'disabled') {
+    throw wrongState(kind, record.id, 'is disabled. Enable it before you rotate it, or create a new one.');
+  }
+}

@@ -1,0 +1,76 @@
+import { endsAt, stateOf } from './record.ts';
+import type { KeyRecord } from './record.ts';
+
+export const KEY_SORTS = ['name', 'creator', 'created', 'expiration'] as const;
+export type KeySort = (typeof KEY_SORTS)[number];
+
+/** Which keys a list shows, and in which order; without anything, those that were not deleted or replaced, by name. */
+export interface KeyQuery {
+  /** Tombstones too: keys that were deleted, and those whose place another one took. */
+  readonly all?: boolean | undefined;
+  /** A part of the name or, with * and ?, the whole of it; in any case. */
+  readonly name?: string | undefined;
+  /** Smallest first; keys without an expiry come last. */
+  readonly sort?: KeySort | undefined;
+  readonly offset?: number | undefined;
+  readonly limit?: number | undefined;
+}
+
+export function selectKeys(records: readonly KeyRecord[], query: KeyQuery, nowMs: number): KeyRecord[] {
+  const { all = false, name, sort = 'name', offset = 0, limit = Infinity } = query;
+  return records
+    .filter((record) => (all || isListed(record, nowMs)) && (name === undefined || matchesName(record.name, name)))
+    .sort((a, b) => ORDERS[sort](a, b) || byNameAndId(a, b))
+    .slice(offset, offset + limit);
+}
+
+/** Expired keys are shown until they are forgotten: their owners wonder why they are refused. */
+function isListed(record: KeyRecord, nowMs: number): boolean {
+  const state = stateOf(record, nowMs);
+  return state !== 'revoked' && state !== 'retired';
+}
+
+type Order = (a: KeyRecord, b: KeyRecord) => number;
+
+const ORDERS: Readonly<Record<KeySort, Order>> = {
+  name: byNameAndId,
+  creator: (a, b) => compare(a.createdBy, b.createdBy),
+  created: (a, b) => a.createdAt - b.createdAt,
+  expiration: (a, b) => compare(endsAt(a) ?? Infinity, endsAt(b) ?? Infinity),
+};
+
+function byNameAndId(a: KeyRecord, b: KeyRecord): number {
+  return compare(a.name, b.name) || compare(a.id, b.id);
+}
+
+/** Texts by code units, so that the order is the same on every machine. */
+function compare<T extends string | number>(a: T, b: T): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function matchesName(name: string, pattern: string): boolean {
+  const [text, wanted] = [name.toLowerCase(), pattern.toLowerCase()];
+  return /[*?]/.test(wanted) ? matchesGlob(text, wanted) : text.includes(wanted);
+}
+
+/** Going back to the last star only is enough, and never takes longer than text times pattern, as a RegExp might. */
+function matchesGlob(text: string, glob: string): boolean {
+  let [at, position] = [0, 0];
+  let star: { readonly at: number; position: number } | undefined;
+  while (position < text.length) {
+    if (glob[at] === '*') {
+      star = { at, position };
+      at++;
+    } else if (at < glob.length && (glob[at] === '?' || glob[at] === text[position])) {
+      at++;
+      position++;
+    } else if (star !== undefined) {
+      star.position++;
+      at = star.at + 1;
+      position = star.position;
+    } else {
+      return false;
+    }
+  }
+  return /^\**$/.test(glob.slice(at));
+}

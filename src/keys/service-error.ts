@@ -1,0 +1,42 @@
+import type { GeneratedKind } from '../credential/key-text.ts';
+
+export type KeyServiceFault =
+  | 'invalid_name'
+  | 'invalid_description'
+  | 'invalid_expiry'
+  | 'invalid_grace'
+  | 'invalid_roles'
+  | 'name_taken'
+  | 'not_found'
+  /** It is revoked, expired, replaced or disabled, and what was asked for needs one that is not. */
+  | 'wrong_state'
+  | 'conflict';
+
+/** What the caller of the key service can mend, in a sentence that says how. */
+export class KeyServiceError extends Error {
+  override readonly name = 'KeyServiceError';
+  readonly code: KeyServiceFault;
+
+  constructor(code: KeyServiceFault, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export const WHAT: Readonly<Record<GeneratedKind, string>> = {
+  ingestion: 'ingestion API key',
+  service: 'service token',
+};
+
+export function notFound(kind: GeneratedKind, id: string): KeyServiceError {
+  return new KeyServiceError('not_found', `There is no ${WHAT[kind]} with the id ${id}. List them to see their ids.`);
+}
+
+export function wrongState(kind: GeneratedKind, id: string, why: string): KeyServiceError {
+  return new KeyServiceError('wrong_state', `The ${WHAT[kind]} ${id} ${why}`);
+}
+
+export function conflict(kind: GeneratedKind, id: string): KeyServiceError {
+  const message = `The ${WHAT[kind]} ${id} is being changed by somebody else. Look at it again before you retry.`;
+  return new KeyServiceError('conflict', message);
+}
