@@ -18,7 +18,7 @@ import { announcing } from './store/announcing.ts';
 import { openStore } from './store/open.ts';
 import type { Watch } from './store/port.ts';
 import { createStoreMonitor } from './store-monitor.ts';
-import { cacheObserver, storeObserver } from './telemetry/observers.ts';
+import { auditLog, cacheObserver, storeObserver } from './telemetry/observers.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createOpsServer } from './telemetry/ops-server.ts';
@@ -76,6 +76,7 @@ export function createApp(config: Config, log: Log): App {
     now,
     random: randomBytes,
     tombstoneMs: config.store.tombstones,
+    audited: auditLog(log),
   });
 
   const receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
@@ -139,8 +140,6 @@ export function createApp(config: Config, log: Log): App {
       serverInfo: createServerInfo(VERSION),
       now,
       observe: {
-        changed: ({ action, what, id, name, by }) =>
-          log('info', `${what} ${action}`, { change: action, key_id: id, key_name: name, actor: by }),
         answered: ({ method, route, status, durationMs, caller, cause, trackingKey }) =>
           log(status >= 500 ? 'warn' : 'debug', 'admin request', {
             method,

@@ -4,8 +4,9 @@ import type { KeyRecord } from '../keys/record.ts';
 import type { KeyService } from '../keys/service.ts';
 import { answerTo, errors, forbidden, notLetIn } from './answer.ts';
 import type { Answer } from './answer.ts';
-import { createOperations, nameOf } from './operations.ts';
-import type { AdminChange } from './operations.ts';
+import { nameOf } from './caller.ts';
+import { createLifeOperations } from './life-operations.ts';
+import { createOperations } from './operations.ts';
 import { permissionsOf } from './roles.ts';
 import { createRouter } from './route.ts';
 import type { Access } from './route.ts';
@@ -28,7 +29,6 @@ export interface AdminRequest {
 }
 
 export interface AdminObserver {
-  readonly changed: (change: AdminChange) => void;
   readonly answered: (request: AdminRequest) => void;
 }
 
@@ -55,8 +55,9 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 /** The admin API: finds the route, asks the gate who is calling, does what the route says, answers in JSON. */
 export function createAdminHandler({ gate, service, serverInfo, now, observe }: AdminHandlerOptions): RequestHandler {
-  const operations = createOperations({ gate, service, now, changed: observe.changed });
-  const findRoute = createRouter(createRoutes(operations, serverInfo));
+  const operations = createOperations({ gate, service, now });
+  const lifeOperations = createLifeOperations({ service, now });
+  const findRoute = createRouter(createRoutes(operations, lifeOperations, serverInfo));
   const stamp = { now };
 
   type Entry = { readonly caller: KeyRecord | undefined } | { readonly refused: Answer };

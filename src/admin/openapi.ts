@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { namedLifeSchemas } from './life-schemas.ts';
 import { PERMISSIONS } from './roles.ts';
 import type { Access, AnswerShape, Route } from './route.ts';
 import { errorsResponseSchema, namedSchemas } from './schemas.ts';
+
+const allNamedSchemas = { ...namedSchemas, ...namedLifeSchemas };
 
 /** The OpenAPI 3.1 document, made from the route table and the schemas that the routes work with: it cannot drift. */
 export function createOpenApiDocument(routes: readonly Route[], version: string): Record<string, unknown> {
@@ -100,14 +103,17 @@ function json(schema: z.ZodType): Record<string, unknown> {
   return { 'application/json': { schema: schemaOf(schema) } };
 }
 
-const names = new Map<z.ZodType, string>(Object.entries(namedSchemas).map(([name, schema]) => [schema, name]));
+const names = new Map<z.ZodType, string>(Object.entries(allNamedSchemas).map(([name, schema]) => [schema, name]));
 
 const uriOf = (name: string): string => `#/components/schemas/${name}`;
 
-/** A schema by its name where it has one; an array by the name of its items. */
+/** A schema by its name where it has one; arrays and unions by the names of what is in them. */
 function schemaOf(schema: z.ZodType): Record<string, unknown> {
   const name = names.get(schema);
   if (name !== undefined) return { $ref: uriOf(name) };
+  if (schema instanceof z.ZodUnion) {
+    return { anyOf: schema.options.map((option) => (option instanceof z.ZodType ? schemaOf(option) : {})) };
+  }
   if (schema instanceof z.ZodArray && schema.element instanceof z.ZodType) {
     return { type: 'array', items: schemaOf(schema.element) };
   }
@@ -116,7 +122,7 @@ function schemaOf(schema: z.ZodType): Record<string, unknown> {
 
 function componentSchemas(): Record<string, unknown> {
   const registry = z.registry<{ id: string }>();
-  for (const [name, schema] of Object.entries(namedSchemas)) registry.add(schema, { id: name });
+  for (const [name, schema] of Object.entries(allNamedSchemas)) registry.add(schema, { id: name });
   const { schemas } = z.toJSONSchema(registry, { io: 'input', uri: uriOf });
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutMarks(schema)]));
 }

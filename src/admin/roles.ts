@@ -6,11 +6,16 @@
 export const PERMISSIONS = {
   'get-ingestion-api-keys': 'List ingestion API keys. The keys themselves are never shown.',
   'create-ingestion-api-keys': 'Create ingestion API keys.',
+  'update-ingestion-api-keys': 'Change, disable and enable ingestion API keys.',
+  'rotate-ingestion-api-keys': 'Replace ingestion API keys by new ones with the same settings.',
   'delete-ingestion-api-keys': 'Delete ingestion API keys: whoever sends with one is refused from then on.',
   'authorize-ingestion-api-keys': 'Ask whether a given key may send, without sending anything.',
   'get-service-tokens': 'List service tokens. The tokens themselves are never shown.',
   'create-service-tokens': 'Create service tokens, with no more permissions than one has oneself.',
+  'update-service-tokens': 'Disable and enable service tokens that have no more permissions than one has oneself.',
+  'rotate-service-tokens': 'Replace service tokens that have no more permissions than one has oneself.',
   'delete-service-tokens': 'Delete service tokens.',
+  'get-audit': 'Read the audit log: who changed which key or token, when, and from where.',
 } as const;
 
 export type Permission = keyof typeof PERMISSIONS;
@@ -33,6 +38,8 @@ export const ROLES = {
     permissions: [
       'get-ingestion-api-keys',
       'create-ingestion-api-keys',
+      'update-ingestion-api-keys',
+      'rotate-ingestion-api-keys',
       'delete-ingestion-api-keys',
       'authorize-ingestion-api-keys',
     ],
@@ -41,6 +48,7 @@ export const ROLES = {
     about: 'Sees which keys and tokens exist, and changes nothing.',
     permissions: ['get-ingestion-api-keys', 'get-service-tokens'],
   },
+  auditor: { about: 'Reads the audit log, and nothing else.', permissions: ['get-audit'] },
   validator: {
     about: 'Asks whether a key may send, and nothing else: for a collector that checks keys itself.',
     permissions: ['authorize-ingestion-api-keys'],

@@ -1,5 +1,9 @@
 import { z } from 'zod';
 import type { Answer } from './answer.ts';
+import type { LifeOperations } from './life-operations.ts';
+import { createLifeRoutes } from './life-routes.ts';
+import { ingestionKeyDetailsSchema, serviceTokenDetailsSchema } from './life-schemas.ts';
+import { KEY_QUERY } from './list-query.ts';
 import { createOpenApiDocument } from './openapi.ts';
 import type { Operations } from './operations.ts';
 import type { Route } from './route.ts';
@@ -23,7 +27,7 @@ const NO_SUCH_ID = { description: 'There is no live key or token with this id.',
 const NAME_TAKEN = { description: 'A live key or token has this name already.', schema: errorsResponseSchema };
 
 /** Every route of the admin API: its row says who may call it, what it does, and how the OpenAPI document shows it. */
-export function createRoutes(operations: Operations, serverInfo: ServerInfo): readonly Route[] {
+export function createRoutes(operations: Operations, life: LifeOperations, serverInfo: ServerInfo): readonly Route[] {
   const routes: readonly Route[] = [
     {
       method: 'GET',
@@ -31,8 +35,15 @@ export function createRoutes(operations: Operations, serverInfo: ServerInfo): re
       access: 'get-ingestion-api-keys',
       operationId: 'getIngestionApiKeys',
       summary: 'List ingestion API keys, without the keys themselves.',
-      answers: { 200: { description: 'All keys that were not deleted.', schema: z.array(ingestionKeySchema) } },
-      handle: operations.listIngestionKeys,
+      query: KEY_QUERY,
+      answers: {
+        200: {
+          description: 'The keys that were not deleted or replaced; with all=true, every one with its details.',
+          schema: z.union([z.array(ingestionKeySchema), z.array(ingestionKeyDetailsSchema)]),
+        },
+        400: BAD_REQUEST,
+      },
+      handle: life.ingestionKeys.list,
     },
     {
       method: 'POST',
@@ -88,8 +99,15 @@ export function createRoutes(operations: Operations, serverInfo: ServerInfo): re
       access: 'get-service-tokens',
       operationId: 'getServiceTokens',
       summary: 'List service tokens, without the tokens themselves.',
-      answers: { 200: { description: 'All tokens that were not deleted.', schema: z.array(serviceTokenSchema) } },
-      handle: operations.listServiceTokens,
+      query: KEY_QUERY,
+      answers: {
+        200: {
+          description: 'The tokens that were not deleted or replaced; with all=true, every one with its details.',
+          schema: z.union([z.array(serviceTokenSchema), z.array(serviceTokenDetailsSchema)]),
+        },
+        400: BAD_REQUEST,
+      },
+      handle: life.serviceTokens.list,
     },
     {
       method: 'POST',
@@ -115,6 +133,7 @@ export function createRoutes(operations: Operations, serverInfo: ServerInfo): re
       answers: { 204: { description: 'It is deleted.' }, 400: BAD_REQUEST, 404: NO_SUCH_ID },
       handle: operations.deleteServiceToken,
     },
+    ...createLifeRoutes(life),
     {
       method: 'GET',
       path: '/api/server/info',

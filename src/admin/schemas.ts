@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { endsAt } from '../keys/record.ts';
 import type { KeyRecord } from '../keys/record.ts';
 
 /**
@@ -123,10 +124,11 @@ export function toServiceToken(record: KeyRecord): ServiceToken {
 }
 
 function common(record: KeyRecord) {
+  const expiration = endsAt(record);
   return {
     id: Number(record.id),
-    lastUpdateTimestamp: record.revokedAt ?? record.createdAt,
+    lastUpdateTimestamp: record.changedAt ?? record.createdAt,
     name: record.name,
-    ...(record.expiresAt !== undefined && { expiration: record.expiresAt }),
+    ...(expiration !== undefined && { expiration }),
   };
 }

@@ -15,6 +15,8 @@ export interface Creation<T extends object> {
   readonly message: string;
   /** The key of the result in JSON output. */
   readonly jsonKey: string;
+  /** What else is to be said in text output. */
+  readonly remark?: (created: T) => string;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface Creation<T extends object> {
  */
 export async function createAndShow<T extends object>(
   { flags: { file }, printer, withKeyAdmin }: Session<CreateFlags>,
-  { create, secret, message, jsonKey }: Creation<T>,
+  { create, secret, message, jsonKey, remark }: Creation<T>,
 ): Promise<void> {
   const keyFile = file === undefined ? undefined : reserveKeyFile(file);
   const created = await withKeyAdmin(create).catch((error: unknown) => {
@@ -32,9 +34,13 @@ export async function createAndShow<T extends object>(
   });
   const text = String(created[secret]);
 
+  const tellMore = (): void => {
+    if (remark !== undefined && !printer.json) printer.line(remark(created));
+  };
   const show = (): void => {
     if (printer.json) printer.printJson({ [jsonKey]: created });
     else printer.success(`${message}: ${printer.emphasise(text)}\n`);
+    tellMore();
   };
   if (keyFile === undefined) return show();
   try {
@@ -46,4 +52,5 @@ export async function createAndShow<T extends object>(
   const { [secret]: _hidden, ...rest } = created;
   if (printer.json) printer.printJson({ [jsonKey]: { ...rest, file: keyFile.path } });
   else printer.success(`${message}, and written to ${keyFile.path}`);
+  tellMore();
 }

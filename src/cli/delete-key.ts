@@ -1,8 +1,7 @@
 import type { CliCommand } from './cli-command.ts';
-import { UsageError } from './errors.ts';
 import type { KeyAdmin } from './key-admin.ts';
 import type { Session } from './session.ts';
-import { parseId } from './values.ts';
+import { onlyId } from './values.ts';
 
 export interface DeleteFlags {
   readonly id?: string;
@@ -21,11 +20,7 @@ export async function deleteAndTell(
   { flags, operands, printer, withKeyAdmin }: Session<DeleteFlags>,
   { remove, message, jsonKey }: Deletion,
 ): Promise<void> {
-  const given = flags.id === undefined ? operands : [flags.id, ...operands];
-  const [id, ...others] = [...new Set(given.map(parseId))];
-  if (id === undefined || others.length > 0) {
-    throw new UsageError(`one id is wanted, not ${given.join(' and ')}`, { duringParse: true, command });
-  }
+  const id = onlyId(command, flags, operands);
   await withKeyAdmin((admin) => remove(admin, id));
   if (printer.json) printer.printJson({ [jsonKey]: Number(id) });
   else printer.success(`${message}: ${id}`);

@@ -1,14 +1,21 @@
+import type { IngestionKeyDetails, RotatedIngestionKey } from '../admin/life-schemas.ts';
+import type { IngestionKey } from '../admin/schemas.ts';
 import type { CliCommand } from './cli-command.ts';
 import { addCommand } from './command.ts';
 import { createAndShow } from './create-key.ts';
 import type { CreateFlags } from './create-key.ts';
 import { deleteAndTell } from './delete-key.ts';
 import type { DeleteFlags } from './delete-key.ts';
+import { UsageError } from './errors.ts';
+import { addKeyLife } from './key-life.ts';
+import type { LifeKind } from './key-life.ts';
+import { addListFlags, readListFlags } from './list-flags.ts';
+import type { ListFlags } from './list-flags.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
-import { formatExpiration, parseExpiration } from './values.ts';
+import { formatExpiration, onlyId, parseExpiration } from './values.ts';
 
-/** keygate ingestion-api-key create | list | delete */
+/** keygate ingestion-api-key create | list | describe | update | disable | enable | rotate | delete */
 export function addIngestionApiKey(program: CliCommand, runtime: Runtime): void {
   const group = addCommand(program, {
     name: 'ingestion-api-key',
@@ -18,6 +25,8 @@ export function addIngestionApiKey(program: CliCommand, runtime: Runtime): void 
   });
   addCreate(group, runtime);
   addList(group, runtime);
+  addUpdate(group, runtime);
+  addKeyLife(group, runtime, LIFE);
   addDelete(group, runtime);
 }
 
@@ -79,18 +88,86 @@ function addList(group: CliCommand, runtime: Runtime): void {
         about: 'find the id of a key in a script',
         line: 'keygate ingestion-api-key list -o json | jq \'.[][] | select(.name == "ci").id\'',
       },
+      {
+        about: 'see deleted and replaced keys as well, the first to expire on top',
+        line: 'keygate ingestion-api-key list --all --sort expiration',
+      },
+      {
+        about: 'see the second ten of one team',
+        line: "keygate ingestion-api-key list --name 'shop-*' --limit 10 --page 2",
+      },
     ],
   });
-  does(command, runtime, async ({ printer, withKeyAdmin }) => {
-    const keys = await withKeyAdmin((admin) => admin.listIngestionKeys());
+  addListFlags(command);
+  does<ListFlags>(command, runtime, async ({ flags, printer, withKeyAdmin }) => {
+    const query = readListFlags(command, flags);
+    const keys: readonly (IngestionKey & { readonly state?: string })[] = await withKeyAdmin((admin) =>
+      flags.all === true ? admin.ingestionKeys.listAll(query) : admin.listIngestionKeys(query),
+    );
     if (printer.json) return printer.printJson({ 'ingestion-api-keys': keys });
-    const rows = keys.map(({ id, name, expiration, description = '-' }) => [
+    const rows = keys.map(({ id, name, state, expiration, description = '-' }) => [
       String(id),
       name,
+      ...(state === undefined ? [] : [state]),
       formatExpiration(expiration),
       description,
     ]);
-    printer.table({ header: ['id', 'name', 'expiration', 'description'], rows }, 'No ingestion api keys found.');
+    const header = ['id', 'name', ...(flags.all === true ? ['state'] : []), 'expiration', 'description'];
+    printer.table({ header, rows }, 'No ingestion api keys found.');
+  });
+}
+
+const LIFE: LifeKind<IngestionKeyDetails, RotatedIngestionKey> = {
+  group: 'ingestion-api-key',
+  title: 'Ingestion Api Key',
+  one: 'an Ingestion Api Key',
+  short: 'the key',
+  life: (admin) => admin.ingestionKeys,
+  secret: 'apiKey',
+  describe: ({ description }) => [['Description', description]],
+};
+
+interface UpdateFlags {
+  readonly id?: string;
+  readonly description?: string;
+  readonly expiration?: string;
+}
+
+function addUpdate(group: CliCommand, runtime: Runtime): void {
+  const command = addCommand(group, {
+    name: 'update',
+    summary: 'Change an Ingestion Api Key',
+    description: 'Change the description or the expiration date of a key. What is not given stays as it is.',
+    examples: [
+      {
+        about: 'let a key expire',
+        line: 'keygate ingestion-api-key update --id 250558013078953 --expiration 2030-12-31',
+      },
+      {
+        about: 'let it expire no more, and describe it',
+        line: 'keygate ingestion-api-key update --id 250558013078953 --expiration none --description "the shop"',
+      },
+    ],
+    requiredFlags: ['id'],
+  })
+    .argument('[ID]')
+    .option('-i, --id <int>', 'ID of the Ingestion Api Key to change')
+    .option('--description <string>', 'New description of the API Key; "" for none')
+    .option('--expiration <time>', 'New expiration date of the API Key; none for none');
+
+  does<UpdateFlags>(command, runtime, async ({ flags, operands, printer, withKeyAdmin }) => {
+    const id = onlyId(command, flags, operands);
+    const { description, expiration } = flags;
+    if (description === undefined && expiration === undefined) {
+      throw new UsageError('nothing to change: give --description or --expiration', { duringParse: true, command });
+    }
+    const update = {
+      ...(description !== undefined && { description }),
+      ...(expiration !== undefined && { expiration: expiration === 'none' ? null : parseExpiration(expiration) }),
+    };
+    const key = await withKeyAdmin((admin) => admin.updateIngestionKey(id, update));
+    if (printer.json) printer.printJson({ 'ingestion-api-key': key });
+    else printer.success(`Ingestion Api Key updated: ${id}`);
   });
 }
 

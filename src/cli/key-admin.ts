@@ -1,4 +1,13 @@
 import type {
+  AuditLogEntry,
+  IngestionKeyDetails,
+  IngestionKeyUpdate,
+  RotatedIngestionKey,
+  RotatedServiceToken,
+  RotationRequest,
+  ServiceTokenDetails,
+} from '../admin/life-schemas.ts';
+import type {
   CreatedServiceToken,
   GeneratedIngestionKey,
   IngestionKey,
@@ -6,6 +15,18 @@ import type {
   NewServiceToken,
   ServiceToken,
 } from '../admin/schemas.ts';
+import type { KeyQuery } from '../keys/key-query.ts';
+import type { AuditQuery } from '../store/port.ts';
+
+/** What can be done to keys of one kind that are there already. */
+export interface KeyLife<Details, Rotated> {
+  /** Also those that were deleted or replaced, with what is known of the life of each. */
+  listAll(query: KeyQuery): Promise<Details[]>;
+  get(id: string): Promise<Details>;
+  rotate(id: string, rotation: RotationRequest): Promise<Rotated>;
+  disable(id: string): Promise<Details>;
+  enable(id: string): Promise<Details>;
+}
 
 /**
  * What the commands need of whoever manages keys: the admin API of a running gateway, or the key store itself. Both
@@ -13,10 +34,15 @@ import type {
  */
 export interface KeyAdmin {
   createIngestionKey(key: NewIngestionKey): Promise<GeneratedIngestionKey>;
-  listIngestionKeys(): Promise<IngestionKey[]>;
+  listIngestionKeys(query: KeyQuery): Promise<IngestionKey[]>;
   deleteIngestionKey(id: string): Promise<void>;
   createServiceToken(token: NewServiceToken): Promise<CreatedServiceToken>;
-  listServiceTokens(): Promise<ServiceToken[]>;
+  listServiceTokens(query: KeyQuery): Promise<ServiceToken[]>;
   deleteServiceToken(id: string): Promise<void>;
+  readonly ingestionKeys: KeyLife<IngestionKeyDetails, RotatedIngestionKey>;
+  readonly serviceTokens: KeyLife<ServiceTokenDetails, RotatedServiceToken>;
+  updateIngestionKey(id: string, update: IngestionKeyUpdate): Promise<IngestionKeyDetails>;
+  /** Newest first. */
+  audit(query: AuditQuery): Promise<AuditLogEntry[]>;
   close(): Promise<void>;
 }

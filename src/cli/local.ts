@@ -1,16 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { unknownRolesFault } from '../admin/roles.ts';
+import {
+  toAuditLogEntry,
+  toIngestionKeyDetails,
+  toRotatedIngestionKey,
+  toRotatedServiceToken,
+  toServiceTokenDetails,
+} from '../admin/life-schemas.ts';
 import { toIngestionKey, toServiceToken } from '../admin/schemas.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
 import { createDigester } from '../credential/digest.ts';
+import type { GeneratedKind } from '../credential/key-text.ts';
+import type { Actor } from '../keys/audit.ts';
+import type { RotatedKey } from '../keys/key-changes.ts';
+import type { KeyRecord } from '../keys/record.ts';
 import { KeyServiceError } from '../keys/service-error.ts';
 import { createKeyService } from '../keys/service.ts';
 import { openStore } from '../store/open.ts';
 import { StoreError } from '../store/port.ts';
 import { CliError, EXIT } from './errors.ts';
-import type { KeyAdmin } from './key-admin.ts';
+import type { KeyAdmin, KeyLife } from './key-admin.ts';
 
 export interface LocalOptions {
   /** The configuration file, if one was named. */
@@ -35,15 +46,31 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
     random: randomBytes,
     tombstoneMs: choice.tombstones,
   });
-  const actor = { name: `cli:${userName()}` };
+  const actor: Actor = { name: `cli:${userName()}`, via: 'cli' };
+
+  function lifeOf<Details, Rotated>(
+    kind: GeneratedKind,
+    toDetails: (record: KeyRecord, nowMs: number) => Details,
+    toRotated: (rotated: RotatedKey, nowMs: number) => Rotated,
+  ): KeyLife<Details, Rotated> {
+    const details = (record: KeyRecord): Details => toDetails(record, Date.now());
+    return {
+      listAll: (query) => orCliError(async () => (await service.list(kind, { ...query, all: true })).map(details)),
+      get: (id) => orCliError(async () => details(await service.get(kind, id))),
+      rotate: (id, { gracePeriod: graceMs, expiration: expiresAt }) =>
+        orCliError(async () => toRotated(await service.rotate(kind, id, { graceMs, expiresAt }, actor), Date.now())),
+      disable: (id) => orCliError(async () => details(await service.disable(kind, id, actor))),
+      enable: (id) => orCliError(async () => details(await service.enable(kind, id, actor))),
+    };
+  }
 
   return {
-    createIngestionKey: ({ name, description, expiration: expiresAt }) =>
+    createIngestionKey: ({ expiration: expiresAt, ...key }) =>
       orCliError(async () => {
-        const { record, text } = await service.create({ kind: 'ingestion', name, description, expiresAt }, actor);
+        const { record, text } = await service.create({ ...key, kind: 'ingestion', expiresAt }, actor);
         return { ...toIngestionKey(record), apiKey: text };
       }),
-    listIngestionKeys: () => orCliError(async () => (await service.list('ingestion')).map(toIngestionKey)),
+    listIngestionKeys: (query) => orCliError(async () => (await service.list('ingestion', query)).map(toIngestionKey)),
     deleteIngestionKey: (id) => orCliError(async () => void (await service.revoke('ingestion', id, actor))),
     createServiceToken: ({ name, roles, dedicatedSubject, expiryDate: expiresAt }) =>
       orCliError(async () => {
@@ -53,8 +80,16 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
         const { record, text } = await service.create(key, actor);
         return { ...toServiceToken(record), token: text };
       }),
-    listServiceTokens: () => orCliError(async () => (await service.list('service')).map(toServiceToken)),
+    listServiceTokens: (query) => orCliError(async () => (await service.list('service', query)).map(toServiceToken)),
     deleteServiceToken: (id) => orCliError(async () => void (await service.revoke('service', id, actor))),
+    ingestionKeys: lifeOf('ingestion', toIngestionKeyDetails, toRotatedIngestionKey),
+    serviceTokens: lifeOf('service', toServiceTokenDetails, toRotatedServiceToken),
+    updateIngestionKey: (id, { description, expiration: expiresAt }) =>
+      orCliError(async () => {
+        const record = await service.update('ingestion', id, { description, expiresAt }, actor);
+        return toIngestionKeyDetails(record, Date.now());
+      }),
+    audit: (query) => orCliError(async () => (await service.audit(query)).map(toAuditLogEntry)),
     close: () => store.close(),
   };
 }

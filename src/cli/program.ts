@@ -1,4 +1,5 @@
 import { VERSION } from '../version.ts';
+import { addAudit } from './audit.ts';
 import { CliCommand } from './cli-command.ts';
 import { describe, invalidArgument } from './command.ts';
 import { addGatewayCommands } from './gateway-commands.ts';
@@ -51,6 +52,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
   addGatewayCommands(program, runtime);
   addIngestionApiKey(program, runtime);
   addServiceToken(program, runtime);
+  addAudit(program, runtime);
   return program;
 }
 

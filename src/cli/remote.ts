@@ -1,6 +1,13 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import {
+  auditLogEntrySchema,
+  ingestionKeyDetailsSchema,
+  rotatedIngestionKeySchema,
+  rotatedServiceTokenSchema,
+  serviceTokenDetailsSchema,
+} from '../admin/life-schemas.ts';
+import {
   createdServiceTokenSchema,
   generatedIngestionKeySchema,
   ingestionKeySchema,
@@ -9,7 +16,7 @@ import {
 import { CliError, EXIT } from './errors.ts';
 import { sendRequest } from './http-request.ts';
 import type { HttpResponse } from './http-request.ts';
-import type { KeyAdmin } from './key-admin.ts';
+import type { KeyAdmin, KeyLife } from './key-admin.ts';
 
 export interface RemoteOptions {
   /** Where the admin API is; a path before /api is kept. */
@@ -21,6 +28,7 @@ export interface RemoteOptions {
 
 const KEYS = 'security/ingestion/api_keys';
 const TOKENS = 'security/tokens';
+const AUDIT = 'security/audit';
 
 /** Manages keys through the admin API of a running gateway. */
 export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): KeyAdmin {
@@ -55,15 +63,45 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
     return read(url, z.array(z.object(schema.shape)), response);
   }
 
+  function lifeOf<D extends z.ZodRawShape, R extends z.ZodRawShape>(
+    path: string,
+    details: z.ZodObject<D>,
+    rotated: z.ZodObject<R>,
+  ): KeyLife<Known<D>, Known<R>> {
+    return {
+      listAll: async (query) => fetchAll(details, await call('GET', withQuery(path, { ...query, all: true }))),
+      get: async (id) => fetchOne(details, await call('GET', `${path}/${id}`)),
+      rotate: async (id, rotation) => fetchOne(rotated, await call('POST', `${path}/${id}/rotate`, rotation)),
+      disable: async (id) => fetchOne(details, await call('POST', `${path}/${id}/disable`)),
+      enable: async (id) => fetchOne(details, await call('POST', `${path}/${id}/enable`)),
+    };
+  }
+
   return {
     createIngestionKey: async (key) => fetchOne(generatedIngestionKeySchema, await call('POST', KEYS, key)),
-    listIngestionKeys: async () => fetchAll(ingestionKeySchema, await call('GET', KEYS)),
+    listIngestionKeys: async (query) => fetchAll(ingestionKeySchema, await call('GET', withQuery(KEYS, query))),
     deleteIngestionKey: async (id) => void (await call('DELETE', `${KEYS}/${id}`)),
     createServiceToken: async (request) => fetchOne(createdServiceTokenSchema, await call('POST', TOKENS, request)),
-    listServiceTokens: async () => fetchAll(serviceTokenSchema, await call('GET', TOKENS)),
+    listServiceTokens: async (query) => fetchAll(serviceTokenSchema, await call('GET', withQuery(TOKENS, query))),
     deleteServiceToken: async (id) => void (await call('DELETE', `${TOKENS}/${id}`)),
+    ingestionKeys: lifeOf(KEYS, ingestionKeyDetailsSchema, rotatedIngestionKeySchema),
+    serviceTokens: lifeOf(TOKENS, serviceTokenDetailsSchema, rotatedServiceTokenSchema),
+    updateIngestionKey: async (id, update) =>
+      fetchOne(ingestionKeyDetailsSchema, await call('PATCH', `${KEYS}/${id}`, update)),
+    audit: async ({ limit, before, keyId }) =>
+      fetchAll(auditLogEntrySchema, await call('GET', withQuery(AUDIT, { limit, before, key: keyId }))),
     close: async () => {},
   };
+}
+
+/** What is taken of an answer, whatever else is in it. */
+type Known<S extends z.ZodRawShape> = z.output<z.ZodObject<S>>;
+
+/** The path with those parameters that have a value. */
+function withQuery(path: string, query: object): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  return search === '' ? path : `${path}?${search}`;
 }
 
 function parseBase(url: string): URL {

@@ -1,15 +1,21 @@
+import type { RotatedServiceToken, ServiceTokenDetails } from '../admin/life-schemas.ts';
 import { ROLES, roleNames } from '../admin/roles.ts';
+import type { ServiceToken } from '../admin/schemas.ts';
 import type { CliCommand } from './cli-command.ts';
 import { addCommand } from './command.ts';
 import { createAndShow } from './create-key.ts';
 import type { CreateFlags } from './create-key.ts';
 import { deleteAndTell } from './delete-key.ts';
 import type { DeleteFlags } from './delete-key.ts';
+import { addKeyLife } from './key-life.ts';
+import type { LifeKind } from './key-life.ts';
+import { addListFlags, readListFlags } from './list-flags.ts';
+import type { ListFlags } from './list-flags.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { collectList, formatExpiration, parseExpiration } from './values.ts';
 
-/** keygate service-token create | list | delete */
+/** keygate service-token create | list | describe | disable | enable | rotate | delete */
 export function addServiceToken(program: CliCommand, runtime: Runtime): void {
   const group = addCommand(program, {
     name: 'service-token',
@@ -18,6 +24,7 @@ export function addServiceToken(program: CliCommand, runtime: Runtime): void {
   });
   addCreate(group, runtime);
   addList(group, runtime);
+  addKeyLife(group, runtime, LIFE);
   addDelete(group, runtime);
 }
 
@@ -76,15 +83,21 @@ function addList(group: CliCommand, runtime: Runtime): void {
     description: 'List all service tokens, without the tokens themselves.',
     examples: [{ about: 'list all service tokens', line: 'keygate service-token list' }],
   });
-  does(command, runtime, async ({ printer, withKeyAdmin }) => {
-    const tokens = await withKeyAdmin((admin) => admin.listServiceTokens());
+  addListFlags(command);
+  does<ListFlags>(command, runtime, async ({ flags, printer, withKeyAdmin }) => {
+    const query = readListFlags(command, flags);
+    const tokens: readonly (ServiceToken & { readonly state?: string })[] = await withKeyAdmin((admin) =>
+      flags.all === true ? admin.serviceTokens.listAll(query) : admin.listServiceTokens(query),
+    );
     if (printer.json) return printer.printJson({ 'service-tokens': tokens });
     // Few tokens are for somebody: without any, the table is the one of StackState's guides.
     const withSubject = tokens.some((token) => token.dedicatedSubject !== undefined);
-    const header = ['id', 'name', 'expiration', 'roles', ...(withSubject ? ['dedicated_subject'] : [])];
-    const rows = tokens.map(({ id, name, expiration, roles, dedicatedSubject = '-' }) => [
+    const stateTitle = flags.all === true ? ['state'] : [];
+    const header = ['id', 'name', ...stateTitle, 'expiration', 'roles', ...(withSubject ? ['dedicated_subject'] : [])];
+    const rows = tokens.map(({ id, name, state, expiration, roles, dedicatedSubject = '-' }) => [
       String(id),
       name,
+      ...(state === undefined ? [] : [state]),
       formatExpiration(expiration),
       `[${roles.join(', ')}]`,
       ...(withSubject ? [dedicatedSubject] : []),
@@ -92,6 +105,19 @@ function addList(group: CliCommand, runtime: Runtime): void {
     printer.table({ header, rows }, 'No service tokens found.');
   });
 }
+
+const LIFE: LifeKind<ServiceTokenDetails, RotatedServiceToken> = {
+  group: 'service-token',
+  title: 'Service token',
+  one: 'a service token',
+  short: 'the token',
+  life: (admin) => admin.serviceTokens,
+  secret: 'token',
+  describe: ({ roles, dedicatedSubject }) => [
+    ['Roles', roles.join(', ')],
+    ['For', dedicatedSubject],
+  ],
+};
 
 function addDelete(group: CliCommand, runtime: Runtime): void {
   const command = addCommand(group, {

@@ -1,10 +1,24 @@
 import { parseExpirationDate } from '../keys/expiration.ts';
+import type { CliCommand } from './cli-command.ts';
 import { invalidArgument } from './command.ts';
+import { UsageError } from './errors.ts';
 
 /** An id as the lists show it: an int64, so it stays text. */
-export function parseId(text: string): string {
+export function parseId(text: string, names = '-i, --id'): string {
   if (/^[0-9]{1,19}$/.test(text)) return text;
-  throw invalidArgument(text, '-i, --id', 'it must be the number that the list shows');
+  throw invalidArgument(text, names, 'it must be the number that the list shows');
+}
+
+/** The id that a command is about: given as a flag or, as the guides of StackState write it, as the only operand. */
+export function onlyId(
+  command: CliCommand,
+  { id: flag }: { readonly id?: string },
+  operands: readonly string[],
+): string {
+  const given = flag === undefined ? operands : [flag, ...operands];
+  const [id, ...others] = [...new Set(given.map((each) => parseId(each)))];
+  if (id !== undefined && others.length === 0) return id;
+  throw new UsageError(`one id is wanted, not ${given.join(' and ')}`, { duringParse: true, command });
 }
 
 /** Milliseconds since the epoch. */
@@ -22,6 +36,30 @@ export function parseExpiration(text: string): number {
 /** Always in UTC, as it was entered: in local time, the day would be off by one west of Greenwich. */
 export function formatExpiration(epochMs: number | undefined): string {
   return epochMs === undefined ? '' : new Date(epochMs).toISOString().slice(0, 10);
+}
+
+/** A time to the second, in UTC as days are. */
+export function formatTime(epochMs: number): string {
+  return new Date(epochMs)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.[0-9]+Z$/, ' UTC');
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds, from a number and its unit. */
+export function parseDuration(text: string, names: string): number {
+  const [, amount, unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
+  const unitMs = DURATION_UNITS[unit];
+  if (unitMs !== undefined) return Number(amount) * unitMs;
+  throw invalidArgument(text, names, 'it must be a number with its unit, s, m, h or d, such as 24h');
+}
+
+/** A whole number from 1 on. */
+export function parseCount(text: string, names: string): number {
+  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text);
+  throw invalidArgument(text, names, 'it must be a number from 1 to 999999');
 }
 
 /** For a flag that may be repeated, each time with a comma-separated list. */

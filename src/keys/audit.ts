@@ -84,6 +84,7 @@ const IS_TOLD: Readonly<Record<keyof KeyRecord, boolean>> = {
   state: true,
   createdAt: false,
   createdBy: false,
+  changedAt: false,
   expiresAt: true,
   replacedBy: true,
   retireAt: true,

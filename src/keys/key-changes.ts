@@ -80,7 +80,7 @@ export function createKeyChanges({ store, digester, now, random, audited, get }:
       const nowMs = now();
       const decided = decide(before, nowMs);
       if (decided === before) return before;
-      const after = { ...decided, revision: before.revision + 1 };
+      const after = { ...decided, changedAt: nowMs, revision: before.revision + 1 };
       const entry = toAuditEntry({ at: nowMs, actor, action, before, after });
       const outcome = await store.replace(after, entry);
       switch (outcome) {
@@ -174,14 +174,22 @@ interface Replacement {
 }
 
 function replaced(record: KeyRecord, { by, nowMs, graceMs, actor }: Replacement): KeyRecord {
-  const end = { replacedBy: by, revision: record.revision + 1 };
+  const end = { replacedBy: by, changedAt: nowMs, revision: record.revision + 1 };
   if (graceMs === 0) return { ...revoked(record, nowMs, actor), ...end };
   return { ...record, ...end, retireAt: Math.min(nowMs + graceMs, record.expiresAt ?? Infinity) };
 }
 
 /** All that a successor takes over: whatever is not of one key's own life. */
 function settingsOf(record: KeyRecord): Omit<KeyRecord, 'id' | 'digest' | 'createdAt' | 'createdBy'> {
-  const { expiresAt: _1, replacedBy: _2, retireAt: _3, revokedAt: _4, revokedBy: _5, ...settings } = record;
+  const {
+    expiresAt: _1,
+    replacedBy: _2,
+    retireAt: _3,
+    changedAt: _4,
+    revokedAt: _5,
+    revokedBy: _6,
+    ...settings
+  } = record;
   return { ...settings, state: 'active', revision: 1 };
 }
 

@@ -47,6 +47,8 @@ export const keyRecordSchema = z.object({
     .optional(),
   /** The key is dead from this instant on, because another one took its place. */
   retireAt: epochMs.optional(),
+  /** When it was last changed, if ever. */
+  changedAt: epochMs.optional(),
   revokedAt: epochMs.optional(),
   revokedBy: z.string().optional(),
   /** Counts the changes of this record, from 1. */

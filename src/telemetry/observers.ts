@@ -1,4 +1,5 @@
 import type { CacheObserver } from '../cache/observer.ts';
+import type { AuditEntry } from '../keys/audit.ts';
 import type { StoreObserver } from '../store/port.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -24,8 +25,29 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
     feed(state, cause) {
       metrics.feedUp.set(state === 'up' ? 1 : 0);
       if (state === 'up') log('info', 'the change feed is being read');
-      else log('warn', 'the change feed is not being read; known keys are checked again as they age', { cause: cause?.message });
+      else
+        log('warn', 'the change feed is not being read; known keys are checked again as they age', {
+          cause: cause?.message,
+        });
     },
-    unreadable: (error) => log('error', 'a stored key cannot be read and is left out of lists', { cause: error.message }),
+    unreadable: (error) =>
+      log('error', 'a stored key cannot be read and is left out of lists', { cause: error.message }),
   };
+}
+
+const WHAT = { ingestion: 'ingestion API key', service: 'service token', receiver: 'receiver key' } as const;
+
+/** Each change of a key made through this process, with what the audit log in the store says of it. */
+export function auditLog(log: Log): (entry: AuditEntry) => void {
+  return ({ actor, via, address, action, kind, id, name, before, after }) =>
+    log('info', `${WHAT[kind]} ${action}`, {
+      change: action,
+      key_id: id,
+      key_name: name,
+      actor,
+      via,
+      address,
+      before: JSON.stringify(before),
+      after: JSON.stringify(after),
+    });
 }

@@ -5,10 +5,10 @@ import { KEY_PREFIXES } from '../credential/key-text.ts';
  * list a field costs a value in a log, forgetting to hide one would cost a key.
  */
 const LOGGABLE: ReadonlySet<string> = new Set([
-  'actor', 'address', 'address_admin', 'address_grpc', 'address_http', 'address_ops', 'attempt', 'bytes', 'cause', 'change',
+  'actor', 'address', 'address_admin', 'address_grpc', 'address_http', 'address_ops', 'after', 'attempt', 'before', 'bytes', 'cause', 'change',
   'component', 'config', 'count', 'dropped', 'duration_ms', 'error', 'fault', 'fingerprint', 'key_id', 'key_kind',
   'key_name', 'method', 'outcome', 'path', 'peer', 'permission', 'pid', 'protocol', 'reason', 'request_id', 'route',
-  'signal', 'state', 'status', 'store', 'tracking_key', 'upstream_status', 'user_agent', 'version',
+  'signal', 'state', 'status', 'store', 'tracking_key', 'upstream_status', 'user_agent', 'version', 'via',
 ]);
 
 const REDACTED = '[redacted]';

@@ -33,7 +33,7 @@ export const ROOMS: Rooms = {
   plane: ['credential', 'keys/record.ts', 'verdict', 'headers.ts', 'gate.ts', 'reply', 'upstream'],
 
   config: ['credential', 'keys/record.ts'],
-  telemetry: [...MODEL, 'verdict', 'store/port.ts', 'cache', 'plane'],
+  telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'plane'],
   admin: ['credential', 'keys/record.ts', 'keys/audit.ts', 'verdict', 'gate.ts', 'store/port.ts', 'keys'],
 
   'version.ts': [],

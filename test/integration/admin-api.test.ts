@@ -62,9 +62,12 @@ test('a key is created, listed without its text, and deleted, in the shapes of S
 
   const [{ id: rootId } = { id: '' }] = await admin.service.list('service');
   const by = `root (${rootId})`;
-  assert.deepEqual(admin.changes, [
-    { action: 'created', what: 'ingestion-api-key', id: String(id), name: 'checkout', by },
-    { action: 'deleted', what: 'ingestion-api-key', id: String(id), name: 'checkout', by },
+  const who = { at: NOW, actor: by, via: 'admin-api', address: '127.0.0.1' };
+  const key = { kind: 'ingestion', id: String(id), name: 'checkout' };
+  const settings = { description: 'the shop', expiresAt: expiration, state: 'active' };
+  assert.deepEqual(admin.audited.slice(1), [
+    { ...who, action: 'created', ...key, before: {}, after: settings },
+    { ...who, action: 'revoked', ...key, before: { state: 'active' }, after: { state: 'revoked' } },
   ]);
 });
 
@@ -299,6 +302,6 @@ test('what is observed names route, status and caller, and holds no secret', asy
       { method: 'DELETE', route: `${KEYS}/{id}`, status: 404, durationMs: 0 },
     ],
   );
-  const said = JSON.stringify([admin.requests, admin.changes]);
+  const said = JSON.stringify([admin.requests, admin.audited]);
   assert.ok(!said.includes((json as { apiKey: string }).apiKey) && !said.includes(token));
 });

@@ -4,13 +4,13 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdminHandler, ADMIN_SERVER_OPTIONS } from '../../src/admin/handler.ts';
 import type { AdminRequest } from '../../src/admin/handler.ts';
-import type { AdminChange } from '../../src/admin/operations.ts';
 import { createServerInfo } from '../../src/admin/server-info.ts';
 import { createDigester } from '../../src/credential/digest.ts';
 import { createCredentialReader } from '../../src/credential/read.ts';
 import { createGate } from '../../src/gate.ts';
 import { STORE_UNAVAILABLE, UNKNOWN } from '../../src/keys/answer.ts';
 import { createReceiverKeys, withReceiverKeys } from '../../src/keys/receiver-keys.ts';
+import type { AuditEntry } from '../../src/keys/audit.ts';
 import { createKeyService } from '../../src/keys/service.ts';
 import type { KeyService } from '../../src/keys/service.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -21,7 +21,8 @@ import type { KeyStore } from '../../src/store/port.ts';
 export interface TestAdmin {
   readonly url: string;
   readonly service: KeyService;
-  readonly changes: readonly AdminChange[];
+  /** The changes made through the service. */
+  readonly audited: readonly AuditEntry[];
   readonly requests: readonly AdminRequest[];
   setNow(nowMs: number): void;
   /** Makes a service token with these roles, past the API. */
@@ -58,12 +59,19 @@ export interface TestAdminOptions {
 export async function startAdmin({ path, tls, wrapStore = (store) => store }: TestAdminOptions): Promise<TestAdmin> {
   let nowMs = NOW;
   const now = () => nowMs;
-  const changes: AdminChange[] = [];
+  const audited: AuditEntry[] = [];
   const requests: AdminRequest[] = [];
   const opened = openStore({ redis: null, sqlite: { path } });
   const store = wrapStore(opened);
   const digest = createDigester({});
-  const service = createKeyService({ store, digester: digest, now, random: randomBytes, tombstoneMs: 1_000_000 });
+  const service = createKeyService({
+    store,
+    digester: digest,
+    now,
+    random: randomBytes,
+    tombstoneMs: 1_000_000,
+    audited: (entry) => audited.push(entry),
+  });
   const receiver = createReceiverKeys([{ name: 'receiver', key: RECEIVER_KEY, tenant: null }], digest);
   const gate = createGate({
     readCredential: createCredentialReader({
@@ -89,7 +97,7 @@ export async function startAdmin({ path, tls, wrapStore = (store) => store }: Te
     service,
     serverInfo: createServerInfo('1.2.3'),
     now,
-    observe: { changed: (change) => changes.push(change), answered: (request) => requests.push(request) },
+    observe: { answered: (request) => requests.push(request) },
   });
   const server =
     tls === undefined
@@ -101,7 +109,7 @@ export async function startAdmin({ path, tls, wrapStore = (store) => store }: Te
   return {
     url,
     service,
-    changes,
+    audited,
     requests,
     setNow: (value) => {
       nowMs = value;

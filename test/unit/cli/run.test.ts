@@ -36,7 +36,12 @@ Usage:
 Available Commands:
   create      Create a new Ingestion Api Key
   delete      Delete an Ingestion Api Key
+  describe    Show all about an Ingestion Api Key
+  disable     Disable an Ingestion Api Key
+  enable      Enable an Ingestion Api Key
   list        List Ingestion Api Keys
+  rotate      Replace an Ingestion Api Key by a new one with the same settings
+  update      Change an Ingestion Api Key
 
 Flags:
   -h, --help   help for ingestion-api-key

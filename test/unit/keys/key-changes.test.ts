@@ -34,7 +34,14 @@ describe('rotating a key', () => {
       createdBy: 'bob',
       revision: 1,
     });
-    const retiring = { ...old, signals: ['logs'], revision: 3, replacedBy: record.id, retireAt: now() + DAY_MS };
+    const retiring = {
+      ...old,
+      signals: ['logs'],
+      revision: 3,
+      changedAt: now(),
+      replacedBy: record.id,
+      retireAt: now() + DAY_MS,
+    };
     assert.deepEqual(predecessor, retiring);
     assert.notEqual(record.id, old.id);
     assert.deepEqual(await service.get('ingestion', old.id), retiring);
@@ -81,6 +88,7 @@ describe('rotating a key', () => {
     assert.deepEqual(predecessor, {
       ...old,
       state: 'revoked',
+      changedAt: now(),
       revokedAt: now(),
       revokedBy: 'bob',
       replacedBy: record.id,
@@ -170,12 +178,12 @@ describe('disabling, enabling and updating a key', () => {
     const { service, now } = setUpService(t);
     const { record } = await service.create({ kind: 'ingestion', name: 'prod' }, ALICE);
     const disabled = await service.disable('ingestion', record.id, ALICE);
-    assert.deepEqual(disabled, { ...record, state: 'disabled', revision: 2 });
+    assert.deepEqual(disabled, { ...record, state: 'disabled', changedAt: now(), revision: 2 });
     assert.equal(verdictOn(disabled, now()), 'disabled_key');
     assert.deepEqual(await service.disable('ingestion', record.id, ALICE), disabled);
     await assert.rejects(service.create({ kind: 'ingestion', name: 'prod' }, ALICE), failsWith('name_taken', /prod/));
     const enabled = await service.enable('ingestion', record.id, ALICE);
-    assert.deepEqual(enabled, { ...record, revision: 3 });
+    assert.deepEqual(enabled, { ...record, changedAt: now(), revision: 3 });
     assert.deepEqual(await service.enable('ingestion', record.id, ALICE), enabled);
     assert.deepEqual(
       (await service.audit({ limit: 10 })).map(({ entry }) => entry.action),
@@ -199,12 +207,12 @@ describe('disabling, enabling and updating a key', () => {
     const update = (change: Parameters<typeof service.update>[2]) =>
       service.update('ingestion', record.id, change, ALICE);
     const described = await update({ description: 'Berlin' });
-    assert.deepEqual(described, { ...record, description: 'Berlin', revision: 2 });
+    assert.deepEqual(described, { ...record, description: 'Berlin', changedAt: now(), revision: 2 });
     const expiring = await update({ expiresAt: now() + 10 });
     assert.deepEqual(expiring, { ...described, expiresAt: now() + 10, revision: 3 });
     assert.deepEqual(await update({}), expiring);
     assert.deepEqual(await update({ description: 'Berlin', expiresAt: now() + 10 }), expiring);
-    assert.deepEqual(await update({ description: '', expiresAt: null }), { ...record, revision: 4 });
+    assert.deepEqual(await update({ description: '', expiresAt: null }), { ...record, changedAt: now(), revision: 4 });
   });
 
   it('refuses faulty values', async (t) => {
@@ -267,10 +275,16 @@ describe('changes by several at once', () => {
   }
 
   it('is decided once more on what the other one made of the key', async (t) => {
-    const { service, audited } = setUpService(t, meddled(1));
+    const { service, audited, now } = setUpService(t, meddled(1));
     const { record } = await service.create({ kind: 'ingestion', name: 'a' }, ALICE);
     const disabled = await service.disable('ingestion', record.id, ALICE);
-    assert.deepEqual(disabled, { ...record, description: 'meddled 0', state: 'disabled', revision: 3 });
+    assert.deepEqual(disabled, {
+      ...record,
+      description: 'meddled 0',
+      state: 'disabled',
+      changedAt: now(),
+      revision: 3,
+    });
     assert.deepEqual(
       audited.map(({ action }) => action),
       ['created', 'disabled'],

@@ -157,7 +157,14 @@ describe('the key service', () => {
     const { record } = await service.create({ kind: 'ingestion', name: 'prod' }, ALICE);
     advance(5);
     const revoked = await service.revoke('ingestion', record.id, { name: 'bob' });
-    assert.deepEqual(revoked, { ...record, state: 'revoked', revokedAt: now(), revokedBy: 'bob', revision: 2 });
+    assert.deepEqual(revoked, {
+      ...record,
+      state: 'revoked',
+      changedAt: now(),
+      revokedAt: now(),
+      revokedBy: 'bob',
+      revision: 2,
+    });
     assert.deepEqual(await store.find([record.digest]), revoked);
     const again = service.revoke('ingestion', record.id, ALICE);
     await assert.rejects(again, failsWith('not_found', new RegExp(`no ingestion API key with the id ${record.id}`)));

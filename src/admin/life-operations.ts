@@ -1,0 +1,119 @@
+import type { GeneratedKind } from '../credential/key-text.ts';
+import type { RotatedKey } from '../keys/key-changes.ts';
+import type { KeyRecord } from '../keys/record.ts';
+import type { KeyService } from '../keys/service.ts';
+import { forbidden } from './answer.ts';
+import type { Answer } from './answer.ts';
+import { readBody } from './body.ts';
+import { actorOf, readId } from './caller.ts';
+import {
+  ingestionKeyUpdateSchema,
+  rotationSchema,
+  toAuditLogEntry,
+  toIngestionKeyDetails,
+  toRotatedIngestionKey,
+  toRotatedServiceToken,
+  toServiceTokenDetails,
+} from './life-schemas.ts';
+import { readAuditQuery, readKeyQuery } from './list-query.ts';
+import { permissionsLacking } from './roles.ts';
+import type { Call } from './route.ts';
+import { toIngestionKey, toServiceToken } from './schemas.ts';
+
+export interface LifeOperationOptions {
+  readonly service: KeyService;
+  readonly now: () => number;
+}
+
+/** How one kind of key is shown. */
+interface Views {
+  readonly plain: (record: KeyRecord) => unknown;
+  readonly details: (record: KeyRecord, nowMs: number) => unknown;
+  readonly rotated: (rotated: RotatedKey, nowMs: number) => unknown;
+}
+
+const VIEWS: Readonly<Record<GeneratedKind, Views>> = {
+  ingestion: { plain: toIngestionKey, details: toIngestionKeyDetails, rotated: toRotatedIngestionKey },
+  service: { plain: toServiceToken, details: toServiceTokenDetails, rotated: toRotatedServiceToken },
+};
+
+export type LifeOperations = ReturnType<typeof createLifeOperations>;
+
+/** What the routes do to keys and tokens that are there already; see `createOperations` for the others. */
+export function createLifeOperations({ service, now }: LifeOperationOptions) {
+  const stamp = { now };
+
+  function operationsOn(kind: GeneratedKind) {
+    const { plain, details, rotated } = VIEWS[kind];
+
+    async function list({ query }: Call): Promise<Answer> {
+      const parsed = readKeyQuery(stamp, query);
+      if ('refused' in parsed) return parsed.refused;
+      const records = await service.list(kind, parsed.value);
+      const nowMs = now();
+      return { status: 200, body: records.map(parsed.value.all ? (record) => details(record, nowMs) : plain) };
+    }
+
+    async function get(call: Call): Promise<Answer> {
+      const id = readId(stamp, call);
+      if ('refused' in id) return id.refused;
+      return { status: 200, body: details(await service.get(kind, id.value), now()) };
+    }
+
+    async function rotate(call: Call): Promise<Answer> {
+      const id = readId(stamp, call);
+      if ('refused' in id) return id.refused;
+      const parsed = await readBody(stamp, call.request, rotationSchema);
+      if ('refused' in parsed) return parsed.refused;
+      const refusal = await refusalAbove(call, id.value);
+      if (refusal !== undefined) return refusal;
+      const { gracePeriod: graceMs, expiration: expiresAt } = parsed.value;
+      const result = await service.rotate(kind, id.value, { graceMs, expiresAt }, actorOf(call));
+      return { status: 200, body: rotated(result, now()) };
+    }
+
+    function setting(state: 'disable' | 'enable') {
+      return async (call: Call): Promise<Answer> => {
+        const id = readId(stamp, call);
+        if ('refused' in id) return id.refused;
+        const refusal = await refusalAbove(call, id.value);
+        if (refusal !== undefined) return refusal;
+        return { status: 200, body: details(await service[state](kind, id.value, actorOf(call)), now()) };
+      };
+    }
+
+    /** Whoever rotated a token with more permissions than its own would hold one; so it may not touch it at all. */
+    async function refusalAbove({ caller }: Call, id: string): Promise<Answer | undefined> {
+      if (kind === 'ingestion') return undefined;
+      const { roles = [] } = await service.get(kind, id);
+      const lacking = permissionsLacking(caller?.roles ?? [], roles);
+      if (lacking.length === 0) return undefined;
+      return forbidden(stamp, `A token cannot change one that may do what it may not: ${lacking.join(', ')}.`);
+    }
+
+    return { list, get, rotate, disable: setting('disable'), enable: setting('enable') };
+  }
+
+  async function updateIngestionKey(call: Call): Promise<Answer> {
+    const id = readId(stamp, call);
+    if ('refused' in id) return id.refused;
+    const parsed = await readBody(stamp, call.request, ingestionKeyUpdateSchema);
+    if ('refused' in parsed) return parsed.refused;
+    const { description, expiration: expiresAt } = parsed.value;
+    const record = await service.update('ingestion', id.value, { description, expiresAt }, actorOf(call));
+    return { status: 200, body: toIngestionKeyDetails(record, now()) };
+  }
+
+  async function readAudit({ query }: Call): Promise<Answer> {
+    const parsed = readAuditQuery(stamp, query);
+    if ('refused' in parsed) return parsed.refused;
+    return { status: 200, body: (await service.audit(parsed.value)).map(toAuditLogEntry) };
+  }
+
+  return {
+    ingestionKeys: operationsOn('ingestion'),
+    serviceTokens: operationsOn('service'),
+    updateIngestionKey,
+    readAudit,
+  };
+}

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { AUDIT_ACTIONS, WAYS } from '../keys/audit.ts';
+import type { RotatedKey } from '../keys/key-changes.ts';
+import { KEY_STATES, stateOf } from '../keys/record.ts';
+import type { KeyRecord } from '../keys/record.ts';
+import type { StoredAuditEntry } from '../store/port.ts';
+import {
+  createdServiceTokenSchema,
+  generatedIngestionKeySchema,
+  ingestionKeySchema,
+  serviceTokenSchema,
+  toIngestionKey,
+  toServiceToken,
+} from './schemas.ts';
+
+/** What goes over the wire about the life of keys and tokens. StackState has none of this, so the shapes are ours. */
+
+const epochMs = z.int().nonnegative().meta({ format: 'int64' });
+const id = z.int().nonnegative().meta({ format: 'int64' });
+
+const life = {
+  state: z
+    .enum(KEY_STATES)
+    .describe('retiring: another one took its place, and it works until retireAt; retired: it no longer does.'),
+  createdAt: epochMs,
+  createdBy: z.string(),
+  replacedBy: id.optional().describe('The one that took its place.'),
+  retireAt: epochMs.optional().describe('Dead from this instant on, because another one took its place.'),
+  revokedAt: epochMs.optional(),
+  revokedBy: z.string().optional(),
+};
+
+export const ingestionKeyDetailsSchema = ingestionKeySchema.extend(life);
+export const serviceTokenDetailsSchema = serviceTokenSchema.extend(life);
+
+export const rotationSchema = z.object({
+  gracePeriod: z
+    .int()
+    .nonnegative()
+    .meta({ format: 'int64' })
+    .optional()
+    .describe('Milliseconds that the old one goes on working, never past its own expiry; 0: none. A day if not given.'),
+  expiration: epochMs.optional().describe('Of the new one; without it, it does not expire.'),
+});
+
+export const rotatedIngestionKeySchema = generatedIngestionKeySchema.extend({ predecessor: ingestionKeyDetailsSchema });
+export const rotatedServiceTokenSchema = createdServiceTokenSchema.extend({ predecessor: serviceTokenDetailsSchema });
+
+export const ingestionKeyUpdateSchema = z.object({
+  description: z.string().optional().describe('Empty: none any more.'),
+  expiration: epochMs.nullable().optional().describe('null: it does not expire any more.'),
+});
+
+const fields = z.record(z.string(), z.unknown());
+
+export const auditLogEntrySchema = z.strictObject({
+  cursor: z.string().describe('Where it is in the log: send it as "before" to read on from here.'),
+  timestamp: epochMs,
+  actor: z.string().describe('Name and id of a service token, or the user of the command line.'),
+  via: z.enum(WAYS),
+  address: z.string().optional().describe('Where the change was sent from.'),
+  action: z.enum(AUDIT_ACTIONS),
+  what: z.enum(['ingestion-api-key', 'service-token', 'receiver-key']),
+  id,
+  name: z.string(),
+  before: fields.describe('The changed fields that had a value before.'),
+  after: fields.describe('The changed fields that have a value now.'),
+});
+
+/** The names under which the OpenAPI document refers to these shapes. */
+export const namedLifeSchemas = {
+  IngestionApiKeyDetails: ingestionKeyDetailsSchema,
+  ServiceTokenDetails: serviceTokenDetailsSchema,
+  Rotation: rotationSchema,
+  RotatedIngestionApiKey: rotatedIngestionKeySchema,
+  RotatedServiceToken: rotatedServiceTokenSchema,
+  IngestionApiKeyUpdate: ingestionKeyUpdateSchema,
+  AuditLogEntry: auditLogEntrySchema,
+};
+
+export type IngestionKeyDetails = z.output<typeof ingestionKeyDetailsSchema>;
+export type ServiceTokenDetails = z.output<typeof serviceTokenDetailsSchema>;
+export type RotationRequest = z.output<typeof rotationSchema>;
+export type RotatedIngestionKey = z.output<typeof rotatedIngestionKeySchema>;
+export type RotatedServiceToken = z.output<typeof rotatedServiceTokenSchema>;
+export type IngestionKeyUpdate = z.output<typeof ingestionKeyUpdateSchema>;
+export type AuditLogEntry = z.output<typeof auditLogEntrySchema>;
+
+export function toIngestionKeyDetails(record: KeyRecord, nowMs: number): IngestionKeyDetails {
+  return { ...toIngestionKey(record), ...lifeOf(record, nowMs) };
+}
+
+export function toServiceTokenDetails(record: KeyRecord, nowMs: number): ServiceTokenDetails {
+  return { ...toServiceToken(record), ...lifeOf(record, nowMs) };
+}
+
+export function toRotatedIngestionKey({ record, text, predecessor }: RotatedKey, nowMs: number): RotatedIngestionKey {
+  return { ...toIngestionKey(record), apiKey: text, predecessor: toIngestionKeyDetails(predecessor, nowMs) };
+}
+
+export function toRotatedServiceToken({ record, text, predecessor }: RotatedKey, nowMs: number): RotatedServiceToken {
+  return { ...toServiceToken(record), token: text, predecessor: toServiceTokenDetails(predecessor, nowMs) };
+}
+
+function lifeOf(record: KeyRecord, nowMs: number) {
+  const { createdAt, createdBy, replacedBy, retireAt, revokedAt, revokedBy } = record;
+  return {
+    state: stateOf(record, nowMs),
+    createdAt,
+    createdBy,
+    ...(replacedBy !== undefined && { replacedBy: Number(replacedBy) }),
+    ...(retireAt !== undefined && { retireAt }),
+    ...(revokedAt !== undefined && { revokedAt }),
+    ...(revokedBy !== undefined && { revokedBy }),
+  };
+}
+
+const WHAT = { ingestion: 'ingestion-api-key', service: 'service-token', receiver: 'receiver-key' } as const;
+
+export function toAuditLogEntry({ cursor, entry }: StoredAuditEntry): AuditLogEntry {
+  const { at, kind, id: keyId, ...rest } = entry;
+  return { cursor, timestamp: at, what: WHAT[kind], id: Number(keyId), ...rest };
+}

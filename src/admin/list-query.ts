@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { KEY_SORTS } from '../keys/key-query.ts';
+import type { KeyQuery } from '../keys/key-query.ts';
+import type { AuditQuery } from '../store/port.ts';
+import { check } from './body.ts';
+import type { Parsed } from './body.ts';
+import type { ErrorStamp } from './answer.ts';
+import type { QueryParameter } from './route.ts';
+
+const MAX_ENTRIES = 1_000;
+const DEFAULT_ENTRIES = 100;
+
+const count = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^[0-9]{1,9}$/, `must be a number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a number from ${min} to ${max}`);
+
+const MAX_COUNT = 1_000_000;
+
+const keyQuerySchema = z.object({
+  all: z
+    .enum(['true', 'false'], 'must be true or false')
+    .transform((text) => text === 'true')
+    .optional(),
+  name: z.string().max(100, 'must have at most 100 characters').optional(),
+  sort: z.enum(KEY_SORTS, `must be one of ${KEY_SORTS.join(', ')}`).optional(),
+  limit: count(1, MAX_COUNT).optional(),
+  offset: count(0, MAX_COUNT).optional(),
+});
+
+const auditQuerySchema = z.object({
+  limit: count(1, MAX_ENTRIES).default(DEFAULT_ENTRIES),
+  before: z
+    .string()
+    .regex(/^[0-9]{1,19}(-[0-9]{1,19})?$/, 'must be the cursor of an entry')
+    .optional(),
+  key: z
+    .string()
+    .regex(/^[0-9]{1,19}$/, 'must be the number that the list shows')
+    .optional(),
+});
+
+export function readKeyQuery(stamp: ErrorStamp, query: URLSearchParams): Parsed<KeyQuery> {
+  return check(stamp, keyQuerySchema, Object.fromEntries(query));
+}
+
+export function readAuditQuery(stamp: ErrorStamp, query: URLSearchParams): Parsed<AuditQuery> {
+  const parsed = check(stamp, auditQuerySchema, Object.fromEntries(query));
+  if ('refused' in parsed) return parsed;
+  const { limit, before, key } = parsed.value;
+  return { value: { limit, before, keyId: key } };
+}
+
+/** The same for the OpenAPI document. */
+export const KEY_QUERY: readonly QueryParameter[] = [
+  {
+    name: 'all',
+    description: 'true: those that were deleted or replaced as well, and what is known of the life of each.',
+    schema: z.boolean().default(false),
+  },
+  {
+    name: 'name',
+    description: 'A part of the name or, with * and ?, the whole of it; in any case.',
+    schema: z.string().max(100),
+  },
+  {
+    name: 'sort',
+    description: 'What to sort by, smallest first; without an expiration comes last.',
+    schema: z.enum(KEY_SORTS).default('name'),
+  },
+  { name: 'limit', description: 'How many to show; all of them if absent.', schema: z.int().min(1).max(MAX_COUNT) },
+  { name: 'offset', description: 'How many to leave out.', schema: z.int().min(0).max(MAX_COUNT).default(0) },
+];
+
+export const AUDIT_QUERY: readonly QueryParameter[] = [
+  {
+    name: 'limit',
+    description: 'How many entries to show.',
+    schema: z.int().min(1).max(MAX_ENTRIES).default(DEFAULT_ENTRIES),
+  },
+  { name: 'before', description: 'Only entries older than the one with this cursor.', schema: z.string() },
+  {
+    name: 'key',
+    description: 'Only entries of the key or token with this id.',
+    schema: z.int().meta({ format: 'int64' }),
+  },
+];

@@ -1,0 +1,41 @@
+import { KEY_SORTS } from '../keys/key-query.ts';
+import type { KeyQuery } from '../keys/key-query.ts';
+import type { CliCommand } from './cli-command.ts';
+import { invalidArgument } from './command.ts';
+import { UsageError } from './errors.ts';
+import { parseCount } from './values.ts';
+
+export interface ListFlags {
+  readonly all?: boolean;
+  readonly name?: string;
+  readonly sort?: string;
+  readonly limit?: string;
+  readonly page?: string;
+}
+
+export function addListFlags(command: CliCommand): CliCommand {
+  return command
+    .option('-a, --all', 'Show those that were deleted or replaced as well, and the state of each')
+    .option('-n, --name <string>', 'Show those whose name has this in it or, with * and ?, is like this')
+    .option('--sort <string>', `Sort by this (must be { ${KEY_SORTS.join(' | ')} })`)
+    .option('--limit <int>', 'Show so many at most')
+    .option('--page <int>', 'Show this page of --limit, from 1');
+}
+
+export function readListFlags(command: CliCommand, { name, sort, limit: size, page: number }: ListFlags): KeyQuery {
+  const sorted = KEY_SORTS.find((each) => each === sort);
+  if (sort !== undefined && sorted === undefined) {
+    throw invalidArgument(sort, '--sort', `must be { ${KEY_SORTS.join(' | ')} }`);
+  }
+  const limit = size === undefined ? undefined : parseCount(size, '--limit');
+  const page = number === undefined ? 1 : parseCount(number, '--page');
+  if (number !== undefined && limit === undefined) {
+    throw new UsageError('--page needs --limit, which says how many a page has', { duringParse: true, command });
+  }
+  return {
+    ...(name !== undefined && { name }),
+    ...(sorted !== undefined && { sort: sorted }),
+    ...(limit !== undefined && { limit }),
+    ...(limit !== undefined && page > 1 && { offset: (page - 1) * limit }),
+  };
+}
