@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { ADMIN_SERVER_OPTIONS, createAdminHandler } from './admin/handler.ts';
 import { createServerInfo } from './admin/server-info.ts';
+import { createBudgets } from './budget/budgets.ts';
 import { createKeyCache } from './cache/key-cache.ts';
 import type { Config } from './config/schema.ts';
 import { createDigester } from './credential/digest.ts';
@@ -80,10 +81,12 @@ export function createApp(config: Config, log: Log): App {
   });
 
   const receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
+  const budgets = createBudgets({ now: () => performance.now(), maxKeys: config.cache.maxKeys });
   const gate = createGate({
     readCredential: createCredentialReader(config.keys),
     digest,
     lookup: withReceiverKeys(receiverKeys, cache.lookup),
+    charge: budgets.charge,
     now,
   });
   // Service tokens are read by the admin API's own rules, whatever senders may use.
@@ -110,6 +113,9 @@ export function createApp(config: Config, log: Log): App {
     channel,
     forward,
     carriers: config.keys.carriers,
+    tenantHeader: config.keys.tenantHeader ?? undefined,
+    cors: corsRules(config.cors),
+    debit: budgets.debit,
     limits: planeLimits(config.limits),
     upstreamTimeoutMs: config.upstream.timeout,
     observer: {
@@ -246,6 +252,11 @@ function listener({ address, tls }: Config['listen']['grpc']): ListenerOptions {
 function upstreamTls({ upstream: { tls } }: Config) {
   const read = (path: string | null): Buffer | undefined => (path === null ? undefined : readFileSync(path));
   return { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
+}
+
+/** Browsers are told nothing at all unless there is a page that may send. */
+function corsRules({ origins, maxAge }: Config['cors']) {
+  return origins.length === 0 ? undefined : { origins, maxAgeMs: maxAge };
 }
 
 function planeLimits(limits: Config['limits']): PlaneLimits {

@@ -3,7 +3,7 @@ import { checkKeyText } from './credential/key-text.ts';
 import type { CredentialReader, RawFields } from './credential/read.ts';
 import type { KeyAnswer, KeyLookup } from './keys/answer.ts';
 import { decide } from './verdict/decide.ts';
-import type { Decision, Use } from './verdict/decide.ts';
+import type { Allow, Decision, Refusal, Use } from './verdict/decide.ts';
 import type { Reason } from './verdict/reasons.ts';
 
 /** A decision, and how to speak of the credential that it is about without giving it away. */
@@ -24,12 +24,14 @@ export interface GateOptions {
   readonly readCredential: CredentialReader;
   readonly digest: Digester;
   readonly lookup: KeyLookup;
+  /** Takes a request off what its key may send, or says that this is used up. Without it, no key has limits. */
+  readonly charge?: (allowed: Allow) => Allow | Refusal;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
-/** The sentence: credential -> key -> verdict. */
-export function createGate({ readCredential, digest, lookup, now }: GateOptions): Gate {
+/** The sentence: credential -> key -> verdict -> charge. */
+export function createGate({ readCredential, digest, lookup, charge, now }: GateOptions): Gate {
   function judge(fields: RawFields, use: Use): Judgement | Promise<Judgement> {
     const credential = readCredential(fields);
     return 'problem' in credential ? refuse(credential.problem) : judgeKey(credential.key, use);
@@ -45,7 +47,9 @@ export function createGate({ readCredential, digest, lookup, now }: GateOptions)
   }
 
   function conclude(digests: Digests, answer: KeyAnswer, use: Use): Judgement {
-    return { decision: decide(answer, use, now()), fingerprint: fingerprintOf(digests) };
+    const decision = decide(answer, use, now());
+    const isSending = decision.verdict === 'allow' && use.to === 'send';
+    return { decision: isSending && charge ? charge(decision) : decision, fingerprint: fingerprintOf(digests) };
   }
 
   return { judge, judgeKey };

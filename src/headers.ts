@@ -45,8 +45,9 @@ export type HeaderFilter = (fields: RawFields) => [name: string, value: string][
  * cannot name them), the credential in every carrier, client copies of our identity fields, and pseudo-header fields; all
  * of them in every spelling that could be read as one of them. Names come out in lower case.
  */
-export function createRequestFilter(credentialCarriers: readonly string[]): HeaderFilter {
-  const dropped = new Set([...HOP_BY_HOP, 'authorization', ...credentialCarriers].map(fold));
+export function createRequestFilter(credentialCarriers: readonly string[], tenantHeader?: string): HeaderFilter {
+  const ours = tenantHeader === undefined ? [] : [tenantHeader];
+  const dropped = new Set([...HOP_BY_HOP, 'authorization', ...credentialCarriers, ...ours].map(fold));
   return (fields) =>
     filter(fields, (name) => {
       const folded = fold(name);
@@ -57,6 +58,20 @@ export function createRequestFilter(credentialCarriers: readonly string[]): Head
 
 /** The filter for responses: the collector's fields pass, those of its connection do not. */
 export const filterResponseFields: HeaderFilter = (fields) => filter(fields, (name) => HOP_BY_HOP.has(name));
+
+/** What the collector is sent of a request's head: what may pass of it, and whose key it came with. */
+export type ToUpstream = (fields: RawFields, key: KeyRecord) => [name: string, value: string][];
+
+export interface UpstreamHead {
+  readonly carriers: readonly string[];
+  /** Also says the tenant, for a collector that knows it by this name. */
+  readonly tenantHeader: string | undefined;
+}
+
+export function createToUpstream({ carriers, tenantHeader }: UpstreamHead): ToUpstream {
+  const filterRequest = createRequestFilter(carriers, tenantHeader);
+  return (fields, key) => [...filterRequest(fields), ...identityFields(key, tenantHeader)];
+}
 
 function filter(fields: RawFields, isDropped: (name: string) => boolean): [string, string][] {
   const named = connectionNamed(fields);
@@ -78,13 +93,20 @@ function connectionNamed(fields: RawFields): Set<string> | undefined {
   return named;
 }
 
-/** The identity fields of a key. Names may be any text, so they travel percent-encoded where they are not plain ASCII. */
-export function identityFields(key: KeyRecord): [name: string, value: string][] {
+/**
+ * The identity fields of a key; its tenant also under the name that the collector looks for, if there is one. Names may be
+ * any text, so they travel percent-encoded where they are not plain ASCII.
+ */
+export function identityFields(key: KeyRecord, tenantHeader?: string): [name: string, value: string][] {
   const fields: [string, string][] = [
     [IDENTITY.keyId, key.id],
     [IDENTITY.keyName, toFieldValue(key.name)],
   ];
-  if (key.tenant !== undefined) fields.push([IDENTITY.tenant, toFieldValue(key.tenant)]);
+  if (key.tenant !== undefined) {
+    const tenant = toFieldValue(key.tenant);
+    fields.push([IDENTITY.tenant, tenant]);
+    if (tenantHeader !== undefined) fields.push([tenantHeader, tenant]);
+  }
   return fields;
 }
 

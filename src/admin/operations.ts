@@ -43,7 +43,7 @@ export function createOperations({ gate, service, now }: OperationOptions) {
   async function authorize({ request, query }: Call): Promise<Answer> {
     const parsed = await readBody(stamp, request, authorizeRequestSchema);
     if ('refused' in parsed) return parsed.refused;
-    const { decision } = await gate.judgeKey(parsed.value.apiKey, { to: 'send' });
+    const { decision } = await gate.judgeKey(parsed.value.apiKey, { to: 'ask' });
     if (decision.verdict === 'allow') {
       const counts = decision.key.kind === 'ingestion' || query.get('withReceiverKey') === 'true';
       return counts ? NO_CONTENT : { status: 403 };

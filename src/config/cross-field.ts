@@ -27,6 +27,7 @@ export function crossFieldProblems(config: Config, { root, readFile, dev }: Cros
     ...(dev ? [] : missingUpstream(config)),
     ...contradictoryStores(config, root),
     ...repeatedPeppers(config),
+    ...tenantInCarrier(config),
   ];
 }
 
@@ -127,6 +128,13 @@ function contradictoryStores({ store: { redis, sqlite } }: Config, root: Section
     problems.push({ path: ['store', 'redis', 'socketTimeout'], message, others: ['store.redis.commandTimeout'] });
   }
   return problems;
+}
+
+/** What comes in such a header is a key, and never passes. */
+function tenantInCarrier({ keys: { tenantHeader, carriers } }: Config): Problem[] {
+  if (tenantHeader === null || !carriers.includes(tenantHeader)) return [];
+  const message = 'must be a header of its own: keys.carriers names it as one that holds a key';
+  return [{ path: ['keys', 'tenantHeader'], message, others: ['keys.carriers'] }];
 }
 
 function repeatedPeppers({ keys: { pepper, previousPeppers } }: Config): Problem[] {

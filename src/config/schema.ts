@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { keys } from './keys-section.ts';
 import { duration, size } from './units.ts';
-import { address, filePath, headerName, inputFile, label, secret, target } from './values.ts';
+import { address, filePath, inputFile, label, secret, target, webOrigin } from './values.ts';
 
 /**
  * Every option of Keygate: its name, its type and bounds, its default, and what it is for. The annotated
@@ -142,87 +143,22 @@ const store = z
   .prefault({})
   .describe('Where keys are kept.');
 
-const pepper = z.strictObject({
-  id: label.describe('Names this pepper; it is stored beside each digest.').meta({ examples: ['2026'] }),
-  secret: secret
-    .min(16, 'must have at least 16 characters')
-    .describe('The pepper itself. Keep it outside the store and its backups.')
-    .meta({ examples: ['at-least-16-random-characters'] }),
-});
-
-const receiverKey = z.strictObject({
-  name: z
-    .string()
-    .min(1, 'must not be empty')
-    .max(100, 'must have at most 100 characters')
-    .describe('What logs, metrics and the collector call this key.')
-    .meta({ examples: ['legacy-agents'] }),
-  key: secret
-    .nullable()
-    .default(null)
-    .describe('The key itself: at most 512 visible characters, without spaces and commas. Set this or keyFile.'),
-  keyFile: inputFile
-    .nullable()
-    .default(null)
-    .describe('A file that holds the key.')
-    .meta({ examples: ['/run/secrets/legacy-agents'] }),
-  tenant: z
-    .string()
-    .min(1, 'must not be empty')
-    .nullable()
-    .default(null)
-    .describe('Sent to the collector as x-keygate-tenant.'),
-});
-
-const keys = z
+const cors = z
   .strictObject({
-    pepper: pepper
-      .nullable()
-      .default(null)
-      .describe('With a pepper, keys are stored as HMAC-SHA-256 instead of SHA-256: a stolen store alone is useless.'),
-    previousPeppers: z
-      .array(pepper)
-      .max(8)
+    origins: z
+      .array(webOrigin)
+      .max(100)
       .default([])
-      .describe('Peppers that older keys were stored with. Remove one when no key of its time is left.'),
-    receiverKeys: z
-      .array(receiverKey)
-      .max(1_000)
-      .default([])
-      .describe('Receiver API keys: they are set here, known without the store, and never expire.'),
-    schemes: z
-      .array(
-        z
-          .string()
-          .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'must be one word without spaces')
-          .refine((scheme) => scheme.toLowerCase() !== 'basic', 'must not be Basic, which basicUsers is about')
-          .meta({ form: 'one word' }),
-      )
-      .max(16)
-      .default(['StackState', 'SUSEObservability', 'ApiKey', 'Bearer'])
-      .describe('The words allowed before the key in Authorization, in any case.'),
-    bareAuthorization: z
-      .boolean()
-      .default(false)
-      .describe('Also take "Authorization: <key>" without a word before the key.'),
-    basicUsers: z
-      .array(
-        z
-          .string()
-          .regex(/^[^:]{1,100}$/, 'must be 1 to 100 characters without a colon')
-          .meta({ form: 'a user name' }),
-      )
-      .max(16)
-      .default(['apikey', 'groundcover'])
-      .describe('User names that may carry a key as the password of Basic authorization.'),
-    carriers: z
-      .array(headerName)
-      .max(16)
-      .default(['x-api-key', 'apikey', 'sts-api-key'])
-      .describe('Headers, besides Authorization, that hold a key and nothing else.'),
+      .describe(
+        'Web origins whose pages may send over OTLP/HTTP, exactly as browsers write them, or * for all. Empty: none. ' +
+          'Keys can be limited to some of them.',
+      ),
+    maxAge: duration('0s', '24h')
+      .prefault('1h')
+      .describe('How long a browser may remember that a page may send, before it asks again.'),
   })
   .prefault({})
-  .describe('How keys are sent and stored.');
+  .describe('What browsers let pages of other web origins do: send with a key, and read why it was refused.');
 
 const cache = z
   .strictObject({
@@ -289,7 +225,7 @@ const log = z
   .prefault({})
   .describe('Logs go to standard output.');
 
-export const configSchema = z.strictObject({ listen, admin, ops, upstream, store, keys, cache, limits, log });
+export const configSchema = z.strictObject({ listen, admin, ops, upstream, store, keys, cors, cache, limits, log });
 
 /** A validated configuration: durations in milliseconds, sizes in bytes, nothing optional by accident. */
 export type Config = z.output<typeof configSchema>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseOrigin } from '../keys/scope.ts';
 
 /**
  * The kinds of values that options have, besides numbers and the quantities of units.ts. Faults begin with "must". The
@@ -25,6 +26,26 @@ export const headerName = z
   .string()
   .regex(/^[a-z0-9-]{1,64}$/, 'must be a header name in lower case: 1 to 64 letters, digits and hyphens')
   .meta({ form: 'a header name in lower case' });
+
+const MEANS_SOMETHING_ELSE = /^(?:authorization|host|user-agent|content-.*|grpc-.*|x-keygate-.*|.*-bin)$/;
+const OF_CONNECTION = /^(?:connection|expect|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|http2-settings)$/;
+
+/** A header that Keygate may set to what it likes. */
+export const freeHeaderName = headerName.refine(
+  (name) => !MEANS_SOMETHING_ELSE.test(name) && !OF_CONNECTION.test(name),
+  'must be a header that means nothing else to HTTP, to gRPC or to Keygate',
+);
+
+/** A web origin as browsers write it, or * for all of them. */
+export const webOrigin = z
+  .string()
+  .transform((text, context) => {
+    const result = parseOrigin(text);
+    if ('value' in result) return result.value;
+    context.addIssue({ code: 'custom', message: result.problem });
+    return z.NEVER;
+  })
+  .meta({ form: '`scheme://host[:port]`, or `*`' });
 
 /** A collector: a scheme, a host and a port. Paths are the protocol's own. */
 export const target = z

@@ -1,8 +1,10 @@
 import type { GeneratedKind, Random } from '../credential/key-text.ts';
+import { checkNoScope, toScope } from './new-scope.ts';
+import type { NewScope } from './new-scope.ts';
 import type { KeyRecord } from './record.ts';
 import { KeyServiceError } from './service-error.ts';
 
-export interface NewKey {
+export interface NewKey extends NewScope {
   readonly kind: GeneratedKind;
   /** Unique among the live keys of its kind. */
   readonly name: string;
@@ -12,7 +14,6 @@ export interface NewKey {
   /** What a service token may do; an ingestion key has none. */
   readonly roles?: readonly string[] | undefined;
   readonly dedicatedSubject?: string | undefined;
-  readonly tenant?: string | undefined;
 }
 
 /** What every key is given when it is made. */
@@ -24,14 +25,14 @@ export interface Birth {
 }
 
 export function toRecord(key: NewKey, { id, digest, nowMs, by }: Birth): KeyRecord {
-  const { kind, name, description, expiresAt, roles, dedicatedSubject, tenant } = key;
+  const { kind, name, description, expiresAt, roles, dedicatedSubject } = key;
   return {
     id,
     kind,
     name,
     ...(description && { description }),
     digest,
-    ...(tenant !== undefined && { tenant }),
+    ...toScope(key),
     ...(roles !== undefined && { roles: [...new Set(roles)] }),
     ...(dedicatedSubject !== undefined && { dedicatedSubject }),
     state: 'active',
@@ -71,6 +72,8 @@ export function checkNewKey(key: NewKey, nowMs: number): void {
   if (kind === 'service' && !isRoleList(roles)) {
     throw new KeyServiceError('invalid_roles', `A service token needs 1 to ${MAX_ROLES} role names.`);
   }
+  if (kind === 'service') checkNoScope(key);
+  toScope(key);
 }
 
 export function checkDescription(description: string): void {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { isKeyDigest } from '../credential/digest.ts';
 import type { KeyDigest } from '../credential/digest.ts';
+import { KEY_TYPES, isCidr, isOrigin, limitsProblem } from './scope.ts';
+import type { Cidr, Origin } from './scope.ts';
 
 /** The four kinds of telemetry a key may be limited to. */
 export const SIGNALS = ['traces', 'metrics', 'logs', 'profiles'] as const;
@@ -15,6 +17,9 @@ export const KEY_KINDS = ['ingestion', 'receiver', 'service'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
 
 const keyDigest = z.custom<KeyDigest>(isKeyDigest, 'is not a key digest');
+const cidr = z.custom<Cidr>(isCidr, 'is not a network in canonical form');
+const origin = z.custom<Origin>(isOrigin, 'is not a web origin');
+const limit = z.number().optional();
 const epochMs = z.number().int().nonnegative();
 
 /**
@@ -29,8 +34,18 @@ export const keyRecordSchema = z.object({
   description: z.string().optional(),
   digest: keyDigest,
   tenant: z.string().optional(),
+  /** Absent: none in particular, which may use every route. */
+  type: z.enum(KEY_TYPES).optional(),
   /** Absent: all of them. */
   signals: z.array(z.enum(SIGNALS)).optional(),
+  /** Networks that it may be used from. Absent: all of them. */
+  cidrs: z.array(cidr).optional(),
+  /** Web origins that it may be used from. Absent: all of them, and none. */
+  origins: z.array(origin).optional(),
+  limits: z
+    .object({ requestsPerSecond: limit, requestBurst: limit, bytesPerSecond: limit, byteBurst: limit })
+    .refine((limits) => limitsProblem(limits) === undefined, 'are no limits')
+    .optional(),
   /** Roles of a service token. */
   roles: z.array(z.string()).optional(),
   /** The user or service that a service token is for (StackState's dedicatedSubject). */

@@ -6,6 +6,7 @@ export type KeyServiceFault =
   | 'invalid_expiry'
   | 'invalid_grace'
   | 'invalid_roles'
+  | 'invalid_scope'
   | 'name_taken'
   | 'not_found'
   /** It is revoked, expired, replaced or disabled, and what was asked for needs one that is not. */

@@ -15,10 +15,11 @@ export interface Reply {
 
 /**
  * Puts a refusal into words: the row's message, the reason, the id of the key (told only to whoever sent its exact text),
- * and the request id that the gateway's log has too. The delay is spread so that refused senders do not return together.
+ * and the request id that the gateway's log has too. The delay is spread so that refused senders do not return together; it
+ * is never shorter than the refusal itself says, unless that is more than senders put up with.
  */
 export function explain(refusal: Refusal, requestId: string, random: () => number = Math.random): Reply {
-  const { reason, key } = refusal;
+  const { reason, key, retryAfterMs = 0 } = refusal;
   const reasonRow = row(reason);
   const about = [reason, ...(key ? [`key ${key.id}`] : []), `request ${requestId}`].join(', ');
   return {
@@ -32,13 +33,14 @@ export function explain(refusal: Refusal, requestId: string, random: () => numbe
         domain: ERROR_DOMAIN,
         metadata: { request_id: requestId, ...(key ? { key_id: key.id } : {}) },
       },
-      retryDelaySeconds: retryDelay(reasonRow, random),
+      retryDelaySeconds: retryDelay(reasonRow, retryAfterMs, random),
     },
   };
 }
 
-function retryDelay({ retrySeconds }: Row, random: () => number): number | undefined {
+function retryDelay({ retrySeconds }: Row, afterMs: number, random: () => number): number | undefined {
   if (retrySeconds === undefined) return undefined;
-  const [min, max] = retrySeconds;
+  const [lowest, max] = retrySeconds;
+  const min = Math.min(max, Math.max(lowest, Math.ceil(afterMs / 1_000)));
   return min + Math.floor(random() * (max - min + 1));
 }

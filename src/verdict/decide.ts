@@ -1,6 +1,9 @@
 import type { KeyAnswer } from '../keys/answer.ts';
 import { isExpired } from '../keys/record.ts';
 import type { KeyRecord, Signal } from '../keys/record.ts';
+import { isAmong } from '../keys/scope.ts';
+import type { KeyType } from '../keys/scope.ts';
+import { isInside } from './address.ts';
 import type { Reason } from './reasons.ts';
 
 export interface Allow {
@@ -13,14 +16,31 @@ export interface Refusal {
   readonly reason: Reason;
   /** The key that was refused, when the sender holds its exact text; nobody else learns that it exists. */
   readonly key?: KeyRecord;
+  /** When it would be let through, if that is known better than the reason table does. */
+  readonly retryAfterMs?: number;
 }
 
 export type Decision = Allow | Refusal;
 
+/** The ways by which telemetry comes in. */
+export type Route = 'otlp-grpc' | 'otlp-http';
+
 /** What the credential is to be used for. */
 export type Use =
-  /** Without a signal: to send anything at all. */
-  { readonly to: 'send'; readonly signal?: Signal } | { readonly to: 'manage' };
+  | Sending
+  /** Nothing yet: it is asked whether it could send anything at all. */
+  | { readonly to: 'ask' }
+  | { readonly to: 'manage' };
+
+export interface Sending {
+  readonly to: 'send';
+  readonly signal: Signal;
+  readonly route: Route;
+  /** The address of whoever opened the connection. */
+  readonly peer: string;
+  /** The web page that it comes from, as the browser says. */
+  readonly origin: string | undefined;
+}
 
 /** The verdict, from what is known of the key and what it is to be used for. Pure: the same arguments, the same answer. */
 export function decide(answer: KeyAnswer, use: Use, nowMs: number): Decision {
@@ -54,9 +74,25 @@ function objectionToUse(key: KeyRecord, use: Use): Reason | undefined {
   switch (use.to) {
     case 'manage':
       return key.kind === 'service' ? undefined : 'role_missing';
+    case 'ask':
+      return key.kind === 'service' ? 'role_missing' : undefined;
     case 'send':
-      if (key.kind === 'service') return 'role_missing';
-      if (key.signals === undefined || use.signal === undefined) return undefined;
-      return key.signals.includes(use.signal) ? undefined : 'signal_not_allowed';
+      return key.kind === 'service' ? 'role_missing' : objectionToSending(key, use);
   }
 }
+
+/** A key with origins is for web pages: a request that names none is from none of them. */
+function objectionToSending(key: KeyRecord, { route, origin, peer, signal }: Sending): Reason | undefined {
+  if (key.type !== undefined && !ROUTES[key.type].includes(route)) return 'route_not_allowed';
+  if (key.origins !== undefined && !isAmong(key.origins, origin)) return 'origin_not_allowed';
+  if (key.cidrs !== undefined && !isInside(key.cidrs, peer)) return 'address_not_allowed';
+  if (key.signals !== undefined && !key.signals.includes(signal)) return 'signal_not_allowed';
+  return undefined;
+}
+
+/** Browsers speak no gRPC, and whoever took a key out of a page is to gain nothing by it. */
+const ROUTES: Readonly<Record<KeyType, readonly Route[]>> = {
+  sensor: ['otlp-grpc', 'otlp-http'],
+  thirdParty: ['otlp-grpc', 'otlp-http'],
+  rum: ['otlp-http'],
+};

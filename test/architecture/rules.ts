@@ -9,17 +9,19 @@ import { readImports } from './read-imports.ts';
  */
 export type Rooms = Readonly<Record<string, readonly string[]>>;
 
-const MODEL = ['credential', 'keys/record.ts', 'keys/answer.ts'] as const;
-const REQUEST = ['verdict', 'headers.ts', 'gate.ts', 'reply', 'upstream', 'plane'] as const;
+const MODEL = ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/answer.ts'] as const;
+const REQUEST = ['verdict', 'budget', 'headers.ts', 'gate.ts', 'reply', 'upstream', 'plane'] as const;
 const STORES = ['store/port.ts', 'store', 'keys', 'cache'] as const;
 const EDGES = ['version.ts', 'listening.ts', 'store-monitor.ts'] as const;
 
 export const ROOMS: Rooms = {
   credential: [],
-  'keys/record.ts': ['credential'],
+  'keys/scope.ts': [],
+  'keys/record.ts': ['credential', 'keys/scope.ts'],
   'keys/answer.ts': ['credential', 'keys/record.ts'],
   'keys/audit.ts': ['keys/record.ts'],
-  verdict: ['keys/record.ts', 'keys/answer.ts'],
+  verdict: ['keys/scope.ts', 'keys/record.ts', 'keys/answer.ts'],
+  budget: ['keys/scope.ts', 'keys/record.ts', 'verdict'],
   'headers.ts': ['credential', 'keys/record.ts'],
 
   'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts'],
@@ -30,11 +32,11 @@ export const ROOMS: Rooms = {
   'gate.ts': [...MODEL, 'verdict'],
   reply: ['verdict', 'headers.ts'],
   upstream: ['verdict', 'headers.ts'],
-  plane: ['credential', 'keys/record.ts', 'verdict', 'headers.ts', 'gate.ts', 'reply', 'upstream'],
+  plane: ['credential', 'keys/scope.ts', 'keys/record.ts', 'verdict', 'headers.ts', 'gate.ts', 'reply', 'upstream'],
 
-  config: ['credential', 'keys/record.ts'],
+  config: ['credential', 'keys/scope.ts', 'keys/record.ts'],
   telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'plane'],
-  admin: ['credential', 'keys/record.ts', 'keys/audit.ts', 'verdict', 'gate.ts', 'store/port.ts', 'keys'],
+  admin: ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/audit.ts', 'verdict', 'gate.ts', 'store/port.ts', 'keys'],
 
   'version.ts': [],
   'store-monitor.ts': [],
@@ -51,7 +53,7 @@ export const ROOMS: Rooms = {
 export const PACKAGES: Rooms = {
   ioredis: ['store/redis'],
   'node:sqlite': ['store/sqlite'],
-  'lru-cache': ['cache'],
+  'lru-cache': ['cache', 'budget'],
   'http-proxy': ['upstream'],
   '@grpc/grpc-js': ['upstream', 'plane', 'admin', 'dev'],
   pino: ['telemetry'],

@@ -3,6 +3,8 @@ import { isKeyDigest } from '../../src/credential/digest.ts';
 import type { KeyDigest } from '../../src/credential/digest.ts';
 import type { AuditEntry } from '../../src/keys/audit.ts';
 import type { KeyRecord } from '../../src/keys/record.ts';
+import { parseCidr, parseOrigin } from '../../src/keys/scope.ts';
+import type { Cidr, Origin, ScopeResult } from '../../src/keys/scope.ts';
 import type { ChangeObserver } from '../../src/store/port.ts';
 import { createRedisStore } from '../../src/store/redis/store.ts';
 import type { RedisStoreOptions } from '../../src/store/redis/store.ts';
@@ -12,6 +14,15 @@ export function digestOf(text: string): KeyDigest {
   const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
   if (!isKeyDigest(digest)) throw new TypeError('a digest is not one');
   return digest;
+}
+
+/** Networks and origins as a record holds them; the test says them as people do. */
+export const cidrs = (...texts: readonly string[]): Cidr[] => texts.map((text) => valueOf(parseCidr(text)));
+export const origins = (...texts: readonly string[]): Origin[] => texts.map((text) => valueOf(parseOrigin(text)));
+
+function valueOf<T>(result: ScopeResult<T>): T {
+  if ('problem' in result) throw new TypeError(result.problem);
+  return result.value;
 }
 
 /** A live ingestion key, with an id and a digest of its own. */

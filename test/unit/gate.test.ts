@@ -11,15 +11,16 @@ import type { KeyAnswer } from '../../src/keys/answer.ts';
 import { digestOf, newRecord } from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
-const TRACES = { to: 'send', signal: 'traces' } as const;
+const TRACES = { to: 'send', signal: 'traces', route: 'otlp-grpc', peer: '192.0.2.1', origin: undefined } as const;
 const KEY = createKeyText('ingestion');
 const FIELDS = ['Authorization', `ApiKey ${KEY}`];
 const FINGERPRINT = digestOf(KEY).slice('sha256:'.length, 'sha256:'.length + 12);
 const record = newRecord({ digest: digestOf(KEY), expiresAt: NOW + 1_000 });
 
-/** A gate before these keys, that notes what it looks up. */
-function createGateBefore(answer: KeyAnswer | Promise<KeyAnswer>) {
+/** A gate before these keys, that notes what it looks up and charges; `spent` keys have nothing left. */
+function createGateBefore(answer: KeyAnswer | Promise<KeyAnswer>, spent = false) {
   const lookups: Digests[] = [];
+  const charged: string[] = [];
   let nowMs = NOW;
   const gate = createGate({
     readCredential: createCredentialReader(configSchema.parse({}).keys),
@@ -28,9 +29,13 @@ function createGateBefore(answer: KeyAnswer | Promise<KeyAnswer>) {
       lookups.push(digests);
       return answer;
     },
+    charge: (allowed) => {
+      charged.push(allowed.key.id);
+      return spent ? { verdict: 'refuse', reason: 'rate_limited', key: allowed.key, retryAfterMs: 7 } : allowed;
+    },
     now: () => nowMs,
   });
-  return { gate, lookups, advance: (ms: number) => void (nowMs += ms) };
+  return { gate, lookups, charged, advance: (ms: number) => void (nowMs += ms) };
 }
 
 const known: KeyAnswer = { kind: 'known', record };
@@ -95,6 +100,26 @@ describe('the gate', () => {
       fingerprint: digestOf('legacy').slice(7, 19),
     });
     assert.deepEqual(lookups, [{ digest: digestOf('legacy'), alternates: [] }]);
+  });
+
+  it('charges a key for each request that it lets through, and for nothing else', async () => {
+    const { gate, charged, advance } = createGateBefore(known);
+    await gate.judge(FIELDS, TRACES);
+    await gate.judge(FIELDS, { to: 'ask' });
+    await gate.judge(FIELDS, { to: 'manage' });
+    advance(1_000);
+    await gate.judge(FIELDS, TRACES);
+    const later = createGateBefore(Promise.resolve(known));
+    await later.gate.judge(FIELDS, TRACES);
+    assert.deepEqual([charged, later.charged], [[record.id], [record.id]]);
+  });
+
+  it('refuses a key that has used up what it may send, and says when to come back', () => {
+    const { gate } = createGateBefore(known, true);
+    assert.deepEqual(gate.judge(FIELDS, TRACES), {
+      decision: { verdict: 'refuse', reason: 'rate_limited', key: record, retryAfterMs: 7 },
+      fingerprint: FINGERPRINT,
+    });
   });
 
   it('judges a key that came in no header field by the same rules', () => {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { createRequestFilter, filterResponseFields, identityFields, IDENTITY, toFieldValue } from '../../src/headers.ts';
+import {
+  createRequestFilter,
+  createToUpstream,
+  filterResponseFields,
+  identityFields,
+  IDENTITY,
+  toFieldValue,
+} from '../../src/headers.ts';
 import { newRecord } from '../support/stores.ts';
 
 const filterRequest = createRequestFilter(['x-api-key', 'x-acme-key']);
@@ -95,6 +102,27 @@ describe('what the collector is told of a key', () => {
     assert.deepEqual(identityFields(newRecord({ id: '42', name: 'checkout' })), [
       ['x-keygate-key-id', '42'],
       ['x-keygate-key-name', 'checkout'],
+    ]);
+  });
+
+  it('has the tenant a second time, under the name that the collector knows it by, if there is one', () => {
+    const key = newRecord({ id: '42', name: 'checkout', tenant: 'Müller' });
+    assert.deepEqual(identityFields(key, 'x-scope-orgid').slice(2), [
+      ['x-keygate-tenant', 'M%C3%BCller'],
+      ['x-scope-orgid', 'M%C3%BCller'],
+    ]);
+    assert.equal(identityFields(newRecord(), 'x-scope-orgid').length, 2);
+  });
+
+  it('is told in that name by nobody else, in whatever spelling, whether the key has a tenant or not', () => {
+    const toUpstream = createToUpstream({ carriers: [], tenantHeader: 'x-scope-orgid' });
+    const fields = ['X-Scope-OrgID', 'a', 'x_scope_orgid', 'b', 'X.Scope.OrgId', 'c', 'x-scope-orgid2', 'd'];
+    const names = (tenant: string | undefined) =>
+      toUpstream(fields, newRecord({ tenant })).filter(([name]) => name.includes('scope'));
+    assert.deepEqual(names(undefined), [['x-scope-orgid2', 'd']]);
+    assert.deepEqual(names('acme'), [
+      ['x-scope-orgid2', 'd'],
+      ['x-scope-orgid', 'acme'],
     ]);
   });
 

@@ -3,8 +3,8 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from
 import { status as Code } from '@grpc/grpc-js';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Gate, Judgement } from '../../gate.ts';
-import { filterResponseFields, identityFields } from '../../headers.ts';
-import type { HeaderFilter } from '../../headers.ts';
+import { filterResponseFields } from '../../headers.ts';
+import type { ToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import { explain } from '../../reply/refusal.ts';
 import { encodeGrpcMessage, toGrpcReply } from '../../reply/grpc.ts';
@@ -23,7 +23,9 @@ export interface GrpcRelayOptions {
   readonly gate: Gate;
   /** Absent: there is no collector for gRPC. */
   readonly channel: GrpcChannel | undefined;
-  readonly filterRequest: HeaderFilter;
+  readonly toUpstream: ToUpstream;
+  /** Hears of the bytes of bodies as they pass. */
+  readonly debit: (key: KeyRecord, bytes: number) => void;
   readonly limits: { readonly maxBodyBytes: number; readonly maxHeaders: number; readonly maxHeaderBytes: number };
   readonly upstreamTimeoutMs: number;
   readonly observer: PlaneObserver;
@@ -37,14 +39,13 @@ const MAX_UNSENT_BYTES = 65_536;
 
 /** Judges a gRPC request by its head and relays its bytes, or answers it with trailers only. */
 export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
-  const { gate, channel, filterRequest, limits, upstreamTimeoutMs, observer, now } = options;
+  const { gate, channel, toUpstream, debit, limits, upstreamTimeoutMs, observer, now } = options;
 
   return function handle(stream, headers, fields) {
     const signal = GRPC_ROUTES.get(headers[':path'] ?? '');
-    const exchange = startExchange(
-      { protocol: 'grpc', signal, peer: stream.session?.socket.remoteAddress ?? '', userAgent: headers['user-agent'] },
-      observer,
-    );
+    const peer = stream.session?.socket.remoteAddress ?? '';
+    const { origin, 'user-agent': userAgent } = headers;
+    const exchange = startExchange({ protocol: 'grpc', signal, peer, userAgent }, observer);
     stream.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     stream.on('aborted', () => {
       exchange.end('cancelled');
@@ -66,7 +67,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       if (decision.verdict === 'refuse') refuse(stream, exchange, decision);
       else if (!exchange.ended) relay(stream, exchange, fields, headers[':path'] ?? '', decision.key, deadlineMs);
     };
-    const judgement = gate.judge(fields, { to: 'send', signal });
+    const judgement = gate.judge(fields, { to: 'send', signal, route: 'otlp-grpc', peer, origin });
     if (judgement instanceof Promise) void judgement.then(proceed);
     else proceed(judgement);
   };
@@ -80,19 +81,20 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     deadlineMs: number,
   ): void {
     if (channel === undefined) return refuse(stream, exchange, { verdict: 'refuse', reason: 'upstream_unavailable' });
-    const call = channel.open(path, [...filterRequest(fields), ...identityFields(key)], deadlineMs);
+    const call = channel.open(path, toUpstream(fields, key), deadlineMs);
     if ('problem' in call) return refuse(stream, exchange, { verdict: 'refuse', reason: call.problem });
     exchange.upstreamStarted();
-    relayRequestBytes(stream, call, exchange);
+    relayRequestBytes(stream, call, exchange, key);
     relayResponse(stream, call, exchange);
     stream.on('close', () => call.cancel()); // a no-op on a call that has ended
   }
 
-  function relayRequestBytes(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange): void {
+  function relayRequestBytes(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange, key: KeyRecord): void {
     let unsentBytes = 0;
     stream.on('data', (chunk: Buffer) => {
       exchange.receivedBytes += chunk.length;
       if (exchange.ended) return;
+      debit(key, chunk.length);
       if (exchange.receivedBytes > limits.maxBodyBytes) {
         call.cancel();
         refuse(stream, exchange, { verdict: 'refuse', reason: 'body_too_large' });

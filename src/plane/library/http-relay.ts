@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Gate, Judgement } from '../../gate.ts';
-import { filterResponseFields, identityFields } from '../../headers.ts';
-import type { HeaderFilter } from '../../headers.ts';
+import { filterResponseFields } from '../../headers.ts';
+import type { ToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import { toHttpReply } from '../../reply/http.ts';
 import { explain } from '../../reply/refusal.ts';
@@ -10,6 +10,7 @@ import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { PlaneObserver } from '../plane.ts';
 import { HTTP_ROUTES } from '../routes.ts';
+import type { Cors } from './cors.ts';
 import { discardBody } from './discard.ts';
 import type { HttpRequest, HttpResponse } from './edge.ts';
 import { startExchange } from './exchange.ts';
@@ -21,7 +22,11 @@ export interface HttpRelayOptions {
   readonly gate: Gate;
   /** Absent: there is no collector for HTTP. */
   readonly forward: HttpForward | undefined;
-  readonly filterRequest: HeaderFilter;
+  readonly toUpstream: ToUpstream;
+  /** Absent: pages of other origins may not send. */
+  readonly cors: Cors | undefined;
+  /** Hears of the bytes of bodies as they pass. */
+  readonly debit: (key: KeyRecord, bytes: number) => void;
   readonly limits: { readonly maxBodyBytes: number; readonly maxHeaders: number; readonly maxHeaderBytes: number };
   readonly upstreamTimeoutMs: number;
   readonly observer: PlaneObserver;
@@ -31,18 +36,20 @@ export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void
 
 /** Judges an OTLP/HTTP request by its head and relays its bytes, or answers it in its own encoding. */
 export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
-  const { gate, forward, filterRequest, limits, upstreamTimeoutMs, observer } = options;
+  const { gate, forward, toUpstream, cors, debit, limits, upstreamTimeoutMs, observer } = options;
 
   return function handle(request, response) {
     const path = pathOf(request);
     const signal = HTTP_ROUTES.get(path);
-    const exchange = startExchange(
-      { protocol: 'http', signal, peer: request.socket.remoteAddress ?? '', userAgent: request.headers['user-agent'] },
-      observer,
-    );
-    response.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
-
     const objection = objectionToHead(request, signal !== undefined);
+    cors?.mark(request, response);
+    if (objection === 'method_not_allowed' && cors?.isPreflight(request))
+      return cors.answerPreflight(request, response);
+
+    const peer = request.socket.remoteAddress ?? '';
+    const { origin, 'user-agent': userAgent } = request.headers;
+    const exchange = startExchange({ protocol: 'http', signal, peer, userAgent }, observer);
+    response.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     if (objection !== undefined || signal === undefined) {
       return refuse(request, response, exchange, { verdict: 'refuse', reason: objection ?? 'not_found' });
     }
@@ -52,7 +59,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       if (decision.verdict === 'refuse') refuse(request, response, exchange, decision);
       else if (!exchange.ended) relay(request, response, exchange, path, decision.key);
     };
-    const judgement = gate.judge(request.rawHeaders, { to: 'send', signal });
+    const judgement = gate.judge(request.rawHeaders, { to: 'send', signal, route: 'otlp-http', peer, origin });
     if (judgement instanceof Promise) void judgement.then(proceed);
     else proceed(judgement);
   };
@@ -72,7 +79,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     }
     if (expectsContinue(request)) response.writeContinue();
 
-    const fields = [...filterRequest(request.rawHeaders), ...identityFields(key)];
+    const fields = toUpstream(request.rawHeaders, key);
     const patience = createPatience(upstreamTimeoutMs, () => fail('upstream_timeout'));
     let completed = false;
     exchange.upstreamStarted();
@@ -86,6 +93,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     request.on('data', (chunk: Buffer) => {
       patience.renew();
       exchange.receivedBytes += chunk.length;
+      debit(key, chunk.length);
       if (exchange.receivedBytes > limits.maxBodyBytes) fail('body_too_large');
     });
     response.on('close', () => {
@@ -113,7 +121,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       if (exchange.ended) return void upstream.destroy();
       const status = upstream.statusCode ?? 502;
       exchange.upstreamAnswered(status);
-      response.writeHead(status, toResponseHeaders(upstream));
+      response.writeHead(status, toResponseHeaders(upstream, cors));
       upstream.on('data', (chunk: Buffer) => {
         patience.renew();
         exchange.sentBytes += chunk.length;
@@ -160,9 +168,10 @@ function refuse(request: HttpRequest, response: HttpResponse, exchange: Exchange
   discardBody(request, () => request.destroy());
 }
 
-function toResponseHeaders(upstream: IncomingMessage): Record<string, string[]> {
+function toResponseHeaders(upstream: IncomingMessage, cors: Cors | undefined): Record<string, string[]> {
   const headers: Record<string, string[]> = Object.create(null); // a field may be called "constructor"
-  for (const [name, value] of filterResponseFields(upstream.rawHeaders)) (headers[name] ??= []).push(value);
+  const fields = filterResponseFields(upstream.rawHeaders);
+  for (const [name, value] of cors === undefined ? fields : cors.reconcile(fields)) (headers[name] ??= []).push(value);
   return headers;
 }
 

@@ -1,8 +1,11 @@
 import type { Gate } from '../../gate.ts';
-import { createRequestFilter } from '../../headers.ts';
+import { createToUpstream } from '../../headers.ts';
+import type { KeyRecord } from '../../keys/record.ts';
 import type { GrpcChannel } from '../../upstream/grpc-channel.ts';
 import type { HttpForward } from '../../upstream/http-forward.ts';
 import type { ListenerOptions, Plane, PlaneLimits, PlaneObserver } from '../plane.ts';
+import { createCors } from './cors.ts';
+import type { CorsRules } from './cors.ts';
 import { createEdge } from './edge.ts';
 import type { Edge } from './edge.ts';
 import { createGrpcRelay } from './grpc-relay.ts';
@@ -15,6 +18,12 @@ export interface LibraryPlaneOptions {
   readonly forward: HttpForward | undefined;
   /** Fields that hold a credential, besides Authorization: they are never passed on. */
   readonly carriers: readonly string[];
+  /** The name by which the collector knows a tenant, besides ours. */
+  readonly tenantHeader: string | undefined;
+  /** Absent: browsers may not send from pages of other origins. */
+  readonly cors: CorsRules | undefined;
+  /** Hears of the bytes of each body as they pass. */
+  readonly debit: (key: KeyRecord, bytes: number) => void;
   readonly limits: PlaneLimits;
   readonly upstreamTimeoutMs: number;
   readonly observer: PlaneObserver;
@@ -23,9 +32,10 @@ export interface LibraryPlaneOptions {
 
 /** The data path on @grpc/grpc-js and http-proxy, behind Node's own HTTP servers. */
 export function createLibraryPlane(options: LibraryPlaneOptions): Plane {
-  const filterRequest = createRequestFilter(options.carriers);
-  const onGrpc = createGrpcRelay({ ...options, filterRequest });
-  const onHttp = createHttpRelay({ ...options, filterRequest });
+  const toUpstream = createToUpstream(options);
+  const cors = options.cors && createCors(options.cors, options.carriers);
+  const onGrpc = createGrpcRelay({ ...options, toUpstream });
+  const onHttp = createHttpRelay({ ...options, toUpstream, cors });
   const { listen, limits, observer } = options;
   const edge = (port: 'grpc' | 'http'): Edge =>
     createEdge(listen[port], limits, { onGrpc, onHttp, onConnections: (open) => observer.connections(port, open) });

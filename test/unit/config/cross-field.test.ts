@@ -119,6 +119,27 @@ test('peppers have ids of their own', () => {
   ]);
 });
 
+test('the header of the tenant is one of its own', () => {
+  assert.deepEqual(faultsOf({ keys: { tenantHeader: 'x-scope-orgid' } }), []);
+  assert.deepEqual(faultsOf({ keys: { tenantHeader: 'x-api-key' } }), [
+    'keys.tenantHeader must be a header of its own: keys.carriers names it as one that holds a key',
+  ]);
+  const taken = 'authorization host te content-length content-type grpc-timeout x-keygate-key-id tenant-bin proxy-x';
+  for (const tenantHeader of taken.split(' ')) {
+    assert.deepEqual(faultsOf({ keys: { tenantHeader } }), [
+      'keys.tenantHeader must be a header that means nothing else to HTTP, to gRPC or to Keygate',
+    ]);
+  }
+});
+
+test('web origins are as browsers write them', () => {
+  assert.deepEqual(faultsOf({ cors: { origins: ['https://shop.example.com', 'http://localhost:3000', '*'] } }), []);
+  assert.deepEqual(faultsOf({ cors: { origins: ['https://shop.example.com/', 'shop.example.com'] } }), [
+    'cors.origins[0] must be as browsers write it: https://shop.example.com',
+    'cors.origins[1] must be scheme://host or scheme://host:port, such as https://shop.example.com, or *',
+  ]);
+});
+
 test('a receiver key in a file becomes a receiver key in the configuration', () => {
   files['/run/agents'] = 'key-of-the-agents\n';
   const result = load({ keys: { receiverKeys: [{ name: 'agents', keyFile: '/run/agents' }] } });

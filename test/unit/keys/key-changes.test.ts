@@ -11,7 +11,7 @@ const ALICE = { name: 'alice' };
 const BOB = { name: 'bob', via: 'admin-api', address: '10.0.0.7' } as const;
 
 function verdictOn(record: KeyRecord, nowMs: number): string {
-  const decision = decide({ kind: 'known', record }, { to: 'send' }, nowMs);
+  const decision = decide({ kind: 'known', record }, { to: 'ask' }, nowMs);
   return decision.verdict === 'allow' ? 'allow' : decision.reason;
 }
 

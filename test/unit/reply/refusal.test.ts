@@ -40,4 +40,22 @@ describe('a refusal in words', () => {
     );
     assert.deepEqual(delays, [1, 2, 3, 4, 5, 5]);
   });
+
+  it('asks for no shorter wait than the refusal says, and for none that makes senders give up', () => {
+    const delays = [0, 1, 1_000, 1_001, 3_200, 60_000].map((retryAfterMs) =>
+      [0, 0.999_999].map(
+        (random) =>
+          explain({ verdict: 'refuse', reason: 'rate_limited', retryAfterMs }, REQUEST, () => random).status
+            .retryDelaySeconds,
+      ),
+    );
+    assert.deepEqual(delays, [
+      [1, 5],
+      [1, 5],
+      [1, 5],
+      [2, 5],
+      [4, 5],
+      [5, 5],
+    ]);
+  });
 });

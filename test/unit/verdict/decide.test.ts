@@ -5,14 +5,18 @@ import { STORE_TIMEOUT, STORE_UNAVAILABLE, UNKNOWN } from '../../../src/keys/ans
 import type { KeyAnswer } from '../../../src/keys/answer.ts';
 import { KEY_KINDS, SIGNALS } from '../../../src/keys/record.ts';
 import type { KeyRecord } from '../../../src/keys/record.ts';
+import { KEY_TYPES } from '../../../src/keys/scope.ts';
 import { decide } from '../../../src/verdict/decide.ts';
-import type { Use } from '../../../src/verdict/decide.ts';
+import type { Sending, Use } from '../../../src/verdict/decide.ts';
 import { row } from '../../../src/verdict/reasons.ts';
-import { newRecord } from '../../support/stores.ts';
+import { cidrs, newRecord, origins } from '../../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
-const TRACES: Use = { to: 'send', signal: 'traces' };
+const TRACES: Sending = { to: 'send', signal: 'traces', route: 'otlp-grpc', peer: '192.0.2.1', origin: undefined };
+const OVER_HTTP: Sending = { ...TRACES, route: 'otlp-http' };
+const SHOP = 'https://shop.example.com';
 const MANAGE: Use = { to: 'manage' };
+const ASK: Use = { to: 'ask' };
 
 interface Case {
   readonly sentence: string;
@@ -41,7 +45,38 @@ const CASES: readonly Case[] = [
   { sentence: 'a key for traces may send traces', key: { signals: ['traces'] }, expected: 'allow' },
   { sentence: 'a key for logs may not send traces', key: { signals: ['logs'] }, expected: 'signal_not_allowed' },
   { sentence: 'a key for no signal may send none', key: { signals: [] }, expected: 'signal_not_allowed' },
-  { sentence: 'a key for logs may send if it is not said what', key: { signals: ['logs'] }, use: { to: 'send' }, expected: 'allow' },
+  { sentence: 'a key for logs may send if it is not said what', key: { signals: ['logs'] }, use: ASK, expected: 'allow' },
+  { sentence: 'whoever asks about a service token hears that it may not send', key: { kind: 'service' }, use: ASK, expected: 'role_missing' },
+  { sentence: 'whoever asks about an expired key hears it', key: { expiresAt: NOW }, use: ASK, expected: 'expired_key' },
+  { sentence: 'a sensor key may be used over gRPC', key: { type: 'sensor' }, expected: 'allow' },
+  { sentence: 'a sensor key may be used over HTTP', key: { type: 'sensor' }, use: OVER_HTTP, expected: 'allow' },
+  { sentence: 'a third-party key may be used over gRPC', key: { type: 'thirdParty' }, expected: 'allow' },
+  { sentence: 'a third-party key may be used over HTTP', key: { type: 'thirdParty' }, use: OVER_HTTP, expected: 'allow' },
+  { sentence: 'a RUM key may be used over HTTP', key: { type: 'rum' }, use: OVER_HTTP, expected: 'allow' },
+  { sentence: 'a RUM key may not be used over gRPC', key: { type: 'rum' }, expected: 'route_not_allowed' },
+  { sentence: 'a key without origins may be used from any page', key: { type: 'rum' }, use: { ...OVER_HTTP, origin: SHOP }, expected: 'allow' },
+  { sentence: 'a key may be used from its origin', key: { origins: origins(SHOP) }, use: { ...OVER_HTTP, origin: SHOP }, expected: 'allow' },
+  { sentence: 'a key may be used from any of its origins', key: { origins: origins('http://a', SHOP) }, use: { ...OVER_HTTP, origin: SHOP }, expected: 'allow' },
+  { sentence: 'a key may not be used from another origin', key: { origins: origins(SHOP) }, use: { ...OVER_HTTP, origin: `${SHOP}.evil.example` }, expected: 'origin_not_allowed' },
+  { sentence: 'an origin with another port is another one', key: { origins: origins(SHOP) }, use: { ...OVER_HTTP, origin: `${SHOP}:8443` }, expected: 'origin_not_allowed' },
+  { sentence: 'two origins are none', key: { origins: origins(SHOP) }, use: { ...OVER_HTTP, origin: `${SHOP}, ${SHOP}` }, expected: 'origin_not_allowed' },
+  { sentence: 'a page that hides its origin has none', key: { origins: origins(SHOP) }, use: { ...OVER_HTTP, origin: 'null' }, expected: 'origin_not_allowed' },
+  { sentence: 'a key with origins may not be used without one', key: { origins: origins(SHOP) }, use: OVER_HTTP, expected: 'origin_not_allowed' },
+  { sentence: 'a key for all origins may be used without one', key: { origins: origins('*') }, use: OVER_HTTP, expected: 'allow' },
+  { sentence: 'a key for all origins may be used from a page that hides its own', key: { origins: origins('*') }, use: { ...OVER_HTTP, origin: 'null' }, expected: 'allow' },
+  { sentence: 'a key may be used from its network', key: { cidrs: cidrs('192.0.2.0/24') }, expected: 'allow' },
+  { sentence: 'a key may be used from any of its networks', key: { cidrs: cidrs('10.0.0.0/8', '192.0.2.1') }, expected: 'allow' },
+  { sentence: 'a key may not be used from another network', key: { cidrs: cidrs('192.0.2.128/25') }, expected: 'address_not_allowed' },
+  { sentence: 'a key with networks may not be used by nobody knows whom', key: { cidrs: cidrs('0.0.0.0/0') }, use: { ...TRACES, peer: '' }, expected: 'address_not_allowed' },
+  { sentence: 'an IPv4 peer on a socket for both families is an IPv4 peer', key: { cidrs: cidrs('192.0.2.0/24') }, use: { ...TRACES, peer: '::ffff:192.0.2.1' }, expected: 'allow' },
+  { sentence: 'an IPv4 peer on a socket for both families is in no IPv6 network', key: { cidrs: cidrs('::/0') }, use: { ...TRACES, peer: '::ffff:192.0.2.1' }, expected: 'address_not_allowed' },
+  { sentence: 'a key may be used from its IPv6 network', key: { cidrs: cidrs('2001:db8::/33') }, use: { ...TRACES, peer: '2001:db8:7fff::1' }, expected: 'allow' },
+  { sentence: 'a key may not be used from the other half of it', key: { cidrs: cidrs('2001:db8::/33') }, use: { ...TRACES, peer: '2001:db8:8000::1' }, expected: 'address_not_allowed' },
+  { sentence: 'a link-local peer is known by its address, not its interface', key: { cidrs: cidrs('fe80::/10') }, use: { ...TRACES, peer: 'fe80::1%eth0' }, expected: 'allow' },
+  { sentence: 'the route is looked at before the origin', key: { type: 'rum', origins: origins(SHOP) }, expected: 'route_not_allowed' },
+  { sentence: 'the origin is looked at before the address', key: { origins: origins(SHOP), cidrs: cidrs('10.0.0.0/8') }, expected: 'origin_not_allowed' },
+  { sentence: 'the address is looked at before the signal', key: { cidrs: cidrs('10.0.0.0/8'), signals: ['logs'] }, expected: 'address_not_allowed' },
+  { sentence: 'a service token is told that it may not send, whatever else it lacks', key: { kind: 'service', type: 'rum' }, expected: 'role_missing' },
   { sentence: 'an expired key is not told what it might have sent', key: { signals: ['logs'], expiresAt: NOW }, expected: 'expired_key' },
 ];
 
@@ -72,6 +107,9 @@ const records: fc.Arbitrary<KeyRecord> = fc
       kind: fc.constantFrom(...KEY_KINDS),
       state: fc.constantFrom('active', 'disabled', 'revoked'),
       signals: fc.subarray([...SIGNALS]),
+      type: fc.constantFrom(...KEY_TYPES),
+      origins: fc.constantFrom(origins(SHOP), origins('*')),
+      cidrs: fc.constantFrom(cidrs('192.0.2.0/24'), cidrs('10.0.0.0/8')),
       expiresAt: fc.integer({ min: NOW - 2, max: NOW + 2 }),
     },
     { requiredKeys: ['kind', 'state'] },
@@ -81,7 +119,25 @@ const answers: fc.Arbitrary<KeyAnswer> = fc.oneof(
   fc.constantFrom(UNKNOWN, STORE_TIMEOUT, STORE_UNAVAILABLE),
   records.map((record): KeyAnswer => ({ kind: 'known', record })),
 );
-const uses: fc.Arbitrary<Use> = fc.constantFrom(MANAGE, { to: 'send' }, ...SIGNALS.map((signal): Use => ({ to: 'send', signal })));
+const sendings: fc.Arbitrary<Sending> = fc.record({
+  to: fc.constant('send'),
+  signal: fc.constantFrom(...SIGNALS),
+  route: fc.constantFrom('otlp-grpc', 'otlp-http'),
+  peer: fc.constantFrom('192.0.2.7', '10.0.0.7', '::1'),
+  origin: fc.constantFrom(undefined, SHOP, 'https://elsewhere.example'),
+});
+const uses: fc.Arbitrary<Use> = fc.oneof(fc.constantFrom(MANAGE, ASK), sendings);
+
+/** Each limit for itself, as a person would say it. */
+function isWithinScope(key: KeyRecord, { signal, route, peer, origin }: Sending): boolean {
+  const network = peer.slice(0, peer.indexOf('.'));
+  return (
+    (key.signals?.includes(signal) ?? true) &&
+    !(key.type === 'rum' && route === 'otlp-grpc') &&
+    (key.cidrs?.some((cidr) => cidr.startsWith(`${network}.`)) ?? true) &&
+    (key.origins?.some((each) => each === '*' || each === origin) ?? true)
+  );
+}
 
 describe('whatever is known of a key,', () => {
   it('it is denied only on a positive answer, and doubted only without one', () => {
@@ -100,7 +156,7 @@ describe('whatever is known of a key,', () => {
       fc.property(records, uses, (record, use) => {
         const isMeant = (record.kind === 'service') === (use.to === 'manage');
         const isAlive = record.state === 'active' && (record.expiresAt ?? Infinity) > NOW;
-        const mayCarry = use.to === 'manage' || use.signal === undefined || (record.signals?.includes(use.signal) ?? true);
+        const mayCarry = use.to !== 'send' || isWithinScope(record, use);
         const { verdict } = decide({ kind: 'known', record }, use, NOW);
         assert.equal(verdict === 'allow', isMeant && isAlive && mayCarry);
       }),

@@ -1,0 +1,84 @@
+import { SIGNALS } from './record.ts';
+import type { KeyRecord, Signal } from './record.ts';
+import { KEY_TYPES, limitsProblem, parseCidr, parseOrigin } from './scope.ts';
+import type { KeyLimits, KeyType, ScopeResult } from './scope.ts';
+import { KeyServiceError } from './service-error.ts';
+
+/** What a new key is to be limited to, as it was written; what is absent limits nothing. */
+export interface NewScope {
+  readonly type?: KeyType | undefined;
+  readonly signals?: readonly Signal[] | undefined;
+  /** Networks or single addresses that its senders must have. */
+  readonly cidrs?: readonly string[] | undefined;
+  /** Web origins that its senders must have, or `*`. */
+  readonly origins?: readonly string[] | undefined;
+  readonly tenant?: string | undefined;
+  readonly limits?: KeyLimits | undefined;
+}
+
+type Scope = Pick<KeyRecord, 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'limits'>;
+
+const MAX_ENTRIES = 100;
+const MAX_TENANT_LENGTH = 100;
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
+
+/** As it goes into the record: parsed, each entry once, absent where nothing is limited. Throws for the first fault. */
+export function toScope({ type, signals, cidrs, origins, tenant, limits = {} }: NewScope): Scope {
+  if (type !== undefined) mustBeOneOf('type', type, KEY_TYPES);
+  for (const signal of signals ?? []) mustBeOneOf('signal', signal, SIGNALS);
+  if (tenant !== undefined) checkTenant(tenant);
+  const problem = limitsProblem(limits);
+  if (problem !== undefined) throw invalid(`The limits cannot be kept: ${problem}.`);
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined);
+  return {
+    ...(type !== undefined && { type }),
+    ...(signals !== undefined && { signals: distinct('signals', signals) }),
+    ...(cidrs !== undefined && { cidrs: parseAll('cidrs', cidrs, parseCidr) }),
+    ...(origins !== undefined && { origins: parseAll('origins', origins, parseOrigin) }),
+    ...(tenant !== undefined && { tenant }),
+    ...(given.length > 0 && { limits: Object.fromEntries(given) }),
+  };
+}
+
+/** A service token sends nothing, so there is nothing to limit; taken in silence, a limit would be believed in. */
+export function checkNoScope({ type, signals, cidrs, origins, limits }: NewScope): void {
+  if ([type, signals, cidrs, origins, limits].every((each) => each === undefined)) return;
+  throw invalid('A service token has no type, signals, cidrs, origins or limits: it sends no telemetry.');
+}
+
+function parseAll<T extends string>(
+  what: string,
+  texts: readonly string[],
+  parse: (text: string) => ScopeResult<T>,
+): T[] {
+  const values = texts.map((text) => {
+    const result = parse(text);
+    if ('problem' in result) throw invalid(`The entry ${JSON.stringify(text)} of ${what} ${result.problem}.`);
+    return result.value;
+  });
+  return distinct(what, values);
+}
+
+/** An empty list would let nothing through, and has always been meant as no list. */
+function distinct<T>(what: string, values: readonly T[]): T[] {
+  const set = [...new Set(values)];
+  if (set.length > 0 && set.length <= MAX_ENTRIES) return set;
+  throw invalid(`The list of ${what} must have 1 to ${MAX_ENTRIES} entries. Leave it out to limit nothing.`);
+}
+
+function mustBeOneOf(what: string, value: string, allowed: readonly string[]): void {
+  if (allowed.includes(value)) return;
+  throw invalid(`The ${what} ${JSON.stringify(value)} must be one of ${allowed.join(', ')}.`);
+}
+
+function checkTenant(tenant: string): void {
+  const isPlain = tenant.trim() === tenant && tenant.isWellFormed() && !CONTROL.test(tenant);
+  if (tenant.length >= 1 && tenant.length <= MAX_TENANT_LENGTH && isPlain) return;
+  throw invalid(
+    `The tenant must have 1 to ${MAX_TENANT_LENGTH} characters, no control characters, and no spaces at its ends.`,
+  );
+}
+
+function invalid(message: string): KeyServiceError {
+  return new KeyServiceError('invalid_scope', message);
+}
