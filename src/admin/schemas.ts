@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { endsAt } from '../keys/record.ts';
+import { endsAt, SIGNALS } from '../keys/record.ts';
 import type { KeyRecord } from '../keys/record.ts';
+import { KEY_TYPES, MAX_BYTE_LIMIT, MAX_REQUEST_LIMIT } from '../keys/scope.ts';
 
 /**
  * What goes over the wire, in StackState's shapes: times are epoch milliseconds, ids are int64 numbers (those made here
@@ -11,10 +12,43 @@ import type { KeyRecord } from '../keys/record.ts';
 const epochMs = z.int().nonnegative().meta({ format: 'int64' });
 const id = z.int().nonnegative().meta({ format: 'int64' });
 
+const requestLimit = z.int().min(1).max(MAX_REQUEST_LIMIT).optional();
+const byteLimit = z.int().min(1).max(MAX_BYTE_LIMIT).optional();
+
+/** What a key may be limited to. StackState's shapes have none of it, so it is there only where it was asked for. */
+const scope = {
+  type: z
+    .enum(KEY_TYPES)
+    .optional()
+    .describe('rum: for pages in browsers, taken over OTLP/HTTP only. sensor, thirdParty: taken on every route.'),
+  signals: z.array(z.enum(SIGNALS)).optional().describe('What it may send. Without it: everything.'),
+  cidrs: z
+    .array(z.string())
+    .optional()
+    .describe('Networks or addresses that it may be used from, such as 10.0.0.0/8. Without it: all of them.'),
+  origins: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'Web origins that it may be used from, such as https://shop.example.com, or *. Without it: all, and none.',
+    ),
+  tenant: z.string().optional().describe('Told to the collector with each request.'),
+  limits: z
+    .strictObject({
+      requestsPerSecond: requestLimit,
+      requestBurst: requestLimit,
+      bytesPerSecond: byteLimit,
+      byteBurst: byteLimit,
+    })
+    .optional()
+    .describe('How much it may send, on average and at once. A burst that is not given is what a second brings.'),
+};
+
 export const newIngestionKeySchema = z.object({
   name: z.string().describe('Unique among the live keys.'),
   description: z.string().optional(),
   expiration: epochMs.optional().describe('The key is dead from this instant on. Without it the key does not expire.'),
+  ...scope,
 });
 
 export const ingestionKeySchema = z.strictObject({
@@ -23,6 +57,7 @@ export const ingestionKeySchema = z.strictObject({
   name: z.string(),
   description: z.string().optional(),
   expiration: epochMs.optional(),
+  ...scope,
 });
 
 export const generatedIngestionKeySchema = ingestionKeySchema.extend({
@@ -112,6 +147,18 @@ export function toIngestionKey(record: KeyRecord): IngestionKey {
   return {
     ...common(record),
     ...(record.description !== undefined && { description: record.description }),
+    ...scopeOf(record),
+  };
+}
+
+function scopeOf({ type, signals, cidrs, origins, tenant, limits }: KeyRecord) {
+  return {
+    ...(type !== undefined && { type }),
+    ...(signals !== undefined && { signals }),
+    ...(cidrs !== undefined && { cidrs }),
+    ...(origins !== undefined && { origins }),
+    ...(tenant !== undefined && { tenant }),
+    ...(limits !== undefined && { limits }),
   };
 }
 

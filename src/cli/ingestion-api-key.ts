@@ -13,6 +13,8 @@ import { addListFlags, readListFlags } from './list-flags.ts';
 import type { ListFlags } from './list-flags.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
+import { addScopeFlags, readScope } from './scope-flags.ts';
+import type { ScopeFlags } from './scope-flags.ts';
 import { formatExpiration, onlyId, parseExpiration } from './values.ts';
 
 /** keygate ingestion-api-key create | list | describe | update | disable | enable | rotate | delete */
@@ -30,14 +32,14 @@ export function addIngestionApiKey(program: CliCommand, runtime: Runtime): void 
   addDelete(group, runtime);
 }
 
-interface CreateIngestionKeyFlags extends CreateFlags {
+interface CreateIngestionKeyFlags extends CreateFlags, ScopeFlags {
   readonly name: string;
   readonly description?: string;
   readonly expiration?: string;
 }
 
 function addCreate(group: CliCommand, runtime: Runtime): void {
-  const command = addCommand(group, {
+  const create = addCommand(group, {
     name: 'create',
     summary: 'Create a new Ingestion Api Key',
     description:
@@ -53,6 +55,14 @@ function addCreate(group: CliCommand, runtime: Runtime): void {
         about: 'take the key from a script',
         line: "keygate ingestion-api-key create --name ci -o json | jq -r '.[].apiKey'",
       },
+      {
+        about: 'create a key for the pages of a shop, which everybody can read there',
+        line: 'keygate ingestion-api-key create --name shop --type rum --signals traces --origin https://shop.example.com',
+      },
+      {
+        about: 'create a key for one network, with 100 requests and 1 MiB per second, and more at once',
+        line: 'keygate ingestion-api-key create --name edge --cidr 10.0.0.0/8 --limit-requests 100/500 --limit-bytes 1MiB/8MiB',
+      },
     ],
     requiredFlags: ['name'],
   })
@@ -60,6 +70,7 @@ function addCreate(group: CliCommand, runtime: Runtime): void {
     .option('--description <string>', 'Optional description of the API Key')
     .option('--expiration <time>', 'Expiration date of the API Key')
     .option('--file <string>', 'Write the key to this new file (mode 0600) instead of showing it');
+  const command = addScopeFlags(create);
 
   does<CreateIngestionKeyFlags>(command, runtime, (session) => {
     const { name, description, expiration } = session.flags;
@@ -67,6 +78,7 @@ function addCreate(group: CliCommand, runtime: Runtime): void {
       name,
       ...(description !== undefined && description !== '' && { description }),
       ...(expiration !== undefined && { expiration: parseExpiration(expiration) }),
+      ...readScope(session.flags),
     };
     return createAndShow(session, {
       create: (admin) => admin.createIngestionKey(key),

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { newIngestionKeySchema } from '../../src/admin/schemas.ts';
+import { CliCommand } from '../../src/cli/cli-command.ts';
+import { addScopeFlags } from '../../src/cli/scope-flags.ts';
+import { reasons } from '../../src/verdict/reasons.ts';
+
+const page = readFileSync(join(import.meta.dirname, '../../docs/key-scopes.md'), 'utf8');
+const rows = page
+  .split('\n')
+  .filter((line) => line.startsWith('| `--'))
+  .map((line) => line.split('|').map((cell) => cell.trim()));
+
+test('docs/key-scopes.md has a row for every flag that limits a key', () => {
+  const flags = addScopeFlags(new CliCommand()).options.map(({ long }) => long ?? '');
+  assert.deepEqual(rows.map(([, flag = '']) => /--[a-z-]+/.exec(flag)?.[0] ?? '').toSorted(), flags.toSorted());
+});
+
+test('docs/key-scopes.md names the fields of the admin API, and reasons that there are', () => {
+  const { type, signals, cidrs, origins, tenant, limits } = newIngestionKeySchema.shape;
+  const fields = [
+    ...Object.keys({ type, signals, cidrs, origins, tenant }),
+    ...Object.keys(limits.unwrap().shape).map((name) => `limits.${name}`),
+  ];
+  const named = rows.flatMap(([, , field = '']) => [...field.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
+  assert.deepEqual(named.toSorted(), fields.toSorted());
+  const refusals = rows.flatMap(([, , , , reason = '']) => (reason === '' ? [] : [reason.replaceAll('`', '')]));
+  assert.deepEqual(
+    refusals.filter((reason) => !(reasons as string[]).includes(reason)),
+    [],
+  );
+  assert.equal(refusals.length, 6);
+});
