@@ -36,7 +36,16 @@ export const ROOMS: Rooms = {
 
   config: ['credential', 'keys/scope.ts', 'keys/record.ts'],
   telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'plane'],
-  admin: ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/audit.ts', 'verdict', 'gate.ts', 'store/port.ts', 'keys'],
+  admin: [
+    'credential',
+    'keys/scope.ts',
+    'keys/record.ts',
+    'keys/audit.ts',
+    'verdict',
+    'gate.ts',
+    'store/port.ts',
+    'keys',
+  ],
 
   'version.ts': [],
   'store-monitor.ts': [],

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startCollector } from '../support/collector.ts';
-import { block, connectFrames, END_HEADERS, END_STREAM, frame, FRAME, grpcHead, SETTINGS, uint32 } from '../support/h2-frames.ts';
+import {
+  block,
+  connectFrames,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  FRAME,
+  grpcHead,
+  SETTINGS,
+  uint32,
+} from '../support/h2-frames.ts';
 import type { Fields } from '../support/h2-frames.ts';
 import { callHttp } from '../support/http-client.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
@@ -29,7 +39,8 @@ interface Flood {
 }
 
 const id = (n: number): number => 2 * n + 1;
-const head = (streamId: number, fields: Fields, flags: number = END_HEADERS): Buffer => frame(FRAME.HEADERS, flags, streamId, block(fields));
+const head = (streamId: number, fields: Fields, flags: number = END_HEADERS): Buffer =>
+  frame(FRAME.HEADERS, flags, streamId, block(fields));
 const call = (n: number, key: string, ...more: Fields): Buffer => head(id(n), grpcHead(['x-api-key', key], ...more));
 
 // oxfmt-ignore

@@ -41,7 +41,10 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
     listen: withLoopback((config as { listen?: object }).listen),
     store: { sqlite: { path: join(directory, 'keygate.db') }, ...(config as { store?: object }).store },
   });
-  const app = createApp(parsed, createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }));
+  const app = createApp(
+    parsed,
+    createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }),
+  );
   t.after(async () => {
     await app.close();
     await rm(directory, { recursive: true, force: true });
@@ -59,7 +62,10 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
     log,
     async createKey(key = {}) {
       created += 1;
-      const { record, text } = await app.keys.create({ kind: 'ingestion', name: `test-${created}`, ...key }, { name: 'test' });
+      const { record, text } = await app.keys.create(
+        { kind: 'ingestion', name: `test-${created}`, ...key },
+        { name: 'test' },
+      );
       return { text, id: record.id };
     },
     metrics,
@@ -67,7 +73,10 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
       const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
       return (await metrics())
         .split('\n')
-        .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && wanted.every((part) => line.includes(part)))
+        .filter(
+          (line) =>
+            (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && wanted.every((part) => line.includes(part)),
+        )
         .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
     },
   };
