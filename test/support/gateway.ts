@@ -2,13 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { z } from 'zod';
 import { createApp } from '../../src/app.ts';
 import type { App, AppAddresses } from '../../src/app.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import type { NewKey } from '../../src/keys/service.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 
-type ConfigInput = Parameters<typeof configSchema.parse>[0] & object;
+/** As it would be written in keygate.yaml. */
+type ConfigInput = z.input<typeof configSchema>;
 
 export interface Gateway {
   readonly app: App;
@@ -33,19 +35,17 @@ const LOOPBACK = { address: '127.0.0.1:0' };
  */
 export async function startGateway(t: TestContext, config: ConfigInput): Promise<Gateway> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-test-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
   const log: string[] = [];
   const parsed = configSchema.parse({
     admin: LOOPBACK,
     ops: LOOPBACK,
     ...config,
-    listen: withLoopback((config as { listen?: object }).listen),
-    store: { sqlite: { path: join(directory, 'keygate.db') }, ...(config as { store?: object }).store },
+    listen: withLoopback(config.listen),
+    store: { sqlite: { path: join(directory, 'keygate.db') }, ...config.store },
   });
   const app = createApp(parsed, createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }));
-  t.after(async () => {
-    await app.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  t.after(() => app.close());
   const addresses = await app.start();
   const metricsUrl = `http://127.0.0.1:${addresses.ops.port}/metrics`;
   const metrics = async (): Promise<string> => (await fetch(metricsUrl)).text();
@@ -73,6 +73,6 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
   };
 }
 
-function withLoopback(listen: { grpc?: object; http?: object } = {}): object {
+function withLoopback(listen: ConfigInput['listen'] = {}): ConfigInput['listen'] {
   return { grpc: { ...LOOPBACK, ...listen.grpc }, http: { ...LOOPBACK, ...listen.http } };
 }
