@@ -35,7 +35,11 @@ const LOOPBACK = { address: '127.0.0.1:0' };
  */
 export async function startGateway(t: TestContext, config: ConfigInput): Promise<Gateway> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-test-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  let opened: App | undefined;
+  t.after(async () => {
+    await opened?.close();
+    await rm(directory, { recursive: true, force: true });
+  });
   const log: string[] = [];
   const parsed = configSchema.parse({
     admin: LOOPBACK,
@@ -45,7 +49,7 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
     store: { sqlite: { path: join(directory, 'keygate.db') }, ...config.store },
   });
   const app = createApp(parsed, createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }));
-  t.after(() => app.close());
+  opened = app;
   const addresses = await app.start();
   const metricsUrl = `http://127.0.0.1:${addresses.ops.port}/metrics`;
   const metrics = async (): Promise<string> => (await fetch(metricsUrl)).text();
