@@ -101,7 +101,9 @@ function openHttp({ bodyBytes }: Scenario, { port, key }: Target): { send: Send;
       new Promise((resolve, reject) => {
         const request = http.request(options, (response) => {
           response.resume();
-          response.on('end', () => (response.statusCode === 200 ? resolve() : reject(new Error(`status ${response.statusCode}`))));
+          response.on('end', () =>
+            response.statusCode === 200 ? resolve() : reject(new Error(`status ${response.statusCode}`)),
+          );
         });
         request.on('error', reject);
         request.end(body);

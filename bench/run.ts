@@ -79,7 +79,12 @@ function createKey(config: string): string {
 }
 
 /** Starts a script on a core and resolves with the first line of its output that is wanted. */
-async function startChild(core: string, script: string, args: string[], isWanted: (line: string) => boolean): Promise<string> {
+async function startChild(
+  core: string,
+  script: string,
+  args: string[],
+  isWanted: (line: string) => boolean,
+): Promise<string> {
   const node = ['--disable-warning=DEP0060', script, ...args];
   const child = canPin
     ? spawn('taskset', ['-c', core, process.execPath, ...node], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -19,7 +19,9 @@ grpc.on('stream', (anyStream) => {
 
 const web = http.createServer((request, response) => {
   request.resume();
-  request.on('end', () => response.writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': 0 }).end());
+  request.on('end', () =>
+    response.writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': 0 }).end(),
+  );
 });
 web.keepAliveTimeout = 60_000;
 

@@ -99,9 +99,13 @@ export function createApp(config: Config, log: Log): App {
   });
 
   const channel =
-    config.upstream.grpc === null ? undefined : createGrpcChannel(parseTarget(config.upstream.grpc), upstreamTls(config));
+    config.upstream.grpc === null
+      ? undefined
+      : createGrpcChannel(parseTarget(config.upstream.grpc), upstreamTls(config));
   const forward =
-    config.upstream.http === null ? undefined : createHttpForward(parseTarget(config.upstream.http), upstreamTls(config));
+    config.upstream.http === null
+      ? undefined
+      : createHttpForward(parseTarget(config.upstream.http), upstreamTls(config));
   const reportLog = createReportLog(log, now);
   const plane = createLibraryPlane({
     gate,
@@ -239,7 +243,11 @@ function listener({ address, tls }: Config['listen']['grpc']): ListenerOptions {
   return {
     ...parseAddress(address),
     tls: tls
-      ? { cert: readFileSync(tls.cert), key: readFileSync(tls.key), clientCa: tls.clientCa ? readFileSync(tls.clientCa) : undefined }
+      ? {
+          cert: readFileSync(tls.cert),
+          key: readFileSync(tls.key),
+          clientCa: tls.clientCa ? readFileSync(tls.clientCa) : undefined,
+        }
       : undefined,
   };
 }

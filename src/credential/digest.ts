@@ -32,7 +32,9 @@ export function createDigester({ pepper, previousPeppers = [] }: DigesterOptions
     const none: readonly KeyDigest[] = [];
     return (text) => ({ digest: sha256(text), alternates: none });
   }
-  const peppered = (pepper ? [pepper, ...previousPeppers] : previousPeppers).map((each) => (text: string) => hmac(each, text));
+  const peppered = (pepper ? [pepper, ...previousPeppers] : previousPeppers).map(
+    (each) => (text: string) => hmac(each, text),
+  );
   // Keys made before the first pepper was configured stay valid: their digest has none. It comes last, or first where no
   // pepper is configured any more.
   const [first, ...rest] = pepper ? [...peppered, sha256] : [sha256, ...peppered];

@@ -20,7 +20,8 @@ const ACTOR = { name: 'keygate serve --dev' };
 
 export async function prepareDev(config: Config, write: (text: string) => void): Promise<DevMode> {
   const { grpc, http } = config.upstream;
-  const collector = grpc === null && http === null ? await startDevCollector((what) => write(receivedLine(what))) : undefined;
+  const collector =
+    grpc === null && http === null ? await startDevCollector((what) => write(receivedLine(what))) : undefined;
   return {
     config: collector
       ? { ...config, upstream: { ...config.upstream, grpc: collector.grpcUrl, http: collector.httpUrl } }

@@ -27,7 +27,11 @@ export function encodeStatus(status: StatusContent): Buffer {
   ]);
   const details = [any(ERROR_INFO, info)];
   if (status.retryDelaySeconds !== undefined) details.push(any(RETRY_INFO, encodeRetryInfo(status.retryDelaySeconds)));
-  return Buffer.concat([varintField(1, status.code), text(2, status.message), ...details.map((detail) => bytes(3, detail))]);
+  return Buffer.concat([
+    varintField(1, status.code),
+    text(2, status.message),
+    ...details.map((detail) => bytes(3, detail)),
+  ]);
 }
 
 /** A bare RetryInfo, as Python's gRPC exporter reads it from the trailer google.rpc.retryinfo-bin. */

@@ -24,8 +24,12 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
     feed(state, cause) {
       metrics.feedUp.set(state === 'up' ? 1 : 0);
       if (state === 'up') log('info', 'the change feed is being read');
-      else log('warn', 'the change feed is not being read; known keys are checked again as they age', { cause: cause?.message });
+      else
+        log('warn', 'the change feed is not being read; known keys are checked again as they age', {
+          cause: cause?.message,
+        });
     },
-    unreadable: (error) => log('error', 'a stored key cannot be read and is left out of lists', { cause: error.message }),
+    unreadable: (error) =>
+      log('error', 'a stored key cannot be read and is left out of lists', { cause: error.message }),
   };
 }

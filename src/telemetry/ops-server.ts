@@ -11,7 +11,11 @@ export interface OpsServerOptions {
 export function createOpsServer({ registry, notReady }: OpsServerOptions): http.Server {
   const server = http.createServer((request, response) => {
     const reply = (status: number, type: string, body: string): void => {
-      response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' });
+      response.writeHead(status, {
+        'content-type': type,
+        'content-length': Buffer.byteLength(body),
+        'cache-control': 'no-store',
+      });
       response.end(request.method === 'HEAD' ? undefined : body);
     };
     const text = (status: number, body: string): void => reply(status, 'text/plain; charset=utf-8', `${body}\n`);

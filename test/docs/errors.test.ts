@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { REASONS, reasons, row } from '../../src/verdict/reasons.ts';
+import { reasons, row } from '../../src/verdict/reasons.ts';
+import type { Reason } from '../../src/verdict/reasons.ts';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 
@@ -36,7 +37,7 @@ test('the page has every reason of the table once, and no other', () => {
 
 test('verdict, statuses and retry hint on the page are those of the table', () => {
   for (const { verdict, reason, http, grpc, retry } of readLines()) {
-    const { retrySeconds, ...expected } = row(reason as keyof typeof REASONS);
+    const { retrySeconds, ...expected } = row(reason as Reason);
     assert.deepEqual(
       { reason, verdict, http, grpc, retry: /^\d/.test(retry) ? retry : 'none' },
       {

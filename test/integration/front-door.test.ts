@@ -66,7 +66,11 @@ test('npm start serves, and each line that it prints does what it is said to do'
 
   const lines = output.split('\n').filter((line) => line.trimStart().startsWith('curl '));
   // The key that is printed as an expired one dies within a second of its making.
-  await until('the short-lived key has died', async () => (await run(readCurl(lines.at(-1) ?? '')))[2] === 'expired_key', 5_000);
+  await until(
+    'the short-lived key has died',
+    async () => (await run(readCurl(lines.at(-1) ?? '')))[2] === 'expired_key',
+    5_000,
+  );
   assert.deepEqual(await Promise.all(lines.map((line) => run(readCurl(line)))), [
     [200, 'application/json', 'accepted'],
     [403, 'application/x-protobuf', 'missing_credential'],

@@ -69,15 +69,33 @@ test('what HTTP/2 says becomes no other fields and no other requests over HTTP/1
   for (const [sentence, { fields = [], replace = {}, body = '' }] of Object.entries(DOWNGRADES)) {
     await t.test(sentence, async (t) => {
       const connection = await connectFrames(t, gateway.addresses.http.port);
-      const pseudo: Fields = [[':method', 'POST'], [':scheme', 'http'], [':authority', 'gateway'], [':path', '/v1/traces']];
-      const head = [...pseudo.map(([name, value]) => [name, replace[name] ?? value] as const), ['x-api-key', key] as const, ...fields];
-      await connection.send(frame(FRAME.HEADERS, END_HEADERS, 1, block(head)), frame(FRAME.DATA, END_STREAM, 1, Buffer.from(body)));
-      await until('it is answered, reset or the connection closed', () =>
-        connection.socket.destroyed || [FRAME.HEADERS, FRAME.RST_STREAM, FRAME.GOAWAY].some((type) => connection.of(type).length > 0),
+      const pseudo: Fields = [
+        [':method', 'POST'],
+        [':scheme', 'http'],
+        [':authority', 'gateway'],
+        [':path', '/v1/traces'],
+      ];
+      const head = [
+        ...pseudo.map(([name, value]) => [name, replace[name] ?? value] as const),
+        ['x-api-key', key] as const,
+        ...fields,
+      ];
+      await connection.send(
+        frame(FRAME.HEADERS, END_HEADERS, 1, block(head)),
+        frame(FRAME.DATA, END_STREAM, 1, Buffer.from(body)),
+      );
+      await until(
+        'it is answered, reset or the connection closed',
+        () =>
+          connection.socket.destroyed ||
+          [FRAME.HEADERS, FRAME.RST_STREAM, FRAME.GOAWAY].some((type) => connection.of(type).length > 0),
       );
       connection.socket.destroy();
       assert.doesNotMatch(upstream.received(), /^x-keygate-key-id: 1\r$/m);
-      assert.deepEqual(upstream.requests.filter((one) => one.body !== '' || !one.head.includes('x-keygate-key-name: test-1')), []);
+      assert.deepEqual(
+        upstream.requests.filter((one) => one.body !== '' || !one.head.includes('x-keygate-key-name: test-1')),
+        [],
+      );
     });
   }
 });

@@ -33,7 +33,13 @@ test('an upload that is cut is cut at the collector too', async (t) => {
     },
     'HTTP/2': async () => {
       const { socket, send } = await connectFrames(t, port);
-      const head = block([[':method', 'POST'], [':scheme', 'http'], [':authority', 'gateway'], [':path', '/v1/traces'], ['x-api-key', key]]);
+      const head = block([
+        [':method', 'POST'],
+        [':scheme', 'http'],
+        [':authority', 'gateway'],
+        [':path', '/v1/traces'],
+        ['x-api-key', key],
+      ]);
       await send(frame(FRAME.HEADERS, END_HEADERS, 1, head), frame(FRAME.DATA, 0, 1, Buffer.from('abc')));
       return { socket, reset: () => void send(frame(FRAME.RST_STREAM, 0, 1, CANCEL)) };
     },

@@ -19,7 +19,11 @@ for (const method of ['GET', 'DELETE', 'POST']) {
       const { upstream, key, send } = await startRawPath(t, { limits: config });
       const fields = ['Host: x', `X-API-Key: ${key}`, ...Array.from({ length: 1_100 }, (_, i) => `a${i}: b`)];
 
-      const bytes = request(`${method} /v1/traces HTTP/1.1`, [...fields, `Content-Length: ${SMUGGLED.length}`], SMUGGLED);
+      const bytes = request(
+        `${method} /v1/traces HTTP/1.1`,
+        [...fields, `Content-Length: ${SMUGGLED.length}`],
+        SMUGGLED,
+      );
       const { statuses } = await send(bytes);
 
       assert.deepEqual(statuses, [431]);

@@ -32,7 +32,12 @@ test('over HTTP/1.1 a credential behind another one is refused and not forwarded
   for (const [sentence, fields] of Object.entries(HIDDEN)) {
     await t.test(sentence, async () => {
       const lines = fields(key).map(([name, value]) => `${name}: ${value}`);
-      const bytes = request('POST /v1/traces HTTP/1.1', ['Host: x', ...lines, 'Content-Length: 0', 'Connection: close']);
+      const bytes = request('POST /v1/traces HTTP/1.1', [
+        'Host: x',
+        ...lines,
+        'Content-Length: 0',
+        'Connection: close',
+      ]);
       assert.deepEqual((await send(bytes)).statuses, [403]);
       assert.equal(upstream.received(), '');
     });
@@ -58,7 +63,14 @@ test('over HTTP/2 a credential behind another one is refused and not forwarded',
 
 test('a credential in a trailer, in te or in a query is none', async (t) => {
   const { upstream, key, send } = await startRawPath(t);
-  const fields = ['Host: x', `TE: trailers;${key}`, `Cookie: x-api-key=${key}`, 'Trailer: x-api-key', 'Transfer-Encoding: chunked', 'Connection: close'];
+  const fields = [
+    'Host: x',
+    `TE: trailers;${key}`,
+    `Cookie: x-api-key=${key}`,
+    'Trailer: x-api-key',
+    'Transfer-Encoding: chunked',
+    'Connection: close',
+  ];
   const body = `3\r\nabc\r\n0\r\nx-api-key: ${key}\r\nauthorization: Bearer ${key}\r\n\r\n`;
   const { statuses, text } = await send(request(`POST /v1/traces?api_key=${key} HTTP/1.1`, fields, body));
   assert.deepEqual(statuses, [403]);
@@ -69,7 +81,14 @@ test('a credential in a trailer, in te or in a query is none', async (t) => {
 
 test('a credential in a trailer or in te beside a good one does not go on', async (t) => {
   const { upstream, key, send } = await startRawPath(t);
-  const fields = ['Host: x', `X-API-Key: ${key}`, `TE: ${OTHER}`, 'Trailer: authorization', 'Transfer-Encoding: chunked', 'Connection: close'];
+  const fields = [
+    'Host: x',
+    `X-API-Key: ${key}`,
+    `TE: ${OTHER}`,
+    'Trailer: authorization',
+    'Transfer-Encoding: chunked',
+    'Connection: close',
+  ];
   const body = `3\r\nabc\r\n0\r\nauthorization: Bearer ${OTHER}\r\n\r\n`;
   assert.deepEqual((await send(request('POST /v1/traces HTTP/1.1', fields, body))).statuses, [200]);
   assert.equal(upstream.requests.length, 1);

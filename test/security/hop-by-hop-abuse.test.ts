@@ -28,7 +28,12 @@ test('a Connection field that names our fields takes none of them away, and does
 
 test('a Connection field that names the credential does not hide it from us', async (t) => {
   const { key, send } = await startRawPath(t);
-  const fields = (credential: string): string[] => ['Host: gateway', credential, 'Content-Length: 0', 'Connection: close, x-api-key'];
+  const fields = (credential: string): string[] => [
+    'Host: gateway',
+    credential,
+    'Content-Length: 0',
+    'Connection: close, x-api-key',
+  ];
   assert.deepEqual((await send(request('POST /v1/traces HTTP/1.1', fields(`X-API-Key: ${key}`)))).statuses, [200]);
   assert.deepEqual((await send(request('POST /v1/traces HTTP/1.1', fields(`X-API-Key: ${key}x`)))).statuses, [403]);
 });
@@ -45,32 +50,63 @@ test('no field of the sender’s connection goes on to the collector', async (t)
     'Expect: 100-continue',
     'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA',
   ];
-  const fields = ['Host: gateway', `X-API-Key: ${key}`, ...hopByHop, 'X-Kept: 1', 'Content-Length: 0', 'Connection: close'];
+  const fields = [
+    'Host: gateway',
+    `X-API-Key: ${key}`,
+    ...hopByHop,
+    'X-Kept: 1',
+    'Content-Length: 0',
+    'Connection: close',
+  ];
 
   assert.deepEqual((await send(request('POST /v1/traces HTTP/1.1', fields))).statuses, [100, 200]);
 
-  const names = upstream.requests[0]?.head.split('\r\n').slice(1).map((line) => line.slice(0, line.indexOf(':')).toLowerCase());
-  assert.deepEqual(names?.toSorted(), ['connection', 'content-length', 'host', 'x-kept', 'x-keygate-key-id', 'x-keygate-key-name']);
+  const names = upstream.requests[0]?.head
+    .split('\r\n')
+    .slice(1)
+    .map((line) => line.slice(0, line.indexOf(':')).toLowerCase());
+  assert.deepEqual(names?.toSorted(), [
+    'connection',
+    'content-length',
+    'host',
+    'x-kept',
+    'x-keygate-key-id',
+    'x-keygate-key-name',
+  ]);
 });
 
 test('an upgrade to h2c is not forwarded, and what is pipelined behind it is not read', async (t) => {
   const { upstream, key, send } = await startRawPath(t);
   const upgrade = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA'];
-  const first = request('POST /v1/traces HTTP/1.1', ['Host: gateway', `X-API-Key: ${key}`, ...upgrade, 'Content-Length: 3'], 'abc');
+  const first = request(
+    'POST /v1/traces HTTP/1.1',
+    ['Host: gateway', `X-API-Key: ${key}`, ...upgrade, 'Content-Length: 3'],
+    'abc',
+  );
   const second = request('POST /v1/logs HTTP/1.1', ['Host: gateway', `X-API-Key: ${key}`, 'Content-Length: 0']);
 
   const { statuses, text } = await send(first + second);
 
   assert.deepEqual(statuses, [200]);
   assert.match(text, /^connection: close$/im);
-  assert.deepEqual(upstream.requests.map(({ body }) => body), ['abc']);
+  assert.deepEqual(
+    upstream.requests.map(({ body }) => body),
+    ['abc'],
+  );
   assert.doesNotMatch(upstream.received(), /upgrade|h2c|settings/i);
 });
 
 test('an upgrade to WebSocket is an ordinary request', async (t) => {
   const { key, send } = await startRawPath(t);
-  const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'];
-  const { statuses } = await send(request('GET /v1/traces HTTP/1.1', ['Host: gateway', `X-API-Key: ${key}`, ...upgrade]));
+  const upgrade = [
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version: 13',
+  ];
+  const { statuses } = await send(
+    request('GET /v1/traces HTTP/1.1', ['Host: gateway', `X-API-Key: ${key}`, ...upgrade]),
+  );
   assert.deepEqual(statuses, [405]);
 });
 
@@ -78,7 +114,12 @@ test('fields of a connection in a gRPC request do not go on', async (t) => {
   const collector = await startCollector(t, { onGrpc: answerGrpc });
   const gateway = await startGateway(t, { upstream: { grpc: collector.grpcUrl } });
   const { text: key, id } = await gateway.createKey();
-  const headers = { 'x-api-key': key, te: 'trailers', trailer: 'x-keygate-key-id', 'proxy-authorization': 'Basic Zm9vOmJhcg==' };
+  const headers = {
+    'x-api-key': key,
+    te: 'trailers',
+    trailer: 'x-keygate-key-id',
+    'proxy-authorization': 'Basic Zm9vOmJhcg==',
+  };
 
   assert.equal((await callGrpc(await connectGrpc(t, gateway.grpcAddress), { headers })).code, 0);
 

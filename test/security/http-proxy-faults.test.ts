@@ -37,9 +37,14 @@ test('a Trailer field does not end the process (node-http-proxy#1647)', async (t
   const { upstream, key, send } = await startRawPath(t);
   const fields = ['Host: gateway', `X-API-Key: ${key}`, 'Trailer: x', 'Connection: close'];
   const withLength = await send(request('POST /v1/traces HTTP/1.1', [...fields, 'Content-Length: 3'], 'abc'));
-  const inChunks = await send(request('POST /v1/traces HTTP/1.1', [...fields, 'Transfer-Encoding: chunked'], '3\r\nabc\r\n0\r\nx: y\r\n\r\n'));
+  const inChunks = await send(
+    request('POST /v1/traces HTTP/1.1', [...fields, 'Transfer-Encoding: chunked'], '3\r\nabc\r\n0\r\nx: y\r\n\r\n'),
+  );
   assert.deepEqual([withLength.statuses, inChunks.statuses], [[200], [200]]);
-  assert.deepEqual(upstream.requests.map(({ body }) => body), ['abc', 'abc']);
+  assert.deepEqual(
+    upstream.requests.map(({ body }) => body),
+    ['abc', 'abc'],
+  );
   assert.doesNotMatch(upstream.received(), /^trailer|^x: y/im);
 });
 

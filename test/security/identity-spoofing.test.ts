@@ -45,7 +45,13 @@ test('over HTTP/1.1 no spelling of our identity fields gets past us, however oft
 
 test('over HTTP/1.1 trailers do not go on', async (t) => {
   const { upstream, key, keyId, send } = await startRawPath(t);
-  const fields = ['Host: gateway', `X-API-Key: ${key}`, 'Trailer: x-keygate-key-id', 'Transfer-Encoding: chunked', 'Connection: close'];
+  const fields = [
+    'Host: gateway',
+    `X-API-Key: ${key}`,
+    'Trailer: x-keygate-key-id',
+    'Transfer-Encoding: chunked',
+    'Connection: close',
+  ];
   const body = '3\r\nabc\r\n0\r\nx-keygate-key-id: forged\r\nx-keygate-tenant: forged\r\n\r\n';
   assert.deepEqual((await send(request('POST /v1/traces HTTP/1.1', fields, body))).statuses, [200]);
   assert.deepEqual(saysOfKey(upstream.requests[0]?.head.split('\r\n') ?? []), EXPECTED(keyId));
@@ -54,7 +60,12 @@ test('over HTTP/1.1 trailers do not go on', async (t) => {
 
 for (const [protocol, head] of [
   ['gRPC', grpcHead()],
-  ['HTTP', grpcHead().filter(([name]) => name !== 'content-type' && name !== 'te').map(([name, value]) => [name, name === ':path' ? '/v1/traces' : value] as const)],
+  [
+    'HTTP',
+    grpcHead()
+      .filter(([name]) => name !== 'content-type' && name !== 'te')
+      .map(([name, value]) => [name, name === ':path' ? '/v1/traces' : value] as const),
+  ],
 ] as const) {
   test(`over HTTP/2, as ${protocol}, neither fields nor trailers say who it is`, async (t) => {
     const collector = await startCollector(t);
@@ -72,6 +83,9 @@ for (const [protocol, head] of [
 
     const lines = collector.arrivals.flatMap(linesOf);
     assert.deepEqual(saysOfKey(lines), EXPECTED(id));
-    assert.deepEqual(lines.filter((line) => line.includes('forged')), []);
+    assert.deepEqual(
+      lines.filter((line) => line.includes('forged')),
+      [],
+    );
   });
 }

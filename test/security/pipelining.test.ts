@@ -14,7 +14,10 @@ test('what is pipelined behind a refusal is judged for itself, each with its own
   const wrong = request(LINE, [HOST, `X-API-Key: ${key}x`, 'Transfer-Encoding: chunked'], '5\r\nthree\r\n0\r\n\r\n');
   const { statuses } = await send(refused + good + refused + wrong + good + LAST);
   assert.deepEqual(statuses, [403, 200, 403, 403, 200, 404]);
-  assert.deepEqual(upstream.requests.map(({ body }) => body), ['two', 'two']);
+  assert.deepEqual(
+    upstream.requests.map(({ body }) => body),
+    ['two', 'two'],
+  );
 });
 
 test('a key does not carry over to the next request of its connection', async (t) => {
@@ -38,7 +41,10 @@ test('nothing is taken behind a head that could not be trusted, though it came i
 test('nonsense behind a request is not answered in the place of that request', async (t) => {
   const { key, send } = await startRawPath(t);
   const good = request(LINE, [HOST, `X-API-Key: ${key}`, 'Content-Length: 0']);
-  assert.deepEqual((await send(`${good}nonsense\r\n\r\n`)).statuses.filter((status) => status !== 200), []);
+  assert.deepEqual(
+    (await send(`${good}nonsense\r\n\r\n`)).statuses.filter((status) => status !== 200),
+    [],
+  );
 });
 
 test('nonsense behind a refusal is answered once', async (t) => {
@@ -65,8 +71,14 @@ for (const expectation of ['unicorns', '100-continue, unicorns', 'x 100-continue
     const { upstream, key, send } = await startRawPath(t);
     const fields = [HOST, `X-API-Key: ${key}`, `Expect: ${expectation}`, 'Content-Length: 3', 'Connection: close'];
     const { statuses } = await send(request(LINE, fields, 'abc'));
-    assert.deepEqual(statuses.filter((status) => status !== 100), [200]);
-    assert.deepEqual(upstream.requests.map(({ body }) => body), ['abc']);
+    assert.deepEqual(
+      statuses.filter((status) => status !== 100),
+      [200],
+    );
+    assert.deepEqual(
+      upstream.requests.map(({ body }) => body),
+      ['abc'],
+    );
     assert.doesNotMatch(upstream.received(), /expect|unicorns/i);
   });
 }

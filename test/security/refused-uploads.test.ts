@@ -39,7 +39,13 @@ for (const [sentence, framing, piece, hasKey, status] of [
 
 for (const [sentence, fields] of [
   ['gRPC', grpcHead()],
-  ['HTTP', grpcHead().map(([name, value]) => [name, name === ':path' ? '/v1/traces' : name === 'content-type' ? 'application/json' : value] as const)],
+  [
+    'HTTP',
+    grpcHead().map(
+      ([name, value]) =>
+        [name, name === ':path' ? '/v1/traces' : name === 'content-type' ? 'application/json' : value] as const,
+    ),
+  ],
 ] as const) {
   test(`an upload of 1 GiB over HTTP/2, as ${sentence}, is answered and the sender told to stop`, async (t) => {
     const gateway = await startGateway(t, {});

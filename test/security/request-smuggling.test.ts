@@ -115,8 +115,14 @@ test('what is in the body of a good request stays in its body: as many requests 
     request(LINE, [HOST, K, 'Connection: transfer-encoding, close', CHUNKED], chunk),
   ];
   const { statuses } = await send(good.join(''));
-  assert.deepEqual(statuses, good.map(() => 200));
-  assert.deepEqual(upstream.requests.map(({ body }) => body), good.map(() => SMUGGLED));
+  assert.deepEqual(
+    statuses,
+    good.map(() => 200),
+  );
+  assert.deepEqual(
+    upstream.requests.map(({ body }) => body),
+    good.map(() => SMUGGLED),
+  );
   for (const { head } of upstream.requests) {
     assert.equal(head.match(/^(?:content-length|transfer-encoding):/gim)?.length, 1, head);
     assert.doesNotMatch(head, /_/);

@@ -40,28 +40,42 @@ test('a connection that holds us up ends within its limit', { timeout: 30_000, c
   const { port } = gateway.addresses.http;
   const tlsPort = tlsGateway.addresses.grpc.port;
 
-  const raw = (bytes: string | Buffer, drip?: Slow['drip']) => async (t: TestContext): Promise<Slow> => {
-    const socket = await connectRaw(t, port);
-    socket.write(bytes);
-    return { socket, ...(drip === undefined ? {} : { drip }) };
-  };
+  const raw =
+    (bytes: string | Buffer, drip?: Slow['drip']) =>
+    async (t: TestContext): Promise<Slow> => {
+      const socket = await connectRaw(t, port);
+      socket.write(bytes);
+      return { socket, ...(drip === undefined ? {} : { drip }) };
+    };
   const http1 = (fields: readonly string[], body?: string, drip?: string) =>
     raw(request(LINE, ['Host: gateway', ...fields], body), drip);
-  const http2 = (head: Fields, drip?: Buffer) => async (t: TestContext): Promise<Slow> => {
-    const { socket, send } = await connectFrames(t, port);
-    await send(frame(FRAME.HEADERS, END_HEADERS, 1, block(head)));
-    return { socket, ...(drip === undefined ? {} : { drip }) };
-  };
-  const overTls = (protocols: string[]) => async (t: TestContext): Promise<Slow> => {
-    const socket = tls.connect({ host: '127.0.0.1', servername: 'localhost', port: tlsPort, ca: certificate.cert, ALPNProtocols: protocols });
-    t.after(() => socket.destroy());
-    socket.on('error', () => {});
-    return { socket };
-  };
+  const http2 =
+    (head: Fields, drip?: Buffer) =>
+    async (t: TestContext): Promise<Slow> => {
+      const { socket, send } = await connectFrames(t, port);
+      await send(frame(FRAME.HEADERS, END_HEADERS, 1, block(head)));
+      return { socket, ...(drip === undefined ? {} : { drip }) };
+    };
+  const overTls =
+    (protocols: string[]) =>
+    async (t: TestContext): Promise<Slow> => {
+      const socket = tls.connect({
+        host: '127.0.0.1',
+        servername: 'localhost',
+        port: tlsPort,
+        ca: certificate.cert,
+        ALPNProtocols: protocols,
+      });
+      t.after(() => socket.destroy());
+      socket.on('error', () => {});
+      return { socket };
+    };
 
   const withKey = `X-API-Key: ${key}`;
   const grpc = grpcHead(['x-api-key', key]);
-  const http = grpc.filter(([name]) => name !== 'content-type' && name !== 'te').map(([name, value]) => [name, name === ':path' ? '/v1/traces' : value] as const);
+  const http = grpc
+    .filter(([name]) => name !== 'content-type' && name !== 'te')
+    .map(([name, value]) => [name, name === ':path' ? '/v1/traces' : value] as const);
   const oneByte = frame(FRAME.DATA, 0, 1, Buffer.alloc(1));
 
   const slow: Readonly<Record<string, (t: TestContext) => Promise<Slow>>> = {
@@ -77,7 +91,10 @@ test('a connection that holds us up ends within its limit', { timeout: 30_000, c
     'HTTP/2 without the rest of its preface': raw(PREFACE.slice(0, 10)),
     'HTTP/2 without settings': raw(PREFACE),
     'HTTP/2 without streams': raw(Buffer.concat([Buffer.from(PREFACE), SETTINGS])),
-    'HTTP/2 that only pings': raw(Buffer.concat([Buffer.from(PREFACE), SETTINGS]), frame(FRAME.PING, 0, 0, Buffer.alloc(8))),
+    'HTTP/2 that only pings': raw(
+      Buffer.concat([Buffer.from(PREFACE), SETTINGS]),
+      frame(FRAME.PING, 0, 0, Buffer.alloc(8)),
+    ),
     'HTTP/2 with a call that sends nothing': http2(grpc),
     'HTTP/2 with a call that sends byte by byte': http2(grpc, oneByte),
     'HTTP/2 with a request that sends nothing': http2(http),
@@ -88,7 +105,9 @@ test('a connection that holds us up ends within its limit', { timeout: 30_000, c
   };
 
   // All at once: none of them waits for another one, and neither do those who behave.
-  const endings = Object.entries(slow).map(([sentence, connect]) => t.test(sentence, async (t) => endsWithin(PATIENCE_MS, await connect(t))));
+  const endings = Object.entries(slow).map(([sentence, connect]) =>
+    t.test(sentence, async (t) => endsWithin(PATIENCE_MS, await connect(t))),
+  );
   const served = t.test('meanwhile others are served', async () => {
     assert.equal((await callHttp(gateway.httpUrl, { headers: { 'x-api-key': key } })).status, 200);
   });

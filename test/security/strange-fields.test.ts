@@ -18,9 +18,14 @@ test('a request with fields named like properties of every object goes on as it 
   assert.deepEqual((await send(request('POST /v1/traces HTTP/1.1', fields))).statuses, [200]);
 
   const lines = upstream.requests[0]?.head.split('\r\n') ?? [];
-  const arrived = lines.filter((line) => INHERITED.some((name) => line.toLowerCase().startsWith(`${name.toLowerCase()}:`)));
+  const arrived = lines.filter((line) =>
+    INHERITED.some((name) => line.toLowerCase().startsWith(`${name.toLowerCase()}:`)),
+  );
   const sent = strange.map((line) => line.toLowerCase());
-  assert.deepEqual(arrived.filter((line) => !sent.includes(line.toLowerCase())), []);
+  assert.deepEqual(
+    arrived.filter((line) => !sent.includes(line.toLowerCase())),
+    [],
+  );
 });
 
 test('a collector’s answer with such fields reaches the sender and ends nothing', async (t) => {
@@ -37,10 +42,16 @@ test('a collector’s answer with such fields reaches the sender and ends nothin
   const { text: key } = await gateway.createKey();
 
   const overHttp = await callHttp(gateway.httpUrl, { headers: { 'x-api-key': key } });
-  assert.deepEqual([overHttp.status, overHttp.headers['constructor'], overHttp.headers['valueof']], [200, 'said', 'said']);
+  assert.deepEqual(
+    [overHttp.status, overHttp.headers['constructor'], overHttp.headers['valueof']],
+    [200, 'said', 'said'],
+  );
 
   const overGrpc = await callGrpc(await connectGrpc(t, gateway.grpcAddress), { headers: { 'x-api-key': key } });
-  assert.deepEqual([overGrpc.code, overGrpc.headers['constructor'], overGrpc.trailers?.['constructor']], [0, 'said', 'said']);
+  assert.deepEqual(
+    [overGrpc.code, overGrpc.headers['constructor'], overGrpc.trailers?.['constructor']],
+    [0, 'said', 'said'],
+  );
 });
 
 test('gRPC metadata with such names, or with values that are no base64, ends nothing', async (t) => {

@@ -55,6 +55,9 @@ test('a strange target is refused, is not forwarded, and ends nothing', async (t
 
   await t.test('a query is no part of the route and does not go on', async () => {
     assert.deepEqual((await send(request('POST /v1/traces?a=/../../x HTTP/1.1', fields))).statuses, [200]);
-    assert.deepEqual(upstream.requests.map(({ head }) => head.split('\r\n')[0]), ['POST /v1/traces HTTP/1.1']);
+    assert.deepEqual(
+      upstream.requests.map(({ head }) => head.split('\r\n')[0]),
+      ['POST /v1/traces HTTP/1.1'],
+    );
   });
 });

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -34,12 +35,7 @@ const LOOPBACK = { address: '127.0.0.1:0' };
  * otherwise. It is closed when the test ends.
  */
 export async function startGateway(t: TestContext, config: ConfigInput): Promise<Gateway> {
-  const directory = await mkdtemp(join(tmpdir(), 'keygate-test-'));
-  let opened: App | undefined;
-  t.after(async () => {
-    await opened?.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  const directory = join(tmpdir(), `keygate-test-${randomUUID()}`); // the store makes it
   const log: string[] = [];
   const parsed = configSchema.parse({
     admin: LOOPBACK,
@@ -48,8 +44,14 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
     listen: withLoopback(config.listen),
     store: { sqlite: { path: join(directory, 'keygate.db') }, ...config.store },
   });
-  const app = createApp(parsed, createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }));
-  opened = app;
+  const app = createApp(
+    parsed,
+    createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }),
+  );
+  t.after(async () => {
+    await app.close();
+    await rm(directory, { recursive: true, force: true });
+  });
   const addresses = await app.start();
   const metricsUrl = `http://127.0.0.1:${addresses.ops.port}/metrics`;
   const metrics = async (): Promise<string> => (await fetch(metricsUrl)).text();
@@ -63,7 +65,10 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
     log,
     async createKey(key = {}) {
       created += 1;
-      const { record, text } = await app.keys.create({ kind: 'ingestion', name: `test-${created}`, ...key }, { name: 'test' });
+      const { record, text } = await app.keys.create(
+        { kind: 'ingestion', name: `test-${created}`, ...key },
+        { name: 'test' },
+      );
       return { text, id: record.id };
     },
     metrics,
@@ -71,7 +76,10 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
       const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
       return (await metrics())
         .split('\n')
-        .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && wanted.every((part) => line.includes(part)))
+        .filter(
+          (line) =>
+            (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && wanted.every((part) => line.includes(part)),
+        )
         .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
     },
   };

@@ -1,10 +1,20 @@
-import * as net from 'node:net';
+import type * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import { connectRaw } from './http-client.ts';
 
 /** HTTP/2 frame by frame (RFC 9113), for what no HTTP/2 library would send. */
 
-export const FRAME = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST_STREAM: 3, SETTINGS: 4, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8, CONTINUATION: 9 } as const;
+export const FRAME = {
+  DATA: 0,
+  HEADERS: 1,
+  PRIORITY: 2,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+  CONTINUATION: 9,
+} as const;
 export const END_STREAM = 0x1;
 export const END_HEADERS = 0x4;
 const ACK = 0x1;
@@ -74,7 +84,11 @@ export interface FrameConnectionOptions {
   readonly acknowledge?: boolean;
 }
 
-export async function connectFrames(t: TestContext, port: number, options: FrameConnectionOptions = {}): Promise<FrameConnection> {
+export async function connectFrames(
+  t: TestContext,
+  port: number,
+  options: FrameConnectionOptions = {},
+): Promise<FrameConnection> {
   const { opening = Buffer.concat([PREFACE, SETTINGS]), acknowledge = true } = options;
   const socket = await connectRaw(t, port);
   const received: Frame[] = [];
@@ -84,10 +98,16 @@ export async function connectFrames(t: TestContext, port: number, options: Frame
     while (rest.length >= 9) {
       const end = 9 + rest.readUIntBE(0, 3);
       if (rest.length < end) return;
-      const taken = { type: rest.readUInt8(3), flags: rest.readUInt8(4), streamId: rest.readUInt32BE(5), payload: rest.subarray(9, end) };
+      const taken = {
+        type: rest.readUInt8(3),
+        flags: rest.readUInt8(4),
+        streamId: rest.readUInt32BE(5),
+        payload: rest.subarray(9, end),
+      };
       received.push(taken);
       rest = rest.subarray(end);
-      if (acknowledge && taken.type === FRAME.SETTINGS && (taken.flags & ACK) === 0) socket.write(frame(FRAME.SETTINGS, ACK, 0));
+      if (acknowledge && taken.type === FRAME.SETTINGS && (taken.flags & ACK) === 0)
+        socket.write(frame(FRAME.SETTINGS, ACK, 0));
     }
   });
   const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
@@ -99,7 +119,8 @@ export async function connectFrames(t: TestContext, port: number, options: Frame
     of: (type) => received.filter((one) => one.type === type),
     async send(...frames) {
       if (!socket.writable) return false;
-      if (!socket.write(Buffer.concat(frames))) await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), closed]);
+      if (!socket.write(Buffer.concat(frames)))
+        await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), closed]);
       return socket.writable;
     },
   };

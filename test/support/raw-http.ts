@@ -34,7 +34,10 @@ export async function converse(t: TestContext, port: number, bytes: string | Buf
   });
   socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   await closed;
-  const answers = Array.from(text.matchAll(/HTTP\/1\.1 (\d{3}) [^]*?\r\n\r\n/g), ([head, status]) => ({ status: Number(status), head }));
+  const answers = Array.from(text.matchAll(/HTTP\/1\.1 (\d{3}) [^]*?\r\n\r\n/g), ([head, status]) => ({
+    status: Number(status),
+    head,
+  }));
   return { answers, statuses: answers.map(({ status }) => status), text };
 }
 

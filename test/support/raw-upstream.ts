@@ -69,7 +69,7 @@ function takeRequest(bytes: string): { request: RawRequest; rest: string } | und
 
 function takeChunks(head: string, bytes: string, start: number): { request: RawRequest; rest: string } | undefined {
   let body = '';
-  for (let at = start; ; ) {
+  for (let at = start; ;) {
     const lineEnd = bytes.indexOf('\r\n', at);
     if (lineEnd === -1) return undefined;
     const size = Number.parseInt(bytes.slice(at, lineEnd), 16);

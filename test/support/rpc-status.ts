@@ -24,8 +24,17 @@ function read<T>(name: string, bytes: Buffer): T {
 
 /** Details come with their type, "@type", as in JSON. */
 export function decodeStatus(bytes: Buffer): DecodedStatus {
-  const { details, ...status } = read<DecodedStatus & { details: { type_url: string; value: Buffer }[] }>('google.rpc.Status', bytes);
-  return { ...status, details: details.map(({ type_url, value }) => ({ '@type': type_url, ...read<object>(type_url.split('/').at(-1) ?? '', value) })) };
+  const { details, ...status } = read<DecodedStatus & { details: { type_url: string; value: Buffer }[] }>(
+    'google.rpc.Status',
+    bytes,
+  );
+  return {
+    ...status,
+    details: details.map(({ type_url, value }) => ({
+      '@type': type_url,
+      ...read<object>(type_url.split('/').at(-1) ?? '', value),
+    })),
+  };
 }
 
 export function decodeRetryInfo(bytes: Buffer): unknown {

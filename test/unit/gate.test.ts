@@ -38,7 +38,10 @@ const known: KeyAnswer = { kind: 'known', record };
 describe('the gate', () => {
   it('lets a known key through at once when its record is in memory, without a promise', () => {
     const { gate, lookups } = createGateBefore(known);
-    assert.deepEqual(gate.judge(FIELDS, TRACES), { decision: { verdict: 'allow', key: record }, fingerprint: FINGERPRINT });
+    assert.deepEqual(gate.judge(FIELDS, TRACES), {
+      decision: { verdict: 'allow', key: record },
+      fingerprint: FINGERPRINT,
+    });
     assert.deepEqual(lookups, [{ digest: digestOf(KEY), alternates: [] }]);
   });
 

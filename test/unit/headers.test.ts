@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { createRequestFilter, filterResponseFields, identityFields, IDENTITY, toFieldValue } from '../../src/headers.ts';
+import {
+  createRequestFilter,
+  filterResponseFields,
+  identityFields,
+  IDENTITY,
+  toFieldValue,
+} from '../../src/headers.ts';
 import { newRecord } from '../support/stores.ts';
 
 const filterRequest = createRequestFilter(['x-api-key', 'x-acme-key']);
@@ -18,11 +24,15 @@ describe('the fields of a request that go on to the collector', () => {
   });
 
   it('have no credential among them, in any carrier', () => {
-    assert.deepEqual(filterRequest(['Authorization', 'a', 'X-API-Key', 'b', 'X-ACME-KEY', 'c', 'Proxy-Authorization', 'd']), []);
+    assert.deepEqual(
+      filterRequest(['Authorization', 'a', 'X-API-Key', 'b', 'X-ACME-KEY', 'c', 'Proxy-Authorization', 'd']),
+      [],
+    );
   });
 
   it('have none among them that belongs to the connection', () => {
-    const fields = 'Connection Keep-Alive Proxy-Connection Proxy-Authenticate TE Trailer Transfer-Encoding Upgrade HTTP2-Settings Expect Host';
+    const fields =
+      'Connection Keep-Alive Proxy-Connection Proxy-Authenticate TE Trailer Transfer-Encoding Upgrade HTTP2-Settings Expect Host';
     assert.deepEqual(filterRequest(fields.split(' ').flatMap((name) => [name, 'x'])), []);
   });
 
@@ -36,7 +46,13 @@ describe('the fields of a request that go on to the collector', () => {
   });
 
   it('have none among them that a reader might fold into one of ours', () => {
-    const spellings = ['X-Keygate-Key-Id', 'x_keygate_key_id', 'x.keygate.key.id', 'X-Keygate_Tenant', 'x!keygate~anything'];
+    const spellings = [
+      'X-Keygate-Key-Id',
+      'x_keygate_key_id',
+      'x.keygate.key.id',
+      'X-Keygate_Tenant',
+      'x!keygate~anything',
+    ];
     assert.deepEqual(filterRequest(spellings.flatMap((name) => [name, 'forged'])), []);
   });
 
@@ -51,7 +67,10 @@ describe('the fields of a request that go on to the collector', () => {
 
   it('may have names that only resemble ours', () => {
     const names = ['keygate-key-id', 'x-keygateway', 'my-x-keygate-key-id'];
-    assert.deepEqual(filterRequest(names.flatMap((name) => [name, '1'])), names.map((name) => [name, '1']));
+    assert.deepEqual(
+      filterRequest(names.flatMap((name) => [name, '1'])),
+      names.map((name) => [name, '1']),
+    );
   });
 
   it('never contain ours, whatever was sent', () => {
@@ -64,7 +83,10 @@ describe('the fields of a request that go on to the collector', () => {
     fc.assert(
       fc.property(requests, (fields) => {
         const kept = filterRequest(fields).map(([name]) => name);
-        assert.deepEqual(kept.filter((name) => /^x.keygate./.test(name)), []);
+        assert.deepEqual(
+          kept.filter((name) => /^x.keygate./.test(name)),
+          [],
+        );
       }),
     );
   });
@@ -72,7 +94,22 @@ describe('the fields of a request that go on to the collector', () => {
 
 describe('the fields of a response that go back to the sender', () => {
   it('are all but those of the collector’s connection', () => {
-    const fields = ['Content-Type', 'text/plain', 'Connection', 'close, x-named', 'X-Named', '1', 'Retry-After', '3', 'Transfer-Encoding', 'chunked', 'Set-Cookie', 'a', 'Set-Cookie', 'b'];
+    const fields = [
+      'Content-Type',
+      'text/plain',
+      'Connection',
+      'close, x-named',
+      'X-Named',
+      '1',
+      'Retry-After',
+      '3',
+      'Transfer-Encoding',
+      'chunked',
+      'Set-Cookie',
+      'a',
+      'Set-Cookie',
+      'b',
+    ];
     assert.deepEqual(filterResponseFields(fields), [
       ['content-type', 'text/plain'],
       ['retry-after', '3'],

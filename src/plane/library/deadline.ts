@@ -4,9 +4,13 @@ const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 
  * How long the client will wait, from `grpc-timeout`: at most 8 digits and a unit. Absent means no limit of its own;
  * anything else is a problem, because a proxy that ignores a deadline it cannot read would wait for nobody.
  */
-export function parseGrpcTimeout(value: string | undefined): { readonly timeoutMs: number } | { readonly problem: 'bad_request' } {
+export function parseGrpcTimeout(
+  value: string | undefined,
+): { readonly timeoutMs: number } | { readonly problem: 'bad_request' } {
   if (value === undefined) return { timeoutMs: Number.POSITIVE_INFINITY };
   const [, digits, unit] = /^([0-9]{1,8})([HMSmun])$/.exec(value) ?? [];
   const unitMs = UNIT_MS[unit ?? ''];
-  return digits === undefined || unitMs === undefined ? { problem: 'bad_request' } : { timeoutMs: Number(digits) * unitMs };
+  return digits === undefined || unitMs === undefined
+    ? { problem: 'bad_request' }
+    : { timeoutMs: Number(digits) * unitMs };
 }

@@ -24,7 +24,11 @@ export interface ExchangeStart {
   readonly userAgent: string | undefined;
 }
 
-export function startExchange(start: ExchangeStart, observer: PlaneObserver, now = performance.now.bind(performance)): Exchange {
+export function startExchange(
+  start: ExchangeStart,
+  observer: PlaneObserver,
+  now = performance.now.bind(performance),
+): Exchange {
   const requestId = randomUUID();
   const startedAt = now();
   let decidedAt: number | undefined;

@@ -15,7 +15,10 @@ export function framingProblem(request: HttpRequest): 'bad_request' | undefined 
     const name = (rawHeaders[i] ?? '').toLowerCase();
     if (name === 'host') hosts += 1;
     // "gzip, chunked" and "identity, chunked" are read differently by different servers; so is any of it on HTTP/1.0.
-    if (name === 'transfer-encoding' && (httpVersion !== '1.1' || rawHeaders[i + 1]?.trim().toLowerCase() !== 'chunked')) {
+    if (
+      name === 'transfer-encoding' &&
+      (httpVersion !== '1.1' || rawHeaders[i + 1]?.trim().toLowerCase() !== 'chunked')
+    ) {
       return 'bad_request';
     }
   }

@@ -51,11 +51,7 @@ export interface Http2 {
   close(): void;
 }
 
-export function serveHttp2(
-  server: http2.Http2Server,
-  limits: PlaneLimits,
-  { onGrpc, onHttp }: Http2Handlers,
-): Http2 {
+export function serveHttp2(server: http2.Http2Server, limits: PlaneLimits, { onGrpc, onHttp }: Http2Handlers): Http2 {
   const sessions = new Set<http2.Http2Session>();
   const oversizedHeads = new WeakMap<http2.Http2Session, number>();
   let draining = false;

@@ -81,20 +81,34 @@ describe('a request’s credential', () => {
 });
 
 /** Visible ASCII but the comma. */
-const KEY_CHARACTERS = Array.from({ length: 0x7e - 0x21 + 1 }, (_, i) => String.fromCharCode(0x21 + i)).filter((c) => c !== ',');
+const KEY_CHARACTERS = Array.from({ length: 0x7e - 0x21 + 1 }, (_, i) => String.fromCharCode(0x21 + i)).filter(
+  (c) => c !== ',',
+);
 const plainKeys = fc.string({ unit: fc.constantFrom(...KEY_CHARACTERS), minLength: 1, maxLength: MAX_KEY_BYTES });
 const anyCase = (word: string): fc.Arbitrary<string> => fc.mixedCase(fc.constant(word));
 
 /** Every way to send a key, each in every case of its names. */
 function carrying(key: string): fc.Arbitrary<readonly [string, string]> {
   return fc.oneof(
-    ...DEFAULTS.schemes.map((scheme) => fc.tuple(anyCase('authorization'), anyCase(scheme).map((word) => `${word} ${key}`))),
-    ...DEFAULTS.basicUsers.map((user) => fc.tuple(anyCase('authorization'), anyCase('Basic').map((word) => `${word} ${btoa(`${user}:${key}`)}`))),
+    ...DEFAULTS.schemes.map((scheme) =>
+      fc.tuple(
+        anyCase('authorization'),
+        anyCase(scheme).map((word) => `${word} ${key}`),
+      ),
+    ),
+    ...DEFAULTS.basicUsers.map((user) =>
+      fc.tuple(
+        anyCase('authorization'),
+        anyCase('Basic').map((word) => `${word} ${btoa(`${user}:${key}`)}`),
+      ),
+    ),
     ...DEFAULTS.carriers.map((name) => fc.tuple(anyCase(name), fc.constant(key))),
   );
 }
 
-const otherFields = fc.array(fc.tuple(fc.constantFrom('x-other', 'te', 'x_api_key', 'proxy-authorization'), fc.string()));
+const otherFields = fc.array(
+  fc.tuple(fc.constantFrom('x-other', 'te', 'x_api_key', 'proxy-authorization'), fc.string()),
+);
 
 /** The key in some carriers, among other fields, in any order. */
 function requestWith(...keys: string[]): fc.Arbitrary<RawFields> {

@@ -14,7 +14,13 @@ function field(number: number, ...contents: Uint8Array[]): Buffer {
 
 const span = (bytes: number): Buffer => field(2, Buffer.alloc(bytes, 0xff));
 /** A scope's or a resource's other fields: its description, its schema URL, a number, a fixed64 and a fixed32. */
-const besides = Buffer.concat([field(1, Buffer.from('about')), field(3, Buffer.from('url')), Buffer.from([0x20, 0x96, 0x01]), Buffer.from([0x29, ...Buffer.alloc(8)]), Buffer.from([0x35, ...Buffer.alloc(4)])]);
+const besides = Buffer.concat([
+  field(1, Buffer.from('about')),
+  field(3, Buffer.from('url')),
+  Buffer.from([0x20, 0x96, 0x01]),
+  Buffer.from([0x29, ...Buffer.alloc(8)]),
+  Buffer.from([0x35, ...Buffer.alloc(4)]),
+]);
 
 describe('counting what is in an OTLP request', () => {
   it('finds nothing in an empty one', () => {
@@ -38,6 +44,8 @@ describe('counting what is in an OTLP request', () => {
   });
 
   it('ends on any bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 2_000 }), (bytes) => Number.isInteger(countItems(Buffer.from(bytes)))));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2_000 }), (bytes) => Number.isInteger(countItems(Buffer.from(bytes)))),
+    );
   });
 });

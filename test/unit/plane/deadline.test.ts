@@ -5,7 +5,15 @@ import { parseGrpcTimeout } from '../../../src/plane/library/deadline.ts';
 
 describe('how long a gRPC client waits', () => {
   it('is said in hours, minutes, seconds, milliseconds, microseconds or nanoseconds', () => {
-    const said = { '2H': 7_200_000, '3M': 180_000, '10S': 10_000, '3990m': 3_990, '4999500u': 4_999.5, '5000000n': 5, '0S': 0 };
+    const said = {
+      '2H': 7_200_000,
+      '3M': 180_000,
+      '10S': 10_000,
+      '3990m': 3_990,
+      '4999500u': 4_999.5,
+      '5000000n': 5,
+      '0S': 0,
+    };
     for (const [value, timeoutMs] of Object.entries(said)) assert.deepEqual(parseGrpcTimeout(value), { timeoutMs });
   });
 
@@ -19,7 +27,22 @@ describe('how long a gRPC client waits', () => {
   });
 
   it('is a problem in any other form', () => {
-    for (const value of ['', 'S', '10', '10s', '1h', '-1S', '+1S', '1.5S', ' 1S', '1S ', '1 S', '0x1S', '1S, 2S', '１S']) {
+    for (const value of [
+      '',
+      'S',
+      '10',
+      '10s',
+      '1h',
+      '-1S',
+      '+1S',
+      '1.5S',
+      ' 1S',
+      '1S ',
+      '1 S',
+      '0x1S',
+      '1S, 2S',
+      '１S',
+    ]) {
       assert.deepEqual(parseGrpcTimeout(value), { problem: 'bad_request' }, JSON.stringify(value));
     }
   });

@@ -28,14 +28,23 @@ describe('a refusal over gRPC', () => {
   it('says the same code, words and reason in the details as beside them, for every reason', () => {
     for (const reason of reasons) {
       const headers = toGrpcReply(explain({ verdict: 'refuse', reason }, 'r-1', () => 0));
-      const { code, message, details } = decodeStatus(Buffer.from(String(headers['grpc-status-details-bin']), 'base64'));
+      const { code, message, details } = decodeStatus(
+        Buffer.from(String(headers['grpc-status-details-bin']), 'base64'),
+      );
       assert.equal(String(code), headers['grpc-status'], reason);
       assert.equal(message, headers['grpc-message']);
       const hasHint = row(reason).retrySeconds !== undefined;
       assert.equal('google.rpc.retryinfo-bin' in headers, hasHint, reason);
       assert.deepEqual(details, [
-        { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason, domain: 'keygate', metadata: { request_id: 'r-1' } },
-        ...(hasHint ? [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retry_delay: { seconds: 1, nanos: 0 } }] : []),
+        {
+          '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+          reason,
+          domain: 'keygate',
+          metadata: { request_id: 'r-1' },
+        },
+        ...(hasHint
+          ? [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retry_delay: { seconds: 1, nanos: 0 } }]
+          : []),
       ]);
     }
   });

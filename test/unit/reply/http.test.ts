@@ -13,7 +13,11 @@ describe('a refusal over HTTP', () => {
     const body = encodeStatus(reply.status);
     assert.deepEqual(toHttpReply(reply, 'application/x-protobuf'), {
       status: 403,
-      headers: { 'content-type': 'application/x-protobuf', 'content-length': String(body.length), 'x-request-id': 'r-1' },
+      headers: {
+        'content-type': 'application/x-protobuf',
+        'content-length': String(body.length),
+        'x-request-id': 'r-1',
+      },
       body,
     });
   });

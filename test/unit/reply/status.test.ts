@@ -37,7 +37,11 @@ describe('a status as protobuf', () => {
     const contents = fc.record({
       code: fc.integer({ min: 1, max: 16 }),
       message: words,
-      errorInfo: fc.record({ reason: words, domain: words, metadata: fc.dictionary(fc.string({ minLength: 1 }), words, { noNullPrototype: true }) }),
+      errorInfo: fc.record({
+        reason: words,
+        domain: words,
+        metadata: fc.dictionary(fc.string({ minLength: 1 }), words, { noNullPrototype: true }),
+      }),
       retryDelaySeconds: fc.integer({ min: 1, max: 100_000 }),
     });
     fc.assert(
@@ -56,7 +60,10 @@ describe('a status as protobuf', () => {
 
   it('has the bytes that other implementations write', () => {
     // Written by another protobuf implementation; ours puts an ErrorInfo between the message and the RetryInfo.
-    const code14 = Buffer.from('CA4SGGF1dGggYmFja2VuZCB1bmF2YWlsYWJsZRowCih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuUmV0cnlJbmZvEgQKAggC', 'base64');
+    const code14 = Buffer.from(
+      'CA4SGGF1dGggYmFja2VuZCB1bmF2YWlsYWJsZRowCih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuUmV0cnlJbmZvEgQKAggC',
+      'base64',
+    );
     const ours = encodeStatus({ ...STATUS, message: 'auth backend unavailable' });
     const headBytes = 2 + 2 + 'auth backend unavailable'.length;
     assert.deepEqual(ours.subarray(0, headBytes), code14.subarray(0, headBytes));

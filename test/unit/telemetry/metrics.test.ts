@@ -35,7 +35,9 @@ describe('the metrics', () => {
     metrics.started('grpc');
     metrics.started('grpc');
     metrics.ended(newReport());
-    assert.deepEqual(await seriesOf(metrics, 'keygate_requests_in_flight'), ['keygate_requests_in_flight{protocol="grpc"} 1']);
+    assert.deepEqual(await seriesOf(metrics, 'keygate_requests_in_flight'), [
+      'keygate_requests_in_flight{protocol="grpc"} 1',
+    ]);
   });
 
   it('time the collector only for requests that were sent on', async () => {
@@ -58,7 +60,9 @@ describe('the metrics', () => {
   it('say nothing of who sent what', async () => {
     const metrics = create();
     const key = newRecord({ id: '4242', name: 'checkout-key', tenant: 'acme-tenant' });
-    metrics.ended(newReport({ requestId: 'request-0e4c', key, fingerprint: 'c0ffee', peer: '10.9.8.7', userAgent: 'otel-agent' }));
+    metrics.ended(
+      newReport({ requestId: 'request-0e4c', key, fingerprint: 'c0ffee', peer: '10.9.8.7', userAgent: 'otel-agent' }),
+    );
     const text = await metrics.registry.metrics();
     for (const secret of ['4242', 'checkout-key', 'acme-tenant', 'request-0e4c', 'c0ffee', '10.9.8.7', 'otel-agent']) {
       assert.ok(!text.includes(secret), secret);

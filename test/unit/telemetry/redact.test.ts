@@ -37,11 +37,17 @@ describe('text that may be logged', () => {
   it('loses our keys, whole or cut short, wherever they stand', () => {
     const key = createKeyText('ingestion');
     const token = createKeyText('service');
-    assert.equal(redactText(`"${key}" or ${token}, not ${key.slice(0, 20)}`), '"[redacted]" or [redacted], not [redacted]');
+    assert.equal(
+      redactText(`"${key}" or ${token}, not ${key.slice(0, 20)}`),
+      '"[redacted]" or [redacted], not [redacted]',
+    );
   });
 
   it('loses the user and the password of a URL', () => {
-    assert.equal(redactText('connect redis://keygate:s3cret@redis:6379/0 failed'), 'connect redis://[redacted]@redis:6379/0 failed');
+    assert.equal(
+      redactText('connect redis://keygate:s3cret@redis:6379/0 failed'),
+      'connect redis://[redacted]@redis:6379/0 failed',
+    );
     assert.equal(redactText('see https://example.com/a@b'), 'see https://example.com/a@b');
   });
 });
@@ -66,7 +72,9 @@ describe('a log', () => {
 
   it('as JSON is one object a line', () => {
     const lines: string[] = [];
-    createLog({ level: 'info', format: 'json', output: { write: (line) => lines.push(line) } })('warn', 'a\nb', { reason: 'x\ny' });
+    createLog({ level: 'info', format: 'json', output: { write: (line) => lines.push(line) } })('warn', 'a\nb', {
+      reason: 'x\ny',
+    });
     assert.equal(lines.length, 1);
     const { time, pid, ...rest } = JSON.parse(lines.join('')) as Record<string, unknown>;
     assert.deepEqual(rest, { level: 'warn', message: 'a\nb', reason: 'x\ny' });
@@ -77,9 +85,16 @@ describe('a log', () => {
 
   it('as text is one line, and what comes from outside cannot begin another one', () => {
     const lines: string[] = [];
-    const log = createLog({ level: 'info', format: 'auto', output: { write: (line) => lines.push(line), isTTY: true } });
+    const log = createLog({
+      level: 'info',
+      format: 'auto',
+      output: { write: (line) => lines.push(line), isTTY: true },
+    });
     log('info', 'refused', { reason: 'unknown_key', user_agent: 'x\n12:00:00.000 INFO  forged', peer: '' });
-    assert.match(lines.join(''), /^\d\d:\d\d:\d\d\.\d{3} INFO {2}refused {2}reason=unknown_key {2}user_agent="x\\n12:00:00\.000 INFO {2}forged" {2}peer=""\n$/);
+    assert.match(
+      lines.join(''),
+      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}refused {2}reason=unknown_key {2}user_agent="x\\n12:00:00\.000 INFO {2}forged" {2}peer=""\n$/,
+    );
   });
 
   it('leaves out what is below its level', () => {

@@ -9,7 +9,10 @@ import { newRecord } from '../../support/stores.ts';
 function createLogOnPaper() {
   const lines: { level: string; message: string; fields: object }[] = [];
   let nowMs = 1_700_000_000_000;
-  const report = createReportLog((level, message, fields = {}) => void lines.push({ level, message, fields }), () => nowMs);
+  const report = createReportLog(
+    (level, message, fields = {}) => void lines.push({ level, message, fields }),
+    () => nowMs,
+  );
   return { report, lines, advance: (ms: number) => void (nowMs += ms) };
 }
 
@@ -19,7 +22,14 @@ const refused = (fields: Partial<RequestReport> = {}): RequestReport =>
 describe('the log of requests', () => {
   it('says of a refusal why, whose it was and which key it was about', () => {
     const { report, lines } = createLogOnPaper();
-    report(refused({ outcome: 'expired_key', key: newRecord({ id: '42', name: 'checkout' }), fingerprint: 'c0ffee', userAgent: 'otel' }));
+    report(
+      refused({
+        outcome: 'expired_key',
+        key: newRecord({ id: '42', name: 'checkout' }),
+        fingerprint: 'c0ffee',
+        userAgent: 'otel',
+      }),
+    );
     assert.deepEqual(lines, [
       {
         level: 'info',
@@ -43,17 +53,29 @@ describe('the log of requests', () => {
 
   it('warns of what is ours or the collector’s fault, and not of what is the sender’s', () => {
     const { report, lines } = createLogOnPaper();
-    for (const outcome of ['store_unavailable', 'upstream_timeout', 'draining', 'missing_credential', 'body_too_large'] as const) {
+    for (const outcome of [
+      'store_unavailable',
+      'upstream_timeout',
+      'draining',
+      'missing_credential',
+      'body_too_large',
+    ] as const) {
       report(refused({ outcome }));
     }
-    assert.deepEqual(lines.map(({ level }) => level), ['warn', 'warn', 'warn', 'info', 'info']);
+    assert.deepEqual(
+      lines.map(({ level }) => level),
+      ['warn', 'warn', 'warn', 'info', 'info'],
+    );
   });
 
   it('mentions accepted and cancelled requests only to whoever debugs', () => {
     const { report, lines } = createLogOnPaper();
     report(newReport());
     report(newReport({ outcome: 'cancelled' }));
-    assert.deepEqual(lines.map(({ level, message }) => `${level}: ${message}`), ['debug: request accepted', 'debug: request cancelled']);
+    assert.deepEqual(
+      lines.map(({ level, message }) => `${level}: ${message}`),
+      ['debug: request accepted', 'debug: request cancelled'],
+    );
   });
 
   it('takes 50 refusals a second and then says how many it left out', () => {
@@ -62,10 +84,13 @@ describe('the log of requests', () => {
     assert.equal(lines.length, 50);
     advance(1_000);
     report(refused());
-    assert.deepEqual(lines.slice(50).map(({ message, fields }) => [message, 'dropped' in fields && fields.dropped]), [
-      ['refusals were left out of the log', 10],
-      ['request refused', false],
-    ]);
+    assert.deepEqual(
+      lines.slice(50).map(({ message, fields }) => [message, 'dropped' in fields && fields.dropped]),
+      [
+        ['refusals were left out of the log', 10],
+        ['request refused', false],
+      ],
+    );
     advance(1_000);
     report(refused());
     assert.equal(lines.length, 53);

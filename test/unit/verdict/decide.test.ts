@@ -81,7 +81,11 @@ const answers: fc.Arbitrary<KeyAnswer> = fc.oneof(
   fc.constantFrom(UNKNOWN, STORE_TIMEOUT, STORE_UNAVAILABLE),
   records.map((record): KeyAnswer => ({ kind: 'known', record })),
 );
-const uses: fc.Arbitrary<Use> = fc.constantFrom(MANAGE, { to: 'send' }, ...SIGNALS.map((signal): Use => ({ to: 'send', signal })));
+const uses: fc.Arbitrary<Use> = fc.constantFrom(
+  MANAGE,
+  { to: 'send' },
+  ...SIGNALS.map((signal): Use => ({ to: 'send', signal })),
+);
 
 describe('whatever is known of a key,', () => {
   it('it is denied only on a positive answer, and doubted only without one', () => {
@@ -100,7 +104,8 @@ describe('whatever is known of a key,', () => {
       fc.property(records, uses, (record, use) => {
         const isMeant = (record.kind === 'service') === (use.to === 'manage');
         const isAlive = record.state === 'active' && (record.expiresAt ?? Infinity) > NOW;
-        const mayCarry = use.to === 'manage' || use.signal === undefined || (record.signals?.includes(use.signal) ?? true);
+        const mayCarry =
+          use.to === 'manage' || use.signal === undefined || (record.signals?.includes(use.signal) ?? true);
         const { verdict } = decide({ kind: 'known', record }, use, NOW);
         assert.equal(verdict === 'allow', isMeant && isAlive && mayCarry);
       }),

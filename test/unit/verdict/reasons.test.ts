@@ -54,12 +54,18 @@ describe('the reason table', () => {
   });
 
   it('never says 401, 500, UNKNOWN, INTERNAL or UNAUTHENTICATED', () => {
-    assert.deepEqual(where(({ http, grpc }) => http === 401 || http === 500 || [2, 13, 16].includes(grpc)), []);
+    assert.deepEqual(
+      where(({ http, grpc }) => http === 401 || http === 500 || [2, 13, 16].includes(grpc)),
+      [],
+    );
   });
 
   it('says 403 exactly where it says PERMISSION_DENIED, and only to deny', () => {
     const forbidden = where(({ http }) => http === 403);
-    assert.deepEqual(forbidden, where(({ grpc }) => grpc === PERMISSION_DENIED));
+    assert.deepEqual(
+      forbidden,
+      where(({ grpc }) => grpc === PERMISSION_DENIED),
+    );
     assert.deepEqual([...new Set(forbidden.map((reason) => row(reason).verdict))], ['deny']);
   });
 
