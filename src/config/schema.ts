@@ -170,7 +170,7 @@ const cache = z
       .default(10_000)
       .describe('How many unknown keys are remembered, apart from the known ones.'),
     freshFor: duration('1s', '1h')
-      .prefault('1m')
+      .prefault('10s')
       .describe('A key older than this is looked up again in the background and goes on being answered from memory.'),
     staleFor: duration('0s', '24h')
       .prefault('1h')

@@ -15,6 +15,7 @@ export interface DevMode {
 }
 
 const DEV_KEY_NAME = 'dev';
+const EXPIRED_KEY_NAME = 'dev-expired';
 const ACTOR = { name: 'keygate serve --dev' };
 
 export async function prepareDev(config: Config, write: (text: string) => void): Promise<DevMode> {
@@ -26,20 +27,22 @@ export async function prepareDev(config: Config, write: (text: string) => void):
       ? { ...config, upstream: { ...config.upstream, grpc: collector.grpcUrl, http: collector.httpUrl } }
       : config,
     async welcome(keys, addresses) {
-      const key = await freshKey(keys);
-      write(welcomeText({ key, addresses, config, collector }));
+      const key = await freshKey(keys, DEV_KEY_NAME);
+      // Long dead before anybody has copied it.
+      const expired = await freshKey(keys, EXPIRED_KEY_NAME, Date.now() + 1_000);
+      write(welcomeText({ key, expired, addresses, config, collector }));
     },
     close: async () => collector?.close(),
   };
 }
 
 /** A key's text cannot be read back, so each start makes a new one in place of the last. */
-async function freshKey(keys: KeyService): Promise<string> {
-  for (const { id, name } of await keys.list('ingestion')) {
-    if (name === DEV_KEY_NAME) await keys.revoke('ingestion', id, ACTOR);
+async function freshKey(keys: KeyService, name: string, expiresAt?: number): Promise<string> {
+  for (const earlier of await keys.list('ingestion')) {
+    if (earlier.name === name) await keys.revoke('ingestion', earlier.id, ACTOR);
   }
   const description = 'Made by keygate serve --dev, which replaces it at each start.';
-  const { text } = await keys.create({ kind: 'ingestion', name: DEV_KEY_NAME, description }, ACTOR);
+  const { text } = await keys.create({ kind: 'ingestion', name, description, expiresAt }, ACTOR);
   return text;
 }
 
@@ -50,42 +53,47 @@ function receivedLine({ signal, protocol, items, bytes, keyName }: Received): st
 
 interface WelcomeFacts {
   readonly key: string;
+  readonly expired: string;
   readonly addresses: AppAddresses;
   readonly config: Config;
   readonly collector: DevCollector | undefined;
 }
 
-function welcomeText({ key, addresses, config, collector }: WelcomeFacts): string {
-  const scheme = (tls: unknown): string => (tls ? 'https' : 'http');
-  const http = `${scheme(config.listen.http.tls)}://${formatAddress(addresses.http)}`;
-  const curl = (header: string, type: string, body: string): string =>
-    `    curl -i ${http}/v1/traces ${header}-H 'Content-Type: ${type}' --data-binary '${body}'`;
+const SPAN =
+  '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"hello keygate","kind":1,"startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]}';
+
+function welcomeText({ key, expired, addresses, config, collector }: WelcomeFacts): string {
+  const url = `http${config.listen.http.tls ? 's' : ''}://${formatAddress(addresses.http)}`;
+  const curl = (field: string, encoding: 'json' | 'x-protobuf', body: string): string =>
+    `curl -i --output - ${url}/v1/traces${field && ` -H '${field}'`} -H 'Content-Type: application/${encoding}' -d '${body}'`;
   // Any change of a single character is caught by the checksum, without a lookup.
   const mistyped = `${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`;
-  const span =
-    '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"hello keygate","kind":1,"startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]}';
+  const { grpc, http } = config.upstream;
   return `
   Keygate ${VERSION}, DEVELOPMENT MODE: plaintext, this machine only, not for production.
 
     OTLP/gRPC   ${formatAddress(addresses.grpc)}
-    OTLP/HTTP   ${http}
+    OTLP/HTTP   ${url}
     admin API   http://${formatAddress(addresses.admin)}/api   (needs a service token)
     metrics     http://${formatAddress(addresses.ops)}/metrics
-    keys        ${config.store.redis === null ? config.store.sqlite.path : 'redis'}
-    collector   ${collector ? 'BUILT-IN: it counts what it gets and throws it away (set upstream.grpc and upstream.http)' : [config.upstream.grpc, config.upstream.http].filter(Boolean).join(', ')}
+    keys        ${config.store.redis === null ? config.store.sqlite.path : 'in Redis'}
+    collector   ${collector ? 'BUILT-IN: it counts what it gets and throws it away (set upstream.grpc and upstream.http)' : [grpc, http].filter(Boolean).join(', ')}
 
-  A fresh ingestion key, valid until the next start:
+  A fresh ingestion key, good until the next start:
 
     ${key}
 
   Accepted (200):
 
-${curl(`-H 'Authorization: ApiKey ${key}' `, 'application/json', span)}
+    ${curl(`Authorization: ApiKey ${key}`, 'json', SPAN)}
 
-  Refused (403, with the reason in the encoding of the request): no key; a mistyped one
+  Refused (403, the reason in the encoding of the request): no key, a wrong one, a mistyped one, an expired one; the last as JSON
 
-${curl('', 'application/json', '{}')}
-${curl(`-H 'X-API-Key: ${mistyped}' `, 'application/json', '{}')}
+    ${curl('', 'x-protobuf', '')}
+    ${curl('X-API-Key: not-a-key-of-ours', 'x-protobuf', '')}
+    ${curl(`X-API-Key: ${mistyped}`, 'x-protobuf', '')}
+    ${curl(`X-API-Key: ${expired}`, 'x-protobuf', '')}
+    ${curl(`X-API-Key: ${expired}`, 'json', '{}')}
 
   Make keys that stay, in another terminal:
 

@@ -1,14 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { z } from 'zod';
 import { createApp } from '../../src/app.ts';
 import type { App, AppAddresses } from '../../src/app.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import type { NewKey } from '../../src/keys/new-key.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 
-type ConfigInput = Parameters<typeof configSchema.parse>[0] & object;
+/** As it would be written in keygate.yaml. */
+type ConfigInput = z.input<typeof configSchema>;
 
 export interface Gateway {
   readonly app: App;
@@ -32,14 +35,14 @@ const LOOPBACK = { address: '127.0.0.1:0' };
  * otherwise. It is closed when the test ends.
  */
 export async function startGateway(t: TestContext, config: ConfigInput): Promise<Gateway> {
-  const directory = await mkdtemp(join(tmpdir(), 'keygate-test-'));
+  const directory = join(tmpdir(), `keygate-test-${randomUUID()}`); // the store makes it
   const log: string[] = [];
   const parsed = configSchema.parse({
     admin: LOOPBACK,
     ops: LOOPBACK,
     ...config,
-    listen: withLoopback((config as { listen?: object }).listen),
-    store: { sqlite: { path: join(directory, 'keygate.db') }, ...(config as { store?: object }).store },
+    listen: withLoopback(config.listen),
+    store: { sqlite: { path: join(directory, 'keygate.db') }, ...config.store },
   });
   const app = createApp(
     parsed,
@@ -82,6 +85,6 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
   };
 }
 
-function withLoopback(listen: { grpc?: object; http?: object } = {}): object {
+function withLoopback(listen: ConfigInput['listen'] = {}): ConfigInput['listen'] {
   return { grpc: { ...LOOPBACK, ...listen.grpc }, http: { ...LOOPBACK, ...listen.http } };
 }

@@ -60,9 +60,7 @@ export function openGrpc(
   { path = TRACES_PATH, headers = {} }: GrpcCall = {},
 ): http2.ClientHttp2Stream {
   const all = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers };
-  const stream = session.request(
-    Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as http2.OutgoingHttpHeaders,
-  );
+  const stream = session.request(Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)));
   stream.on('error', () => {}); // the reset code says it
   return stream;
 }

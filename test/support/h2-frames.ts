@@ -1,4 +1,4 @@
-import * as net from 'node:net';
+import type * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import { connectRaw } from './http-client.ts';
 

@@ -9,6 +9,7 @@ import type { KeyRecord } from '../../keys/record.ts';
 import { explain } from '../../reply/refusal.ts';
 import { encodeGrpcMessage, toGrpcReply } from '../../reply/grpc.ts';
 import { grpcFault, isGrpcAnswer, isUpstreamStatus } from '../../upstream/faults.ts';
+import { cancelCall } from '../../upstream/grpc-channel.ts';
 import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { PlaneObserver } from '../plane.ts';
@@ -86,7 +87,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     exchange.upstreamStarted();
     relayRequestBytes(stream, call, exchange, key);
     relayResponse(stream, call, exchange);
-    stream.on('close', () => call.cancel()); // a no-op on a call that has ended
+    stream.on('close', () => cancelCall(call));
   }
 
   function relayRequestBytes(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange, key: KeyRecord): void {
@@ -96,7 +97,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       if (exchange.ended) return;
       debit(key, chunk.length);
       if (exchange.receivedBytes > limits.maxBodyBytes) {
-        call.cancel();
+        cancelCall(call);
         refuse(stream, exchange, { verdict: 'refuse', reason: 'body_too_large' });
         return;
       }
@@ -121,7 +122,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     call.on('metadata', (metadata: Metadata) => {
       if (exchange.ended || stream.destroyed) return;
       if (!isGrpcAnswer(metadata)) {
-        call.cancel();
+        cancelCall(call);
         return refuse(stream, exchange, { verdict: 'refuse', reason: 'upstream_unavailable' });
       }
       sawHeaders = true;
