@@ -143,16 +143,27 @@ describe('a gateway that is told to stop', () => {
     assert.ok(performance.now() - startedAt < 3_000, `it took ${performance.now() - startedAt} ms`);
   });
 
-  it('ends what does not finish within the drain timeout, and exits with 0 all the same', async (t) => {
+  it('asks senders to retry what does not finish within the drain timeout, and exits with 0 all the same', async (t) => {
     const { keygate, collector, headers } = await setUp(t, '300ms');
     const session = await connectGrpc(t, keygate.addresses.grpc);
     const stream = openGrpc(session, { headers });
-    const answer = readGrpc(stream);
+    const grpcAnswer = readGrpc(stream);
     stream.end(frame(Buffer.alloc(10)));
-    await until('it is in flight', () => collector.arrivals.length === 1);
+    const httpAnswer = callHttp(`http://${keygate.addresses.http}`, {
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: Buffer.from('{}'),
+      agent: keepAliveAgent(t),
+    });
+    await until('both are in flight', () => collector.arrivals.length === 2);
     keygate.signal('SIGTERM');
+
+    const { code, trailersOnly, reason, retrySeconds } = readRefusal(await grpcAnswer);
+    assert.deepEqual({ code, trailersOnly, reason }, { code: 14, trailersOnly: true, reason: 'draining' });
+    assert.ok(retrySeconds !== undefined && retrySeconds >= 1);
+    const { status, body } = await httpAnswer;
+    assert.equal(status, 503);
+    assert.equal(JSON.parse(body.toString()).details[0].reason, 'draining');
     assert.equal((await keygate.exited).code, 0);
-    assert.equal(Number.isNaN((await answer).code), true, 'a dropped connection, which is retried');
     await until('the collector is left alone', () => collector.open() === 0);
   });
 

@@ -12,6 +12,8 @@ export interface Exchange {
   judged(judgement: Judgement): void;
   upstreamStarted(): void;
   upstreamAnswered(status: number): void;
+  /** What to do if the gateway ends before the request does; replaced as the request goes on. */
+  onInterrupt: () => void;
   /** Returns false if the exchange had ended before: then nothing may be sent any more. */
   end(outcome: RequestReport['outcome']): boolean;
   readonly ended: boolean;
@@ -24,9 +26,36 @@ export interface ExchangeStart {
   readonly userAgent: string | undefined;
 }
 
-export function startExchange(
+/** The requests under way. */
+export interface Exchanges {
+  begin(start: ExchangeStart): Exchange;
+  /** For a gateway that can wait no longer: each request is given up in the way that it said itself. */
+  interrupt(): void;
+}
+
+export function createExchanges(observer: PlaneObserver): Exchanges {
+  const underWay = new Set<Exchange>();
+  return {
+    begin(start) {
+      const exchange = startExchange(start, {
+        started: (protocol) => observer.started(protocol),
+        ended(report) {
+          underWay.delete(exchange);
+          observer.ended(report);
+        },
+      });
+      underWay.add(exchange);
+      return exchange;
+    },
+    interrupt() {
+      for (const exchange of underWay) exchange.onInterrupt();
+    },
+  };
+}
+
+function startExchange(
   start: ExchangeStart,
-  observer: PlaneObserver,
+  observer: Pick<PlaneObserver, 'started' | 'ended'>,
   now = performance.now.bind(performance),
 ): Exchange {
   const requestId = randomUUID();
@@ -44,6 +73,7 @@ export function startExchange(
     requestId,
     receivedBytes: 0,
     sentBytes: 0,
+    onInterrupt: () => {},
     get ended() {
       return ended;
     },

@@ -12,12 +12,11 @@ import { grpcFault, isGrpcAnswer, isUpstreamStatus } from '../../upstream/faults
 import { cancelCall } from '../../upstream/grpc-channel.ts';
 import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
 import type { Refusal } from '../../verdict/decide.ts';
-import type { PlaneObserver } from '../plane.ts';
+import type { Reason } from '../../verdict/reasons.ts';
 import { GRPC_ROUTES } from '../routes.ts';
 import { parseGrpcTimeout } from './deadline.ts';
 import { discardBody } from './discard.ts';
-import { startExchange } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, Exchanges } from './exchange.ts';
 import { exceedsHeaderLimits } from './limits.ts';
 
 export interface GrpcRelayOptions {
@@ -29,7 +28,7 @@ export interface GrpcRelayOptions {
   readonly debit: (key: KeyRecord, bytes: number) => void;
   readonly limits: { readonly maxBodyBytes: number; readonly maxHeaders: number; readonly maxHeaderBytes: number };
   readonly upstreamTimeoutMs: number;
-  readonly observer: PlaneObserver;
+  readonly exchanges: Exchanges;
   readonly now: () => number;
 }
 
@@ -40,13 +39,14 @@ const MAX_UNSENT_BYTES = 65_536;
 
 /** Judges a gRPC request by its head and relays its bytes, or answers it with trailers only. */
 export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
-  const { gate, channel, toUpstream, debit, limits, upstreamTimeoutMs, observer, now } = options;
+  const { gate, channel, toUpstream, debit, limits, upstreamTimeoutMs, exchanges, now } = options;
 
   return function handle(stream, headers, fields) {
     const signal = GRPC_ROUTES.get(headers[':path'] ?? '');
     const peer = stream.session?.socket.remoteAddress ?? '';
     const { origin, 'user-agent': userAgent } = headers;
-    const exchange = startExchange({ protocol: 'grpc', signal, peer, userAgent }, observer);
+    const exchange = exchanges.begin({ protocol: 'grpc', signal, peer, userAgent });
+    exchange.onInterrupt = () => refuse(stream, exchange, { verdict: 'refuse', reason: 'draining' });
     stream.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     stream.on('aborted', () => {
       exchange.end('cancelled');
@@ -138,7 +138,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     });
     call.on('error', () => {}); // every error is also a status
     call.on('status', (status: StatusObject) => {
-      if (!isUpstreamStatus(status, sawHeaders)) return failed(status);
+      if (!isUpstreamStatus(status, sawHeaders)) return fail(grpcFault(status));
       exchange.upstreamAnswered(status.code);
       if (!exchange.end('accepted') || stream.destroyed) return;
       const trailers = toTrailers(status);
@@ -152,10 +152,15 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       stream.end();
     });
 
-    function failed(status: StatusObject): void {
-      const refusal: Refusal = { verdict: 'refuse', reason: grpcFault(status) };
+    exchange.onInterrupt = () => {
+      cancelCall(call);
+      fail('draining');
+    };
+
+    function fail(reason: Reason): void {
+      const refusal: Refusal = { verdict: 'refuse', reason };
       if (!sawHeaders) return refuse(stream, exchange, refusal);
-      if (!exchange.end(refusal.reason) || stream.destroyed) return;
+      if (!exchange.end(reason) || stream.destroyed) return;
       const {
         ':status': _status,
         'content-type': _type,

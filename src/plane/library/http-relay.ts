@@ -8,13 +8,11 @@ import { explain } from '../../reply/refusal.ts';
 import type { HttpForward } from '../../upstream/http-forward.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
-import type { PlaneObserver } from '../plane.ts';
 import { HTTP_ROUTES } from '../routes.ts';
 import type { Cors } from './cors.ts';
 import { discardBody } from './discard.ts';
 import type { HttpRequest, HttpResponse } from './edge.ts';
-import { startExchange } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, Exchanges } from './exchange.ts';
 import { framingProblem, isHttp1 } from './framing.ts';
 import { exceedsHeaderLimits } from './limits.ts';
 
@@ -29,14 +27,14 @@ export interface HttpRelayOptions {
   readonly debit: (key: KeyRecord, bytes: number) => void;
   readonly limits: { readonly maxBodyBytes: number; readonly maxHeaders: number; readonly maxHeaderBytes: number };
   readonly upstreamTimeoutMs: number;
-  readonly observer: PlaneObserver;
+  readonly exchanges: Exchanges;
 }
 
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
 
 /** Judges an OTLP/HTTP request by its head and relays its bytes, or answers it in its own encoding. */
 export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
-  const { gate, forward, toUpstream, cors, debit, limits, upstreamTimeoutMs, observer } = options;
+  const { gate, forward, toUpstream, cors, debit, limits, upstreamTimeoutMs, exchanges } = options;
 
   return function handle(request, response) {
     const path = pathOf(request);
@@ -48,7 +46,8 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
 
     const peer = request.socket.remoteAddress ?? '';
     const { origin, 'user-agent': userAgent } = request.headers;
-    const exchange = startExchange({ protocol: 'http', signal, peer, userAgent }, observer);
+    const exchange = exchanges.begin({ protocol: 'http', signal, peer, userAgent });
+    exchange.onInterrupt = () => refuse(request, response, exchange, { verdict: 'refuse', reason: 'draining' });
     response.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     if (objection !== undefined || signal === undefined) {
       return refuse(request, response, exchange, { verdict: 'refuse', reason: objection ?? 'not_found' });
@@ -91,8 +90,9 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       },
     );
     request.on('data', (chunk: Buffer) => {
-      patience.renew();
       exchange.receivedBytes += chunk.length;
+      if (exchange.ended) return; // refused: the rest is thrown away, and must not break the answer
+      patience.renew();
       debit(key, chunk.length);
       if (exchange.receivedBytes > limits.maxBodyBytes) fail('body_too_large');
     });
@@ -103,6 +103,8 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     request.on('error', giveUp);
     // HTTP/2 also ends the body of a request that was reset; given up first, it cannot look complete to the collector.
     request.on('aborted', giveUp);
+
+    exchange.onInterrupt = () => fail('draining');
 
     function fail(reason: Reason): void {
       patience.end();

@@ -8,6 +8,7 @@ import { createCors } from './cors.ts';
 import type { CorsRules } from './cors.ts';
 import { createEdge } from './edge.ts';
 import type { Edge } from './edge.ts';
+import { createExchanges } from './exchange.ts';
 import { createGrpcRelay } from './grpc-relay.ts';
 import { createHttpRelay } from './http-relay.ts';
 
@@ -30,13 +31,17 @@ export interface LibraryPlaneOptions {
   readonly now: () => number;
 }
 
+/** How long the last answers may take to leave. */
+const FAREWELL_MS = 250;
+
 /** The data path on @grpc/grpc-js and http-proxy, behind Node's own HTTP servers. */
 export function createLibraryPlane(options: LibraryPlaneOptions): Plane {
   const toUpstream = createToUpstream(options);
   const cors = options.cors && createCors(options.cors, options.carriers);
-  const onGrpc = createGrpcRelay({ ...options, toUpstream });
-  const onHttp = createHttpRelay({ ...options, toUpstream, cors });
   const { listen, limits, observer } = options;
+  const exchanges = createExchanges(observer);
+  const onGrpc = createGrpcRelay({ ...options, exchanges, toUpstream });
+  const onHttp = createHttpRelay({ ...options, exchanges, toUpstream, cors });
   const edge = (port: 'grpc' | 'http'): Edge =>
     createEdge(listen[port], limits, { onGrpc, onHttp, onConnections: (open) => observer.connections(port, open) });
   const edges = { grpc: edge('grpc'), http: edge('http') };
@@ -57,9 +62,12 @@ export function createLibraryPlane(options: LibraryPlaneOptions): Plane {
       }
     },
     async drain(timeoutMs) {
-      const timer = setTimeout(() => void close(), timeoutMs);
+      const timers = [
+        setTimeout(() => exchanges.interrupt(), timeoutMs),
+        setTimeout(() => void close(), timeoutMs + FAREWELL_MS),
+      ];
       await Promise.all(both.map((each) => each.drain()));
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
     },
     close,
   };
