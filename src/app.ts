@@ -1,7 +1,7 @@
 import * as http from 'node:http';
 import { readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { ADMIN_SERVER_OPTIONS, createAdminHandler } from './admin/handler.ts';
+import { ADMIN_CREDENTIALS, ADMIN_SERVER_OPTIONS, createAdminHandler } from './admin/handler.ts';
 import { createServerInfo } from './admin/server-info.ts';
 import { createBudgets } from './budget/budgets.ts';
 import { createKeyCache } from './cache/key-cache.ts';
@@ -89,14 +89,8 @@ export function createApp(config: Config, log: Log): App {
     charge: budgets.charge,
     now,
   });
-  // Service tokens are read by the admin API's own rules, whatever senders may use.
   const adminGate = createGate({
-    readCredential: createCredentialReader({
-      schemes: ['ApiKey', 'Bearer'],
-      bareAuthorization: false,
-      basicUsers: [],
-      carriers: ['x-api-key'],
-    }),
+    readCredential: createCredentialReader(ADMIN_CREDENTIALS),
     digest,
     lookup: withReceiverKeys(receiverKeys, cache.lookup),
     now,

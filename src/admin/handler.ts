@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
+import type { CredentialRules } from '../credential/read.ts';
 import type { Gate } from '../gate.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import type { KeyService } from '../keys/service.ts';
@@ -33,7 +34,7 @@ export interface AdminObserver {
 }
 
 export interface AdminHandlerOptions {
-  /** Its credential reader must know the schemes ApiKey and Bearer and the header x-api-key. */
+  /** Reads the credential by ADMIN_CREDENTIALS. */
   readonly gate: Gate;
   readonly service: KeyService;
   readonly serverInfo: ServerInfo;
@@ -41,6 +42,14 @@ export interface AdminHandlerOptions {
   readonly now: () => number;
   readonly observe: AdminObserver;
 }
+
+/** How a service token is sent, whatever senders of telemetry may use. */
+export const ADMIN_CREDENTIALS: CredentialRules = {
+  schemes: ['ApiKey', 'Bearer'],
+  bareAuthorization: false,
+  basicUsers: [],
+  carriers: ['x-api-key'],
+};
 
 /** For http.createServer: requests here are small, so whoever is slow is not a client of ours. */
 export const ADMIN_SERVER_OPTIONS = {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createAdminHandler, ADMIN_SERVER_OPTIONS } from '../../src/admin/handler.ts';
+import { ADMIN_CREDENTIALS, ADMIN_SERVER_OPTIONS, createAdminHandler } from '../../src/admin/handler.ts';
 import type { AdminRequest } from '../../src/admin/handler.ts';
 import { createServerInfo } from '../../src/admin/server-info.ts';
 import { createDigester } from '../../src/credential/digest.ts';
@@ -74,12 +74,7 @@ export async function startAdmin({ path, tls, wrapStore = (store) => store }: Te
   });
   const receiver = createReceiverKeys([{ name: 'receiver', key: RECEIVER_KEY, tenant: null }], digest);
   const gate = createGate({
-    readCredential: createCredentialReader({
-      schemes: ['ApiKey', 'Bearer'],
-      bareAuthorization: false,
-      basicUsers: [],
-      carriers: ['x-api-key'],
-    }),
+    readCredential: createCredentialReader(ADMIN_CREDENTIALS),
     digest,
     lookup: withReceiverKeys(receiver, async (digests) => {
       try {
