@@ -82,28 +82,25 @@ export function createApp(config: Config, log: Log): App {
 
   const receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
   const budgets = createBudgets({ now: () => performance.now(), maxKeys: config.cache.maxKeys });
+  const lookup = withReceiverKeys(receiverKeys, cache.lookup);
   const gate = createGate({
     readCredential: createCredentialReader(config.keys),
     digest,
-    lookup: withReceiverKeys(receiverKeys, cache.lookup),
+    lookup,
     charge: budgets.charge,
     now,
   });
   const adminGate = createGate({
     readCredential: createCredentialReader(ADMIN_CREDENTIALS),
     digest,
-    lookup: withReceiverKeys(receiverKeys, cache.lookup),
+    lookup,
     now,
   });
 
-  const channel =
-    config.upstream.grpc === null
-      ? undefined
-      : createGrpcChannel(parseTarget(config.upstream.grpc), upstreamTls(config));
-  const forward =
-    config.upstream.http === null
-      ? undefined
-      : createHttpForward(parseTarget(config.upstream.http), upstreamTls(config));
+  const { upstream } = config;
+  const tls = upstreamTls(config);
+  const channel = upstream.grpc === null ? undefined : createGrpcChannel(parseTarget(upstream.grpc), tls);
+  const forward = upstream.http === null ? undefined : createHttpForward(parseTarget(upstream.http), tls);
   const reportLog = createReportLog(log, now);
   const plane = createLibraryPlane({
     gate,

@@ -12,10 +12,9 @@ import {
 import { AUDIT_QUERY } from './list-query.ts';
 import type { Permission } from './roles.ts';
 import type { Route } from './route.ts';
-import { badRequestSchema, errorsResponseSchema } from './schemas.ts';
+import { BAD_REQUEST, errorsResponseSchema } from './schemas.ts';
 import type { InvalidExpiryType } from './schemas.ts';
 
-const BAD_REQUEST = { description: 'The request is faulty; each fault is named.', schema: badRequestSchema };
 const NO_SUCH_ID = { description: 'There is no key or token with this id.', schema: errorsResponseSchema };
 const WRONG_STATE = {
   description: 'It is deleted, expired, replaced or disabled; or others change it at the same time.',

@@ -9,7 +9,7 @@ import type { Operations } from './operations.ts';
 import type { Route } from './route.ts';
 import {
   authorizeRequestSchema,
-  badRequestSchema,
+  BAD_REQUEST,
   createdServiceTokenSchema,
   errorsResponseSchema,
   generatedIngestionKeySchema,
@@ -22,7 +22,6 @@ import {
 } from './schemas.ts';
 import type { ServerInfo } from './schemas.ts';
 
-const BAD_REQUEST = { description: 'The request is faulty; each fault is named.', schema: badRequestSchema };
 const NO_SUCH_ID = { description: 'There is no live key or token with this id.', schema: errorsResponseSchema };
 const NAME_TAKEN = { description: 'A live key or token has this name already.', schema: errorsResponseSchema };
 

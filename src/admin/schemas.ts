@@ -115,7 +115,10 @@ export const errorsResponseSchema = z.strictObject({
   errors: z.array(z.strictObject({ _type: z.string(), message: z.string() })),
 });
 
-export const badRequestSchema = z.union([invalidExpirySchema, errorsResponseSchema]);
+const badRequestSchema = z.union([invalidExpirySchema, errorsResponseSchema]);
+
+/** The answer to faulty input, as every route's description has it. */
+export const BAD_REQUEST = { description: 'The request is faulty; each fault is named.', schema: badRequestSchema };
 
 /** The names under which the OpenAPI document refers to these shapes. */
 export const namedSchemas = {

@@ -16,6 +16,13 @@ export type Signal = (typeof SIGNALS)[number];
 export const KEY_KINDS = ['ingestion', 'receiver', 'service'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
 
+/** What messages call a key of each kind. */
+export const KIND_NAMES: Readonly<Record<KeyKind, string>> = {
+  ingestion: 'ingestion API key',
+  receiver: 'receiver key',
+  service: 'service token',
+};
+
 const keyDigest = z.custom<KeyDigest>(isKeyDigest, 'is not a key digest');
 const cidr = z.custom<Cidr>(isCidr, 'is not a network in canonical form');
 const origin = z.custom<Origin>(isOrigin, 'is not a web origin');

@@ -1,4 +1,5 @@
 import type { GeneratedKind } from '../credential/key-text.ts';
+import { KIND_NAMES } from './record.ts';
 
 export type KeyServiceFault =
   | 'invalid_name'
@@ -24,20 +25,18 @@ export class KeyServiceError extends Error {
   }
 }
 
-export const WHAT: Readonly<Record<GeneratedKind, string>> = {
-  ingestion: 'ingestion API key',
-  service: 'service token',
-};
-
 export function notFound(kind: GeneratedKind, id: string): KeyServiceError {
-  return new KeyServiceError('not_found', `There is no ${WHAT[kind]} with the id ${id}. List them to see their ids.`);
+  return new KeyServiceError(
+    'not_found',
+    `There is no ${KIND_NAMES[kind]} with the id ${id}. List them to see their ids.`,
+  );
 }
 
 export function wrongState(kind: GeneratedKind, id: string, why: string): KeyServiceError {
-  return new KeyServiceError('wrong_state', `The ${WHAT[kind]} ${id} ${why}`);
+  return new KeyServiceError('wrong_state', `The ${KIND_NAMES[kind]} ${id} ${why}`);
 }
 
 export function conflict(kind: GeneratedKind, id: string): KeyServiceError {
-  const message = `The ${WHAT[kind]} ${id} is being changed by somebody else. Look at it again before you retry.`;
+  const message = `The ${KIND_NAMES[kind]} ${id} is being changed by somebody else. Look at it again before you retry.`;
   return new KeyServiceError('conflict', message);
 }

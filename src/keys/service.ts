@@ -9,8 +9,9 @@ import { selectKeys } from './key-query.ts';
 import type { KeyQuery } from './key-query.ts';
 import { checkNewKey, createId, toRecord } from './new-key.ts';
 import type { NewKey } from './new-key.ts';
+import { KIND_NAMES } from './record.ts';
 import type { KeyRecord } from './record.ts';
-import { KeyServiceError, notFound, WHAT } from './service-error.ts';
+import { KeyServiceError, notFound } from './service-error.ts';
 
 /** The text of a key is known here, and nowhere afterwards. */
 export interface CreatedKey {
@@ -59,7 +60,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
         case 'name_taken':
           throw new KeyServiceError(
             'name_taken',
-            `There already is a live ${WHAT[key.kind]} named "${key.name}". Choose another name, or delete that one first.`,
+            `There already is a live ${KIND_NAMES[key.kind]} named "${key.name}". Choose another name, or delete that one first.`,
           );
         case 'exists':
           break; // draw again

@@ -1,5 +1,6 @@
 import type { CacheObserver } from '../cache/observer.ts';
 import type { AuditEntry } from '../keys/audit.ts';
+import { KIND_NAMES } from '../keys/record.ts';
 import type { StoreObserver } from '../store/port.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -35,12 +36,10 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
   };
 }
 
-const WHAT = { ingestion: 'ingestion API key', service: 'service token', receiver: 'receiver key' } as const;
-
 /** Each change of a key made through this process, with what the audit log in the store says of it. */
 export function auditLog(log: Log): (entry: AuditEntry) => void {
   return ({ actor, via, address, action, kind, id, name, before, after }) =>
-    log('info', `${WHAT[kind]} ${action}`, {
+    log('info', `${KIND_NAMES[kind]} ${action}`, {
       change: action,
       key_id: id,
       key_name: name,

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Judgement } from '../../gate.ts';
 import type { KeyRecord, Signal } from '../../keys/record.ts';
-import type { Reason } from '../../verdict/reasons.ts';
 import type { PlaneObserver, Protocol, RequestReport } from '../plane.ts';
 
 /** One request from its head to its end: gathers what the report needs, and sees to it that it is told exactly once. */
@@ -37,12 +36,10 @@ export function createExchanges(observer: PlaneObserver): Exchanges {
   const underWay = new Set<Exchange>();
   return {
     begin(start) {
-      const exchange = startExchange(start, {
-        started: (protocol) => observer.started(protocol),
-        ended(report) {
-          underWay.delete(exchange);
-          observer.ended(report);
-        },
+      observer.started(start.protocol);
+      const exchange = startExchange(start, (report) => {
+        underWay.delete(exchange);
+        observer.ended(report);
       });
       underWay.add(exchange);
       return exchange;
@@ -53,11 +50,9 @@ export function createExchanges(observer: PlaneObserver): Exchanges {
   };
 }
 
-function startExchange(
-  start: ExchangeStart,
-  observer: Pick<PlaneObserver, 'started' | 'ended'>,
-  now = performance.now.bind(performance),
-): Exchange {
+const now = (): number => performance.now();
+
+function startExchange(start: ExchangeStart, onEnded: (report: RequestReport) => void): Exchange {
   const requestId = randomUUID();
   const startedAt = now();
   let decidedAt: number | undefined;
@@ -67,7 +62,6 @@ function startExchange(
   let key: KeyRecord | undefined;
   let fingerprint: string | undefined;
   let ended = false;
-  observer.started(start.protocol);
 
   return {
     requestId,
@@ -89,10 +83,10 @@ function startExchange(
       answeredAt = now();
       upstreamStatus = status;
     },
-    end(outcome: 'accepted' | 'cancelled' | Reason) {
+    end(outcome) {
       if (ended) return false;
       ended = true;
-      observer.ended({
+      onEnded({
         ...start,
         requestId,
         outcome,
