@@ -24,9 +24,7 @@ import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createOpsServer } from './telemetry/ops-server.ts';
 import { createReportLog } from './telemetry/refusal-log.ts';
-import { createGrpcChannel } from './upstream/grpc-channel.ts';
-import { createHttpForward } from './upstream/http-forward.ts';
-import { parseTarget } from './upstream/target.ts';
+import { createUpstreams } from './upstreams.ts';
 import { VERSION } from './version.ts';
 
 export interface AppAddresses {
@@ -97,16 +95,13 @@ export function createApp(config: Config, log: Log): App {
     now,
   });
 
-  const { upstream } = config;
-  const tls = upstreamTls(config);
-  const channel = upstream.grpc === null ? undefined : createGrpcChannel(parseTarget(upstream.grpc), tls);
-  const forward = upstream.http === null ? undefined : createHttpForward(parseTarget(upstream.http), tls);
+  const upstreams = createUpstreams(config);
   const reportLog = createReportLog(log, now);
   const plane = createLibraryPlane({
     gate,
     listen: { grpc: listener(config.listen.grpc), http: listener(config.listen.http) },
-    channel,
-    forward,
+    channel: upstreams.channel,
+    routes: upstreams.routes,
     carriers: config.keys.carriers,
     tenantHeader: config.keys.tenantHeader ?? undefined,
     cors: corsRules(config.cors),
@@ -175,8 +170,7 @@ export function createApp(config: Config, log: Log): App {
     monitor.stop();
     await plane.close();
     await Promise.all([closeServer(admin), closeServer(ops), watch?.close()]);
-    channel?.close();
-    forward?.close();
+    upstreams.close();
     await store.close();
   }
 
@@ -246,11 +240,6 @@ function listener({ address, tls }: Config['listen']['grpc']): ListenerOptions {
         }
       : undefined,
   };
-}
-
-function upstreamTls({ upstream: { tls } }: Config) {
-  const read = (path: string | null): Buffer | undefined => (path === null ? undefined : readFileSync(path));
-  return { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
 }
 
 /** Browsers are told nothing at all unless there is a page that may send. */

@@ -22,7 +22,10 @@ type Scope = Pick<NewIngestionKey, 'type' | 'signals' | 'cidrs' | 'origins' | 't
 
 export function addScopeFlags(command: CliCommand): CliCommand {
   return command
-    .option('--type <string>', `Who the key is for (${KEY_TYPES.join(' | ')}); rum keys are taken over OTLP/HTTP only`)
+    .option(
+      '--type <string>',
+      `Who the key is for (${KEY_TYPES.join(' | ')}); the type says on which routes it is taken`,
+    )
     .option('--signals <strings>', `What it may send (${SIGNALS.join(',')})`, collectList)
     .option('--cidr <strings>', 'Networks or addresses that it may be used from, such as 10.0.0.0/8', collectList)
     .option('--origin <strings>', 'Web origins that it may be used from, such as https://shop.example.com', collectList)

@@ -1,4 +1,5 @@
 import { createSecureContext } from 'node:tls';
+import { HTTP_ROUTES } from '../plane/otlp-paths.ts';
 import { nameOf, optionsBelow, type SectionOption } from './describe.ts';
 import type { Config } from './schema.ts';
 import { valueAt } from './tree.ts';
@@ -28,6 +29,7 @@ export function crossFieldProblems(config: Config, { root, readFile, dev }: Cros
     ...contradictoryStores(config, root),
     ...repeatedPeppers(config),
     ...tenantInCarrier(config),
+    ...repeatedRoutes(config),
   ];
 }
 
@@ -135,6 +137,23 @@ function tenantInCarrier({ keys: { tenantHeader, carriers } }: Config): Problem[
   if (tenantHeader === null || !carriers.includes(tenantHeader)) return [];
   const message = 'must be a header of its own: keys.carriers names it as one that holds a key';
   return [{ path: ['keys', 'tenantHeader'], message, others: ['keys.carriers'] }];
+}
+
+/** Each path has one upstream and one kind of key. */
+function repeatedRoutes({ routes }: Config): Problem[] {
+  const taken = new Map([...HTTP_ROUTES.keys()].map((path) => [path, 'OTLP/HTTP']));
+  return (['rum', 'remoteConfig'] as const).flatMap((section) =>
+    routes[section].paths.flatMap((path, index) => {
+      const owner = taken.get(path);
+      const name = nameOf(['routes', section, 'paths']);
+      if (owner === undefined) {
+        taken.set(path, name);
+        return [];
+      }
+      const message = `must be a path of its own: ${path} is one of ${owner}`;
+      return [{ path: ['routes', section, 'paths', index], message }];
+    }),
+  );
 }
 
 function repeatedPeppers({ keys: { pepper, previousPeppers } }: Config): Problem[] {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { keys } from './keys-section.ts';
+import { routes } from './routes-section.ts';
 import { duration, size } from './units.ts';
 import { address, filePath, inputFile, label, secret, target, webOrigin } from './values.ts';
 
@@ -225,7 +226,7 @@ const log = z
   .prefault({})
   .describe('Logs go to standard output.');
 
-export const configSchema = z.strictObject({ listen, admin, ops, upstream, store, keys, cors, cache, limits, log });
+export const configSchema = z.strictObject({ listen, admin, ops, upstream, routes, store, keys, cors, cache, limits, log });
 
 /** A validated configuration: durations in milliseconds, sizes in bytes, nothing optional by accident. */
 export type Config = z.output<typeof configSchema>;

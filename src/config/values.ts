@@ -56,6 +56,18 @@ export const target = z
   )
   .meta({ form: '`http://host:port` or `https://host:port`' });
 
+/**
+ * A path that a request must name to the letter. Dots between slashes, doubled slashes and escapes are left out, because
+ * servers disagree on what they are the same as.
+ */
+export const routePath = z
+  .string()
+  .regex(
+    /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/,
+    'must be a path such as /json/rum: slashes, each followed by letters, digits, ".", "_", "~" or "-"',
+  )
+  .meta({ form: 'a path such as `/json/rum`' });
+
 /** A short name that goes into digests and store keys as it is. */
 export const label = z
   .string()

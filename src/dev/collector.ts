@@ -5,7 +5,7 @@ import { gunzip, inflate } from 'node:zlib';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import type { Signal } from '../keys/record.ts';
-import { GRPC_ROUTES, HTTP_ROUTES } from '../plane/routes.ts';
+import { GRPC_ROUTES, HTTP_ROUTES } from '../plane/otlp-paths.ts';
 import { countItems } from './count-items.ts';
 
 export interface Received {

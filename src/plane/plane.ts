@@ -1,4 +1,5 @@
 import type { KeyRecord, Signal } from '../keys/record.ts';
+import type { Route } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
 
 /** What every data path is to the rest of the program. */
@@ -27,7 +28,9 @@ export type Protocol = 'grpc' | 'http';
 export interface RequestReport {
   readonly requestId: string;
   readonly protocol: Protocol;
-  /** Absent when the request was for no ingestion route. */
+  /** Absent when the request was for none. */
+  readonly route: Route | undefined;
+  /** Absent also on routes that carry none of the four. */
   readonly signal: Signal | undefined;
   /** `accepted`: the collector answered. `cancelled`: the sender left first. Otherwise why it was refused. */
   readonly outcome: 'accepted' | 'cancelled' | Reason;

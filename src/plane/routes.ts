@@ -1,17 +1,68 @@
 import type { Signal } from '../keys/record.ts';
+import type { HttpForward } from '../upstream/http-forward.ts';
+import type { Route } from '../verdict/decide.ts';
+import { HTTP_ROUTES } from './otlp-paths.ts';
 
-/** Where telemetry is taken, exactly and case-sensitively as OTLP names it. Profiles are still "v1development". */
+/** The methods that routes take. Only POST has a body. */
+export type HttpMethod = 'POST' | 'GET' | 'HEAD';
 
-export const GRPC_ROUTES: ReadonlyMap<string, Signal> = new Map([
-  ['/opentelemetry.proto.collector.trace.v1.TraceService/Export', 'traces'],
-  ['/opentelemetry.proto.collector.metrics.v1.MetricsService/Export', 'metrics'],
-  ['/opentelemetry.proto.collector.logs.v1.LogsService/Export', 'logs'],
-  ['/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export', 'profiles'],
-]);
+/** What may be done at a path, and who answers there. */
+export interface HttpRoute {
+  readonly name: Exclude<Route, 'otlp-grpc'>;
+  /** Absent where none of the four comes in. */
+  readonly signal: Signal | undefined;
+  readonly methods: readonly HttpMethod[];
+  /** Whether browsers may be told that pages of other origins have business here. */
+  readonly forPages: boolean;
+  /** How refusals are written to a request that is in neither of OTLP's encodings. */
+  readonly plainRefusals: 'text' | 'json';
+  /** Absent: nobody is configured to answer. */
+  readonly forward: HttpForward | undefined;
+}
 
-export const HTTP_ROUTES: ReadonlyMap<string, Signal> = new Map([
-  ['/v1/traces', 'traces'],
-  ['/v1/metrics', 'metrics'],
-  ['/v1/logs', 'logs'],
-  ['/v1development/profiles', 'profiles'],
-]);
+/** By path, which must match exactly. */
+export type HttpRoutes = ReadonlyMap<string, HttpRoute>;
+
+/** Paths that one upstream answers. */
+export interface RelayedPaths {
+  readonly paths: readonly string[];
+  readonly forward: HttpForward;
+}
+
+export interface HttpUpstreams {
+  /** Absent: the routes are there all the same, and say that there is no collector. */
+  readonly otlp: HttpForward | undefined;
+  /** Absent: there are no such routes. */
+  readonly rum: RelayedPaths | undefined;
+  readonly remoteConfig: RelayedPaths | undefined;
+}
+
+/** OTLP's own paths win over any others; the configuration has refused those that are named twice. */
+export function createHttpRoutes({ otlp, rum, remoteConfig }: HttpUpstreams): HttpRoutes {
+  const routes = new Map<string, HttpRoute>();
+  for (const path of remoteConfig?.paths ?? []) {
+    routes.set(path, {
+      name: 'remote-config',
+      signal: undefined,
+      methods: ['GET', 'HEAD'],
+      forPages: false,
+      plainRefusals: 'json',
+      forward: remoteConfig?.forward,
+    });
+  }
+  for (const path of rum?.paths ?? []) {
+    routes.set(path, {
+      name: 'rum',
+      signal: undefined,
+      methods: ['POST'],
+      forPages: true,
+      plainRefusals: 'json',
+      forward: rum?.forward,
+    });
+  }
+  for (const [path, signal] of HTTP_ROUTES) {
+    const methods: readonly HttpMethod[] = ['POST'];
+    routes.set(path, { name: 'otlp-http', signal, methods, forPages: true, plainRefusals: 'text', forward: otlp });
+  }
+  return routes;
+}

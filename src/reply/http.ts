@@ -7,30 +7,46 @@ export interface HttpReply {
   readonly body: Buffer;
 }
 
+/** What the reply goes by, besides the refusal itself. */
+export interface HttpAsker {
+  /** The request's own Content-Type. */
+  readonly contentType: string | undefined;
+  /** For a request in neither of OTLP's encodings. */
+  readonly otherwise: 'text' | 'json';
+  /** The methods that the route takes. */
+  readonly methods: readonly string[];
+}
+
 /**
- * OTLP/HTTP asks for google.rpc.Status in the request's own encoding, under the request's own Content-Type. A request in
- * neither encoding gets the words as text: it was sent by a person or a probe.
+ * OTLP/HTTP asks for google.rpc.Status in the request's own encoding, under the request's own Content-Type. On its routes a
+ * request in neither encoding gets the words as text: it was sent by a person or a probe.
  */
-export function toHttpReply(reply: Reply, requestContentType: string | undefined): HttpReply {
-  const { type, body } = encode(reply, requestContentType);
+export function toHttpReply(reply: Reply, { contentType, otherwise, methods }: HttpAsker): HttpReply {
+  const { type, body } = encode(reply, contentType, otherwise);
   const headers: Record<string, string> = {
     'content-type': type,
     'content-length': String(body.length),
     'x-request-id': reply.requestId,
   };
   if (reply.status.retryDelaySeconds !== undefined) headers['retry-after'] = String(reply.status.retryDelaySeconds);
-  if (reply.row.http === 405) headers.allow = 'POST';
+  if (reply.row.http === 405) headers.allow = methods.join(', ');
   return { status: reply.row.http, headers, body };
 }
 
-function encode({ status }: Reply, requestContentType = ''): { type: string; body: Buffer } {
-  const [mediaType = ''] = requestContentType.split(';', 1);
+function encode(
+  { status }: Reply,
+  contentType: string = '',
+  otherwise: HttpAsker['otherwise'],
+): { type: string; body: Buffer } {
+  const [mediaType = ''] = contentType.split(';', 1);
   switch (mediaType.trim().toLowerCase()) {
     case 'application/x-protobuf':
       return { type: 'application/x-protobuf', body: encodeStatus(status) };
     case 'application/json':
       return { type: 'application/json', body: Buffer.from(statusToJson(status)) };
     default:
-      return { type: 'text/plain; charset=utf-8', body: Buffer.from(`${status.message}\n`) };
+      return otherwise === 'json'
+        ? { type: 'application/json', body: Buffer.from(statusToJson(status)) }
+        : { type: 'text/plain; charset=utf-8', body: Buffer.from(`${status.message}\n`) };
   }
 }

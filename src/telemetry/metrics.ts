@@ -149,8 +149,8 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
       connections.set({ port }, open);
     },
     ended(report: RequestReport): void {
-      const { protocol } = report;
-      const signal = report.signal ?? 'none';
+      const { protocol, route } = report;
+      const signal = report.signal ?? route ?? 'none'; // a route without signals stands for what it carries
       inFlight.dec({ protocol });
       requests.inc({ signal, protocol, ...toLabels(report.outcome) });
       requestBytes.inc({ signal, protocol }, report.receivedBytes);

@@ -37,6 +37,7 @@ export function createReportLog(log: Log, now: () => number): ReportLog {
       request_id: report.requestId,
       ...(isRefusal ? { reason: report.outcome } : {}),
       protocol: report.protocol,
+      route: report.route,
       signal: report.signal,
       peer: report.peer,
       user_agent: report.userAgent,

@@ -1,17 +1,21 @@
 import { EventEmitter } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import httpProxy from 'http-proxy';
 import { authority } from './target.ts';
 import type { UpstreamTarget, UpstreamTls } from './target.ts';
 
 /** A request to the collector: its head, already filtered, and its body as it comes. */
 export interface ForwardRequest {
+  readonly method: ForwardMethod;
   readonly path: string;
   readonly fields: readonly (readonly [string, string])[];
+  /** Taken of a POST only: the others go without, whatever their sender sends. */
   readonly body: Readable;
 }
+
+export type ForwardMethod = 'POST' | 'GET' | 'HEAD';
 
 export interface ForwardEvents {
   /** Called at most once, and never after `onError`. */
@@ -39,7 +43,7 @@ const MAX_FREE_SOCKETS = 256;
  * - It notices a client that left by an event that Node no longer emits, and leaks the upstream request (#1559): the
  *   UpstreamHead emits that event when the request is given up.
  * - It announces `content-length: 0` on a DELETE or OPTIONS with a chunked body and sends the body after it, as a second,
- *   unauthenticated request (GHSA-ggv3-7p47-pfv8): an UpstreamHead is always a POST.
+ *   unauthenticated request (GHSA-ggv3-7p47-pfv8): an UpstreamHead is a POST, or it announces no body and is sent none.
  */
 export function createHttpForward(target: UpstreamTarget, tls: UpstreamTls): HttpForward {
   const agentOptions = { keepAlive: true, noDelay: true, maxSockets: MAX_SOCKETS, maxFreeSockets: MAX_FREE_SOCKETS };
@@ -65,7 +69,12 @@ export function createHttpForward(target: UpstreamTarget, tls: UpstreamTls): Htt
   return {
     send(request, events) {
       const head = new UpstreamHead(request, authority(target), events);
-      proxy.web(asIncoming(head), NO_RESPONSE, { buffer: request.body }, (error) => head.failed(error));
+      proxy.web(
+        asIncoming(head),
+        NO_RESPONSE,
+        { buffer: head.method === 'POST' ? request.body : Readable.from([]) },
+        (error) => head.failed(error),
+      );
       return () => head.giveUp();
     },
     close: () => agent.destroy(),
@@ -74,17 +83,19 @@ export function createHttpForward(target: UpstreamTarget, tls: UpstreamTls): Htt
 
 /** All that http-proxy gets to see of a request. */
 class UpstreamHead extends EventEmitter {
-  readonly method = 'POST';
+  readonly method: ForwardMethod;
   readonly url: string;
   readonly headers: Record<string, string | string[]>;
   /** http-proxy asks whether the client's socket is destroyed. */
   readonly socket = { destroyed: false };
   #events: ForwardEvents | undefined;
 
-  constructor({ path, fields }: ForwardRequest, host: string, events: ForwardEvents) {
+  constructor({ method, path, fields }: ForwardRequest, host: string, events: ForwardEvents) {
     super();
+    this.method = method;
     this.url = path;
     this.headers = toHeaders(fields, host);
+    if (method !== 'POST') delete this.headers['content-length'];
     this.#events = events;
   }
 

@@ -22,8 +22,8 @@ export interface Refusal {
 
 export type Decision = Allow | Refusal;
 
-/** The ways by which telemetry comes in. */
-export type Route = 'otlp-grpc' | 'otlp-http';
+/** The ways on the data ports. All take telemetry but `remote-config`, where agents read their settings. */
+export type Route = 'otlp-grpc' | 'otlp-http' | 'rum' | 'remote-config';
 
 /** What the credential is to be used for. */
 export type Use =
@@ -34,7 +34,8 @@ export type Use =
 
 export interface Sending {
   readonly to: 'send';
-  readonly signal: Signal;
+  /** Absent where none of the four is sent: events of pages are none, and nor is a question for settings. */
+  readonly signal: Signal | undefined;
   readonly route: Route;
   /** The address of whoever opened the connection. */
   readonly peer: string;
@@ -83,16 +84,21 @@ function objectionToUse(key: KeyRecord, use: Use): Reason | undefined {
 
 /** A key with origins is for web pages: a request that names none is from none of them. */
 function objectionToSending(key: KeyRecord, { route, origin, peer, signal }: Sending): Reason | undefined {
-  if (key.type !== undefined && !ROUTES[key.type].includes(route)) return 'route_not_allowed';
+  if (!ROUTES[key.type ?? 'untyped'].includes(route)) return 'route_not_allowed';
   if (key.origins !== undefined && !isAmong(key.origins, origin)) return 'origin_not_allowed';
   if (key.cidrs !== undefined && !isInside(key.cidrs, peer)) return 'address_not_allowed';
-  if (key.signals !== undefined && !key.signals.includes(signal)) return 'signal_not_allowed';
-  return undefined;
+  // What is none of a key's signals is not among them; but who reads sends nothing.
+  const maySend = key.signals === undefined || (signal !== undefined && key.signals.includes(signal));
+  return maySend || route === 'remote-config' ? undefined : 'signal_not_allowed';
 }
 
-/** Browsers speak no gRPC, and whoever took a key out of a page is to gain nothing by it. */
-const ROUTES: Readonly<Record<KeyType, readonly Route[]>> = {
-  sensor: ['otlp-grpc', 'otlp-http'],
+/**
+ * Browsers speak no gRPC, and whoever took a key out of a page is to gain nothing by it. Settings of agents are for keys
+ * that were made for agents; a key of no type sends whatever there is to send, and reads nothing.
+ */
+const ROUTES: Readonly<Record<KeyType | 'untyped', readonly Route[]>> = {
+  sensor: ['otlp-grpc', 'otlp-http', 'remote-config'],
   thirdParty: ['otlp-grpc', 'otlp-http'],
-  rum: ['otlp-http'],
+  rum: ['otlp-http', 'rum'],
+  untyped: ['otlp-grpc', 'otlp-http', 'rum'],
 };

@@ -120,7 +120,7 @@ export const REASONS = {
   },
   method_not_allowed: {
     verdict: 'deny', http: 405, grpc: 12, fault: 'sender',
-    message: 'This route takes POST only.',
+    message: 'This route does not take this method. Telemetry is sent with POST; settings are read with GET.',
   },
   bad_request: {
     verdict: 'deny', http: 400, grpc: 3, fault: 'sender',

@@ -100,7 +100,8 @@ export async function callHttpOverH2(session: http2.ClientHttp2Session, call: Ht
   stream.on('continue', () => (continued = true));
   stream.on('response', (fields) => (received = fields));
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  for (const part of Array.isArray(body) ? (body as readonly Buffer[]) : [body as Buffer]) stream.write(part);
+  for (const part of Array.isArray(body) ? (body as readonly Buffer[]) : [body as Buffer])
+    if (part.length > 0) stream.write(part);
   stream.end();
   await new Promise((resolve, reject) => {
     stream.on('end', resolve);

@@ -5,6 +5,7 @@ export function newReport(fields: Partial<RequestReport> = {}): RequestReport {
   return {
     requestId: 'r-1',
     protocol: 'grpc',
+    route: 'otlp-grpc',
     signal: 'traces',
     outcome: 'accepted',
     upstreamStatus: 0,

@@ -22,7 +22,7 @@ export interface Cors {
   /** Whether a browser asks if the page may send. From other origins it is an ordinary OPTIONS. */
   isPreflight(request: HttpRequest): boolean;
   /** Says yes. No key is needed: a browser sends none, and what follows is judged all the same. */
-  answerPreflight(request: HttpRequest, response: HttpResponse): void;
+  answerPreflight(request: HttpRequest, response: HttpResponse, methods: readonly string[]): void;
   /** The collector's fields as they may stand beside ours: two voices on origins would be one too many for a browser. */
   reconcile(fields: [name: string, value: string][]): [name: string, value: string][];
 }
@@ -50,9 +50,9 @@ export function createCors({ origins, maxAgeMs }: CorsRules, carriers: readonly 
       request.method === 'OPTIONS' &&
       request.headers['access-control-request-method'] !== undefined &&
       isAllowed(request),
-    answerPreflight(request, response) {
+    answerPreflight(request, response, methods) {
       response.writeHead(204, {
-        'access-control-allow-methods': 'POST',
+        'access-control-allow-methods': methods.join(', '),
         'access-control-allow-headers': allowedFields,
         'access-control-max-age': String(Math.floor(maxAgeMs / 1_000)),
       });

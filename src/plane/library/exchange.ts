@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Judgement } from '../../gate.ts';
 import type { KeyRecord, Signal } from '../../keys/record.ts';
+import type { Route } from '../../verdict/decide.ts';
 import type { PlaneObserver, Protocol, RequestReport } from '../plane.ts';
 
 /** One request from its head to its end: gathers what the report needs, and sees to it that it is told exactly once. */
@@ -20,6 +21,7 @@ export interface Exchange {
 
 export interface ExchangeStart {
   readonly protocol: Protocol;
+  readonly route: Route | undefined;
   readonly signal: Signal | undefined;
   readonly peer: string;
   readonly userAgent: string | undefined;

@@ -1,4 +1,5 @@
 import { IncomingMessage } from 'node:http';
+import { Http2ServerRequest } from 'node:http2';
 import type { HttpRequest } from './edge.ts';
 
 /**
@@ -23,6 +24,13 @@ export function framingProblem(request: HttpRequest): 'bad_request' | undefined 
     }
   }
   return hosts > 1 ? 'bad_request' : undefined;
+}
+
+/** Whether the head says that a body follows, though it may turn out to be an empty one. */
+export function announcesBody(request: HttpRequest): boolean {
+  if (request instanceof Http2ServerRequest) return !request.stream.endAfterHeaders;
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = request.headers;
+  return coding !== undefined || Number(length) !== 0;
 }
 
 export function isHttp1(request: HttpRequest): boolean {

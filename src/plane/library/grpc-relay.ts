@@ -13,7 +13,7 @@ import { cancelCall } from '../../upstream/grpc-channel.ts';
 import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
-import { GRPC_ROUTES } from '../routes.ts';
+import { GRPC_ROUTES } from '../otlp-paths.ts';
 import { parseGrpcTimeout } from './deadline.ts';
 import { discardBody } from './discard.ts';
 import type { Exchange, Exchanges } from './exchange.ts';
@@ -45,7 +45,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     const signal = GRPC_ROUTES.get(headers[':path'] ?? '');
     const peer = stream.session?.socket.remoteAddress ?? '';
     const { origin, 'user-agent': userAgent } = headers;
-    const exchange = exchanges.begin({ protocol: 'grpc', signal, peer, userAgent });
+    const exchange = exchanges.begin({ protocol: 'grpc', route: signal && 'otlp-grpc', signal, peer, userAgent });
     exchange.onInterrupt = () => refuse(stream, exchange, { verdict: 'refuse', reason: 'draining' });
     stream.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     stream.on('aborted', () => {

@@ -5,21 +5,19 @@ import type { ToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import { toHttpReply } from '../../reply/http.ts';
 import { explain } from '../../reply/refusal.ts';
-import type { HttpForward } from '../../upstream/http-forward.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
-import { HTTP_ROUTES } from '../routes.ts';
+import type { HttpMethod, HttpRoute, HttpRoutes } from '../routes.ts';
 import type { Cors } from './cors.ts';
 import { discardBody } from './discard.ts';
 import type { HttpRequest, HttpResponse } from './edge.ts';
 import type { Exchange, Exchanges } from './exchange.ts';
-import { framingProblem, isHttp1 } from './framing.ts';
+import { announcesBody, framingProblem, isHttp1 } from './framing.ts';
 import { exceedsHeaderLimits } from './limits.ts';
 
 export interface HttpRelayOptions {
   readonly gate: Gate;
-  /** Absent: there is no collector for HTTP. */
-  readonly forward: HttpForward | undefined;
+  readonly routes: HttpRoutes;
   readonly toUpstream: ToUpstream;
   /** Absent: pages of other origins may not send. */
   readonly cors: Cors | undefined;
@@ -30,52 +28,79 @@ export interface HttpRelayOptions {
   readonly exchanges: Exchanges;
 }
 
+/** A request, where its answer goes, and what decides how that is written. */
+interface Call {
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+  readonly exchange: Exchange;
+  /** Absent: there is none at this path. */
+  readonly route: HttpRoute | undefined;
+  /** Absent: pages of other origins have no business here. */
+  readonly cors: Cors | undefined;
+}
+
+/** Where a request goes on to. */
+interface Onward {
+  readonly method: HttpMethod;
+  readonly path: string;
+  readonly forward: HttpRoute['forward'];
+}
+
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
 
-/** Judges an OTLP/HTTP request by its head and relays its bytes, or answers it in its own encoding. */
+/** Judges a request over HTTP by its head and relays its bytes, or answers it in its own encoding. */
 export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
-  const { gate, forward, toUpstream, cors, debit, limits, upstreamTimeoutMs, exchanges } = options;
+  const { gate, routes, toUpstream, debit, limits, upstreamTimeoutMs, exchanges } = options;
 
   return function handle(request, response) {
     const path = pathOf(request);
-    const signal = HTTP_ROUTES.get(path);
-    const objection = objectionToHead(request, signal !== undefined);
+    const route = routes.get(path);
+    const method = route?.methods.find((each) => each === request.method);
+    const objection = objectionToHead(request, route, method);
+    const cors = route?.forPages === false ? undefined : options.cors;
     cors?.mark(request, response);
-    if (objection === 'method_not_allowed' && cors?.isPreflight(request))
-      return cors.answerPreflight(request, response);
+    if (objection === 'method_not_allowed' && route !== undefined && cors?.isPreflight(request))
+      return cors.answerPreflight(request, response, route.methods);
 
     const peer = request.socket.remoteAddress ?? '';
     const { origin, 'user-agent': userAgent } = request.headers;
-    const exchange = exchanges.begin({ protocol: 'http', signal, peer, userAgent });
-    exchange.onInterrupt = () => refuse(request, response, exchange, { verdict: 'refuse', reason: 'draining' });
+    const signal = route?.signal;
+    const exchange = exchanges.begin({ protocol: 'http', route: route?.name, signal, peer, userAgent });
+    const call: Call = { request, response, exchange, route, cors };
+    exchange.onInterrupt = () => refuse(call, { verdict: 'refuse', reason: 'draining' });
     response.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
-    if (objection !== undefined || signal === undefined) {
-      return refuse(request, response, exchange, { verdict: 'refuse', reason: objection ?? 'not_found' });
+    if (objection !== undefined || route === undefined || method === undefined) {
+      return refuse(call, { verdict: 'refuse', reason: objection ?? 'not_found' });
     }
     const proceed = (judgement: Judgement): void => {
       exchange.judged(judgement);
       const { decision } = judgement;
-      if (decision.verdict === 'refuse') refuse(request, response, exchange, decision);
-      else if (!exchange.ended) relay(request, response, exchange, path, decision.key);
+      if (decision.verdict === 'refuse') refuse(call, decision);
+      else if (!exchange.ended) relay(call, { method, path, forward: route.forward }, decision.key);
     };
-    const judgement = gate.judge(request.rawHeaders, { to: 'send', signal, route: 'otlp-http', peer, origin });
+    const judgement = gate.judge(request.rawHeaders, { to: 'send', signal, route: route.name, peer, origin });
     if (judgement instanceof Promise) void judgement.then(proceed);
     else proceed(judgement);
   };
 
-  function objectionToHead(request: HttpRequest, isRoute: boolean): Reason | undefined {
+  function objectionToHead(
+    request: HttpRequest,
+    route: HttpRoute | undefined,
+    method: HttpMethod | undefined,
+  ): Reason | undefined {
     if (exceedsHeaderLimits(request.rawHeaders, limits)) return 'header_limits';
     const problem = framingProblem(request);
     if (problem !== undefined) return problem;
-    if (!isRoute) return 'not_found';
-    if (request.method !== 'POST') return 'method_not_allowed';
+    if (route === undefined) return 'not_found';
+    if (method === undefined) return 'method_not_allowed';
+    // A body that means nothing (RFC 9110 section 9.3.1) would be read by one and taken for a request by another.
+    if (method !== 'POST' && announcesBody(request)) return 'bad_request';
     return Number(request.headers['content-length'] ?? 0) > limits.maxBodyBytes ? 'body_too_large' : undefined;
   }
 
-  function relay(request: HttpRequest, response: HttpResponse, exchange: Exchange, path: string, key: KeyRecord): void {
-    if (forward === undefined) {
-      return refuse(request, response, exchange, { verdict: 'refuse', reason: 'upstream_unavailable' });
-    }
+  function relay(call: Call, { method, path, forward }: Onward, key: KeyRecord): void {
+    const { request, response, exchange, cors } = call;
+    if (forward === undefined) return refuse(call, { verdict: 'refuse', reason: 'upstream_unavailable' });
     if (expectsContinue(request)) response.writeContinue();
 
     const fields = toUpstream(request.rawHeaders, key);
@@ -83,7 +108,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     let completed = false;
     exchange.upstreamStarted();
     const giveUp = forward.send(
-      { path, fields, body: request },
+      { method, path, fields, body: request },
       {
         onResponse: (upstream) => relayResponse(upstream),
         onError: () => fail('upstream_unavailable'),
@@ -115,7 +140,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
         exchange.end(reason);
         response.destroy(new Error(reason));
       } else {
-        refuse(request, response, exchange, { verdict: 'refuse', reason });
+        refuse(call, { verdict: 'refuse', reason });
       }
     }
 
@@ -161,9 +186,13 @@ function expectsContinue({ headers, httpVersion }: HttpRequest): boolean {
  */
 const DISTRUSTED: ReadonlySet<Reason> = new Set(['bad_request', 'header_limits']);
 
-function refuse(request: HttpRequest, response: HttpResponse, exchange: Exchange, refusal: Refusal): void {
+function refuse({ request, response, exchange, route }: Call, refusal: Refusal): void {
   if (!exchange.end(refusal.reason) || response.headersSent || response.destroyed) return;
-  const reply = toHttpReply(explain(refusal, exchange.requestId), request.headers['content-type']);
+  const reply = toHttpReply(explain(refusal, exchange.requestId), {
+    contentType: request.headers['content-type'],
+    otherwise: route?.plainRefusals ?? 'text',
+    methods: route?.methods ?? [],
+  });
   if (DISTRUSTED.has(refusal.reason) && isHttp1(request)) response.setHeader('connection', 'close');
   response.writeHead(reply.status, { ...reply.headers });
   response.end(request.method === 'HEAD' ? undefined : reply.body);

@@ -72,6 +72,17 @@ test('a gateway needs an upstream for at least one protocol', () => {
   assert.equal(load({ upstream: {} }, true).ok, true);
 });
 
+test('each route has a path of its own', () => {
+  assert.deepEqual(faultsOf({ routes: { rum: { paths: ['/a', '/v1/traces'] }, remoteConfig: { paths: ['/b', '/a'] } } }), [
+    'routes.rum.paths[1] must be a path of its own: /v1/traces is one of OTLP/HTTP',
+    'routes.remoteConfig.paths[1] must be a path of its own: /a is one of routes.rum.paths',
+  ]);
+  for (const path of ['json/rum', '/', '/a/', '//a', '/a/../b', '/a/.', '/a%2fb', '/a?b', '/a b', '/ä', '']) {
+    assert.match(faultsOf({ routes: { rum: { paths: [path] } } }).join(), /^routes.rum.paths\[0\] must be a path such as/, path);
+  }
+  assert.deepEqual(faultsOf({ routes: { rum: { paths: ['/a.b/..c/~d_-'] } } }), []);
+});
+
 test('an upstream that is faulty is not also missing', () => {
   assert.deepEqual(faultsOf({ upstream: { grpc: 'collector:4317' } }), [
     'upstream.grpc must be http://host:port or https://host:port, without user, path or query',

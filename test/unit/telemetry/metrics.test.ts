@@ -20,13 +20,19 @@ describe('the metrics', () => {
       metrics.ended(newReport({ outcome }));
     }
     metrics.started('http');
-    metrics.ended(newReport({ protocol: 'http', signal: undefined, outcome: 'not_found' }));
+    metrics.ended(newReport({ protocol: 'http', route: undefined, signal: undefined, outcome: 'not_found' }));
+    for (const route of ['rum', 'remote-config'] as const) {
+      metrics.started('http');
+      metrics.ended(newReport({ protocol: 'http', route, signal: undefined }));
+    }
     assert.deepEqual(await seriesOf(metrics, 'keygate_requests_total'), [
       'keygate_requests_total{signal="traces",protocol="grpc",verdict="allow",reason="none"} 2',
       'keygate_requests_total{signal="traces",protocol="grpc",verdict="cancelled",reason="none"} 1',
       'keygate_requests_total{signal="traces",protocol="grpc",verdict="deny",reason="unknown_key"} 1',
       'keygate_requests_total{signal="traces",protocol="grpc",verdict="undecided",reason="store_timeout"} 1',
       'keygate_requests_total{signal="none",protocol="http",verdict="deny",reason="not_found"} 1',
+      'keygate_requests_total{signal="rum",protocol="http",verdict="allow",reason="none"} 1',
+      'keygate_requests_total{signal="remote-config",protocol="http",verdict="allow",reason="none"} 1',
     ]);
   });
 

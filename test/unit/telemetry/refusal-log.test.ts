@@ -38,6 +38,7 @@ describe('the log of requests', () => {
           request_id: 'r-1',
           reason: 'expired_key',
           protocol: 'grpc',
+          route: 'otlp-grpc',
           signal: 'traces',
           peer: '10.0.0.1',
           user_agent: 'otel',

@@ -6,14 +6,17 @@ import type { KeyAnswer } from '../../../src/keys/answer.ts';
 import { KEY_KINDS, SIGNALS } from '../../../src/keys/record.ts';
 import type { KeyRecord } from '../../../src/keys/record.ts';
 import { KEY_TYPES } from '../../../src/keys/scope.ts';
+import type { KeyType } from '../../../src/keys/scope.ts';
 import { decide } from '../../../src/verdict/decide.ts';
-import type { Sending, Use } from '../../../src/verdict/decide.ts';
+import type { Route, Sending, Use } from '../../../src/verdict/decide.ts';
 import { row } from '../../../src/verdict/reasons.ts';
 import { cidrs, newRecord, origins } from '../../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
 const TRACES: Sending = { to: 'send', signal: 'traces', route: 'otlp-grpc', peer: '192.0.2.1', origin: undefined };
 const OVER_HTTP: Sending = { ...TRACES, route: 'otlp-http' };
+const EVENTS: Sending = { ...TRACES, route: 'rum', signal: undefined };
+const SETTINGS: Sending = { ...TRACES, route: 'remote-config', signal: undefined };
 const SHOP = 'https://shop.example.com';
 const MANAGE: Use = { to: 'manage' };
 const ASK: Use = { to: 'ask' };
@@ -48,12 +51,11 @@ const CASES: readonly Case[] = [
   { sentence: 'a key for logs may send if it is not said what', key: { signals: ['logs'] }, use: ASK, expected: 'allow' },
   { sentence: 'whoever asks about a service token hears that it may not send', key: { kind: 'service' }, use: ASK, expected: 'role_missing' },
   { sentence: 'whoever asks about an expired key hears it', key: { expiresAt: NOW }, use: ASK, expected: 'expired_key' },
-  { sentence: 'a sensor key may be used over gRPC', key: { type: 'sensor' }, expected: 'allow' },
-  { sentence: 'a sensor key may be used over HTTP', key: { type: 'sensor' }, use: OVER_HTTP, expected: 'allow' },
-  { sentence: 'a third-party key may be used over gRPC', key: { type: 'thirdParty' }, expected: 'allow' },
-  { sentence: 'a third-party key may be used over HTTP', key: { type: 'thirdParty' }, use: OVER_HTTP, expected: 'allow' },
-  { sentence: 'a RUM key may be used over HTTP', key: { type: 'rum' }, use: OVER_HTTP, expected: 'allow' },
-  { sentence: 'a RUM key may not be used over gRPC', key: { type: 'rum' }, expected: 'route_not_allowed' },
+  { sentence: 'a key for traces may not send events of pages, which are no traces', key: { signals: ['traces'] }, use: EVENTS, expected: 'signal_not_allowed' },
+  { sentence: 'a key for traces may read settings, for which it sends nothing', key: { type: 'sensor', signals: ['traces'] }, use: SETTINGS, expected: 'allow' },
+  { sentence: 'a receiver key may not read settings', key: { kind: 'receiver' }, use: SETTINGS, expected: 'route_not_allowed' },
+  { sentence: 'a service token may not read settings', key: { kind: 'service', type: 'sensor' }, use: SETTINGS, expected: 'role_missing' },
+  { sentence: 'settings are read from the networks of the key only', key: { type: 'sensor', cidrs: cidrs('10.0.0.0/8') }, use: SETTINGS, expected: 'address_not_allowed' },
   { sentence: 'a key without origins may be used from any page', key: { type: 'rum' }, use: { ...OVER_HTTP, origin: SHOP }, expected: 'allow' },
   { sentence: 'a key may be used from its origin', key: { origins: origins(SHOP) }, use: { ...OVER_HTTP, origin: SHOP }, expected: 'allow' },
   { sentence: 'a key may be used from any of its origins', key: { origins: origins('http://a', SHOP) }, use: { ...OVER_HTTP, origin: SHOP }, expected: 'allow' },
@@ -79,6 +81,29 @@ const CASES: readonly Case[] = [
   { sentence: 'a service token is told that it may not send, whatever else it lacks', key: { kind: 'service', type: 'rum' }, expected: 'role_missing' },
   { sentence: 'an expired key is not told what it might have sent', key: { signals: ['logs'], expiresAt: NOW }, expected: 'expired_key' },
 ];
+
+const ROUTES: readonly Route[] = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config'];
+
+/** What each type of key is good for. */
+// oxfmt-ignore
+const ALLOWED_ROUTES: Readonly<Record<KeyType | 'none', readonly Route[]>> = {
+  none: ['otlp-grpc', 'otlp-http', 'rum'],
+  sensor: ['otlp-grpc', 'otlp-http', 'remote-config'],
+  thirdParty: ['otlp-grpc', 'otlp-http'],
+  rum: ['otlp-http', 'rum'],
+};
+
+describe('a key of the type', () => {
+  for (const type of [...KEY_TYPES, undefined]) {
+    const allowed = ALLOWED_ROUTES[type ?? 'none'];
+    it(`${type ?? 'none'} may be used on ${allowed.join(', ')}, and on no other route`, () => {
+      const record = newRecord({ type });
+      const mayUse = (route: Route): boolean =>
+        decide({ kind: 'known', record }, { ...TRACES, route }, NOW).verdict === 'allow';
+      assert.deepEqual(ROUTES.filter(mayUse), allowed);
+    });
+  }
+});
 
 describe('the verdict', () => {
   for (const { sentence, key, use = TRACES, expected } of CASES) {
@@ -121,8 +146,8 @@ const answers: fc.Arbitrary<KeyAnswer> = fc.oneof(
 );
 const sendings: fc.Arbitrary<Sending> = fc.record({
   to: fc.constant('send'),
-  signal: fc.constantFrom(...SIGNALS),
-  route: fc.constantFrom('otlp-grpc', 'otlp-http'),
+  signal: fc.constantFrom(...SIGNALS, undefined),
+  route: fc.constantFrom(...ROUTES),
   peer: fc.constantFrom('192.0.2.7', '10.0.0.7', '::1'),
   origin: fc.constantFrom(undefined, SHOP, 'https://elsewhere.example'),
 });
@@ -132,8 +157,8 @@ const uses: fc.Arbitrary<Use> = fc.oneof(fc.constantFrom(MANAGE, ASK), sendings)
 function isWithinScope(key: KeyRecord, { signal, route, peer, origin }: Sending): boolean {
   const network = peer.slice(0, peer.indexOf('.'));
   return (
-    (key.signals?.includes(signal) ?? true) &&
-    !(key.type === 'rum' && route === 'otlp-grpc') &&
+    (key.signals === undefined || route === 'remote-config' || key.signals.some((each) => each === signal)) &&
+    ALLOWED_ROUTES[key.type ?? 'none'].includes(route) &&
     (key.cidrs?.some((cidr) => cidr.startsWith(`${network}.`)) ?? true) &&
     (key.origins?.some((each) => each === '*' || each === origin) ?? true)
   );

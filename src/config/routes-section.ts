@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { routePath, target } from './values.ts';
+
+const MAX_PATHS = 20;
+
+/** What the data ports take besides OTLP. */
+export const routes = z
+  .strictObject({
+    rum: z
+      .strictObject({
+        target: target
+          .nullable()
+          .default(null)
+          .describe('Where they go, such as http://rum-intake:8080. null: there are no such routes.'),
+        paths: z
+          .array(routePath)
+          .max(MAX_PATHS)
+          .default(['/json/rum', '/rum/sourcemaps'])
+          .describe('The paths, which must match exactly; they are the same behind the gateway.'),
+      })
+      .prefault({})
+      .describe('Events and source maps of web pages, sent with POST. For keys of type rum, and keys of no type.'),
+    remoteConfig: z
+      .strictObject({
+        target: target
+          .nullable()
+          .default(null)
+          .describe('Who answers, such as http://remote-config:8080. null: there are no such routes.'),
+        paths: z
+          .array(routePath)
+          .max(MAX_PATHS)
+          .default(['/remote-config'])
+          .describe('The paths, which must match exactly; they are the same behind the gateway.'),
+      })
+      .prefault({})
+      .describe('Settings that agents fetch, with GET or HEAD. For keys of type sensor.'),
+  })
+  .prefault({})
+  .describe('Routes on the data ports besides OTLP. upstream.tls and upstream.timeout hold for them too.');

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import type { Config } from './config/schema.ts';
+import { createHttpRoutes } from './plane/routes.ts';
+import type { HttpRoutes, RelayedPaths } from './plane/routes.ts';
+import { createGrpcChannel } from './upstream/grpc-channel.ts';
+import type { GrpcChannel } from './upstream/grpc-channel.ts';
+import { createHttpForward } from './upstream/http-forward.ts';
+import type { HttpForward } from './upstream/http-forward.ts';
+import { parseTarget } from './upstream/target.ts';
+import type { UpstreamTls } from './upstream/target.ts';
+
+/** All that is behind this gateway, and which path leads where. */
+export interface Upstreams {
+  /** Absent: there is no collector for gRPC. */
+  readonly channel: GrpcChannel | undefined;
+  readonly routes: HttpRoutes;
+  close(): void;
+}
+
+export function createUpstreams({ upstream, routes }: Config): Upstreams {
+  const tls = readTls(upstream.tls);
+  const forwards: HttpForward[] = [];
+
+  function forwardTo(target: string | null): HttpForward | undefined {
+    if (target === null) return undefined;
+    const forward = createHttpForward(parseTarget(target), tls);
+    forwards.push(forward);
+    return forward;
+  }
+
+  function relayed({ target, paths }: Config['routes']['rum']): RelayedPaths | undefined {
+    const forward = forwardTo(target);
+    return forward && { paths, forward };
+  }
+
+  const channel = upstream.grpc === null ? undefined : createGrpcChannel(parseTarget(upstream.grpc), tls);
+  return {
+    channel,
+    routes: createHttpRoutes({
+      otlp: forwardTo(upstream.http),
+      rum: relayed(routes.rum),
+      remoteConfig: relayed(routes.remoteConfig),
+    }),
+    close() {
+      channel?.close();
+      for (const forward of forwards) forward.close();
+    },
+  };
+}
+
+function readTls(tls: Config['upstream']['tls']): UpstreamTls {
+  const read = (path: string | null): Buffer | undefined => (path === null ? undefined : readFileSync(path));
+  return { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
+}
