@@ -1,6 +1,7 @@
 import type { KeyDigest } from '../credential/digest.ts';
 import type { AuditEntry } from '../keys/audit.ts';
 import type { KeyKind, KeyRecord } from '../keys/record.ts';
+import type { ReplicaStore } from './replica-port.ts';
 
 /**
  * What Keygate needs of a key store. Every method either answers or throws a StoreError, in bounded time; "no such key"
@@ -14,11 +15,21 @@ export interface KeyStore {
   list(kind: KeyKind): Promise<KeyRecord[]>;
   /**
    * Stores a new record unless a live one of the same kind has its name (`nowMs` decides what is live), or any one has
-   * its id or its digest ('exists'). A live key that another one took the place of does not hold its name any more.
+   * its id or its digest ('exists'). A live key that another one took the place of does not hold its name any more. Only
+   * what concerns nobody comes without an entry for the audit log.
    */
-  insert(record: KeyRecord, nowMs: number, entry: AuditEntry): Promise<'inserted' | 'name_taken' | 'exists'>;
+  insert(
+    record: KeyRecord,
+    nowMs: number,
+    entry: AuditEntry | undefined,
+  ): Promise<'inserted' | 'name_taken' | 'exists'>;
   /** Replaces the record of the same id if its revision is still `record.revision - 1`. */
-  replace(record: KeyRecord, entry: AuditEntry): Promise<'replaced' | 'conflict' | 'absent'>;
+  replace(record: KeyRecord, entry: AuditEntry | undefined): Promise<'replaced' | 'conflict' | 'absent'>;
+  /**
+   * Forgets the record of this id if it still has this revision; whether it did. Watches are not told, so it must be
+   * refused already.
+   */
+  forget(record: KeyRecord): Promise<boolean>;
   /**
    * Replaces `predecessor` as `replace` does and stores its successor, which takes over its name: both or neither. A
    * conflict too if another key has the name by now.
@@ -35,6 +46,8 @@ export interface KeyStore {
   prune(beforeMs: number): Promise<number>;
   /** Reports each change made by anybody from now on, in order. A store that is away is waited for, not an error. */
   watch(observer: ChangeObserver): Promise<Watch>;
+  /** The gateways that share this store. */
+  readonly replicas: ReplicaStore;
   /** Throws a StoreError unless the store answers and is ours. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -59,6 +72,19 @@ export interface ChangeObserver {
   changed(digest: KeyDigest): void;
   /** Changes may have been missed (the connection dropped, the feed was trimmed): nothing remembered is certain. */
   gap(): void;
+  /**
+   * All changes up to this position have been told. `madeAt` holds when those told since the last call were made, in
+   * microseconds by the clock of the store, as far as that is known.
+   */
+  applied?(position: FeedPosition, madeAt: readonly number[]): void;
+  /** Somebody asks all who watch: see `ReplicaStore.ask`. */
+  asked?(questionId: string, question: string): void;
+}
+
+/** Where a reader of the feed is: in which store (null where stores have no id), and after which change. */
+export interface FeedPosition {
+  readonly store: string | null;
+  readonly change: number;
 }
 
 export interface Watch {

@@ -24,8 +24,9 @@ export const ROOMS: Rooms = {
   budget: ['keys/scope.ts', 'keys/record.ts', 'verdict'],
   'headers.ts': ['credential', 'keys/record.ts'],
 
-  'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts'],
-  store: ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/port.ts'],
+  'store/replica-port.ts': ['credential'],
+  'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/replica-port.ts'],
+  store: ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/port.ts', 'store/replica-port.ts'],
   keys: [...MODEL, 'keys/audit.ts', 'store/port.ts'],
   cache: [...MODEL, 'store/port.ts'],
 

@@ -56,6 +56,19 @@ for (const kind of storeKinds()) {
       assert.equal(await store.prune(NOW), 0);
     });
 
+    it('forgets one record when told, and only as it was', async (t) => {
+      const store = open(t);
+      const record = newRecord();
+      await store.insert(record, NOW, undefined);
+      const dead = revoked(record, NOW);
+      await store.replace(dead, undefined);
+      assert.equal(await store.forget(record), false);
+      assert.equal(await store.forget(dead), true);
+      assert.equal(await store.find([record.digest]), undefined);
+      assert.equal(await store.forget(dead), false);
+      assert.deepEqual(await store.audit({ limit: 10 }), []);
+    });
+
     it('lets only one live key of a kind have a name', async (t) => {
       const store = open(t);
       await store.insert(newRecord({ name: 'prod' }), NOW, ENTRY);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isKeyDigest } from '../../credential/digest.ts';
 import { StoreError } from '../port.ts';
-import type { ChangeObserver, StoreObserver, Watch } from '../port.ts';
+import type { ChangeObserver, FeedPosition, StoreObserver, Watch } from '../port.ts';
 import { openConnection, retryDelayMs } from './connection.ts';
 import type { Connection, RedisAddress } from './connection.ts';
 import { CHANGES_FIELD, STORE_FIELD } from './scripts.ts';
@@ -18,20 +18,16 @@ export interface FeedOptions extends RedisAddress {
   readonly observe: StoreObserver | undefined;
 }
 
-/** Where a reader is: in which store, and after which change. */
-interface Position {
-  readonly store: string | null;
-  readonly change: number;
-}
-
 /**
  * Reads the change stream on a connection of its own, because a read that waits holds up all that follows it. Changes are
- * numbered without a break, so whatever was missed (the stream was trimmed, flushed, replaced) shows as a jump.
+ * numbered without a break, so whatever was missed (the stream was trimmed, flushed, replaced) shows as a jump. Questions
+ * to all gateways come by the same read; those put while nobody listened are left to others.
  */
 export async function watchChanges(options: FeedOptions, observer: ChangeObserver): Promise<Watch> {
   const closing = new AbortController();
   const started = Promise.withResolvers<void>();
-  let position: Position | undefined;
+  let position: FeedPosition | undefined;
+  let toldPosition: FeedPosition | undefined;
   let isLate = false;
   let state: 'up' | 'down' | undefined;
 
@@ -47,8 +43,9 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
       closing.signal.addEventListener('abort', close, { once: true });
       try {
         await connection.ready;
+        let lastQuestion = await readLastQuestion(connection, options.keys);
         for (;;) {
-          await step(connection);
+          lastQuestion = await step(connection, lastQuestion);
           failures = 0;
         }
       } catch (error) {
@@ -63,19 +60,32 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
     }
   }
 
-  async function step(connection: Connection): Promise<void> {
+  /** Returns the id of the last question, to go on from. */
+  async function step(connection: Connection, lastQuestion: string): Promise<string> {
     const end = await readEnd(connection, options.keys);
     position = reposition(end);
+    tell([]);
     report('up');
     started.resolve();
-    const entries = await readEntries(connection, options.keys, position.change);
+    const { changes, questions } = await readEntries(connection, options.keys, position.change, lastQuestion);
     // Changes up to `end` were there to be read before the read began.
-    if (entries.length === 0 && end.change > position.change) moveTo(end);
-    for (const entry of entries) take(entry);
+    if (changes.length === 0 && end.change > position.change) moveTo(end);
+    for (const change of changes) take(change);
+    tell(changes.flatMap(({ madeAt }) => madeAt ?? []));
+    for (const { id, text } of questions) observer.asked?.(id, text);
+    return questions.at(-1)?.id ?? lastQuestion;
+  }
+
+  function tell(madeAt: readonly number[]): void {
+    if (position === undefined || position === toldPosition) return;
+    if (position.change !== toldPosition?.change || position.store !== toldPosition.store) {
+      observer.applied?.(position, madeAt);
+    }
+    toldPosition = position;
   }
 
   /** The position to read on from: the one we had, unless it means nothing in the store as it is now. */
-  function reposition(end: Position): Position {
+  function reposition(end: FeedPosition): FeedPosition {
     if (position === undefined) {
       if (isLate) observer.gap(); // the watch began while Redis was away
       return end;
@@ -86,7 +96,7 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
     return isSame ? { store: end.store, change: position.change } : moveTo(end);
   }
 
-  function moveTo(end: Position): Position {
+  function moveTo(end: FeedPosition): FeedPosition {
     position = end;
     observer.gap();
     return end;
@@ -123,17 +133,51 @@ function feedConnection({ url, ca, connectTimeoutMs }: FeedOptions) {
 interface Entry {
   readonly change: number;
   readonly digest: string | undefined;
+  readonly madeAt: number | undefined;
 }
 
-async function readEnd(connection: Connection, keys: KeyNames): Promise<Position> {
+interface Question {
+  readonly id: string;
+  readonly text: string;
+}
+
+async function readEnd(connection: Connection, keys: KeyNames): Promise<FeedPosition> {
   const [store, change] = await connection.run((redis) => redis.hmget(keys.digests, STORE_FIELD, CHANGES_FIELD));
   return { store: store ?? null, change: Number(change ?? 0) };
 }
 
-async function readEntries(connection: Connection, keys: KeyNames, after: number): Promise<Entry[]> {
+async function readLastQuestion(connection: Connection, keys: KeyNames): Promise<string> {
+  const [last] = await connection.run((redis) => redis.xrevrange(keys.questions, '+', '-', 'COUNT', 1));
+  return last?.[0] ?? '0-0';
+}
+
+async function readEntries(
+  connection: Connection,
+  keys: KeyNames,
+  after: number,
+  lastQuestion: string,
+): Promise<{ readonly changes: readonly Entry[]; readonly questions: readonly Question[] }> {
   const streams = await connection.run((redis) =>
-    redis.xread('COUNT', MAX_ENTRIES_PER_READ, 'BLOCK', BLOCK_MS, 'STREAMS', keys.changes, `${after}-0`),
+    redis.xread(
+      'COUNT',
+      MAX_ENTRIES_PER_READ,
+      'BLOCK',
+      BLOCK_MS,
+      'STREAMS',
+      keys.changes,
+      keys.questions,
+      `${after}-0`,
+      lastQuestion,
+    ),
   );
-  const [, entries] = streams?.[0] ?? [];
-  return (entries ?? []).map(([id, fields]) => ({ change: Number.parseInt(id, 10), digest: fields[1] }));
+  const entriesOf = (key: string) => streams?.find(([name]) => name === key)?.[1] ?? [];
+  return {
+    changes: entriesOf(keys.changes).map(([id, [, digest, , madeAt]]) => ({
+      change: Number.parseInt(id, 10),
+      digest,
+      // Versions before this one wrote no time.
+      madeAt: madeAt === undefined ? undefined : Number(madeAt),
+    })),
+    questions: entriesOf(keys.questions).map(([id, [, text = '']]) => ({ id, text })),
+  };
 }

@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis';
 import { MAX_AUDIT_ENTRIES } from '../record-json.ts';
+import { replicaScripts, STORE_TIME } from './replica-scripts.ts';
+import type { ReplicaScripts } from './replica-scripts.ts';
 
 /**
  * How keys lie in Redis, and the scripts that read and change them. A script is one step for all other clients, so a
@@ -8,8 +10,10 @@ import { MAX_AUDIT_ENTRIES } from '../record-json.ts';
  *   {p}:digests   hash: digest -> id;  `store` -> the store's id;  `changes` -> the number of the last change
  *   {p}:records   hash: id -> record as JSON;  `store` -> the store's id
  *   {p}:names     hash: kind:name -> id of the key that holds the name
- *   {p}:changes   stream: entry n-0 is the change number n, with the digest of the key
+ *   {p}:changes   stream: entry n-0 is the change number n, with the digest of the key and the time in microseconds
  *   {p}:audit     stream: who changed what, in the order of the changes; `key` the id, `entry` the entry as JSON
+ *   {p}:replicas  hash: id of a gateway -> when it was seen, when it had applied the last change, and the rest as JSON
+ *   {p}:questions stream: what somebody asks of all gateways; {p}:answers:<id of the question> a hash with their answers
  *
  * Both hashes carry the store's id, a random text written with the first key. A hash that was flushed or evicted, or that
  * belongs to somebody else, lacks it, and so never reads as "no such key".
@@ -20,6 +24,8 @@ export interface KeyNames {
   readonly names: string;
   readonly changes: string;
   readonly audit: string;
+  readonly replicas: string;
+  readonly questions: string;
 }
 
 export function keyNames(prefix: string): KeyNames {
@@ -30,7 +36,13 @@ export function keyNames(prefix: string): KeyNames {
     names: named('names'),
     changes: named('changes'),
     audit: named('audit'),
+    replicas: named('replicas'),
+    questions: named('questions'),
   };
+}
+
+export function answersName({ questions }: KeyNames, questionId: string): string {
+  return `${questions.replace(/questions$/, 'answers')}:${questionId}`;
 }
 
 export const STORE_FIELD = 'store';
@@ -49,7 +61,7 @@ const FIND = `
 `;
 
 /** What the scripts that write begin with. KEYS: digests, records, names, changes, audit. */
-const WRITER = `
+const WRITER = `${STORE_TIME}
   local digests, records, names, changes, audit = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
   -- The id of the store; false if there is none, or if it is not the one expected ('' expects nothing).
@@ -71,10 +83,12 @@ const WRITER = `
   -- The first write of each script: if the stream refuses the entry, nothing has been changed.
   local function announce(digest)
     local number = redis.call('HINCRBY', digests, '${CHANGES_FIELD}', 1)
-    redis.call('XADD', changes, 'MAXLEN', '~', ${MAX_CHANGES}, string.format('%d-0', number), 'digest', digest)
+    local id = string.format('%d-0', number)
+    redis.call('XADD', changes, 'MAXLEN', '~', ${MAX_CHANGES}, id, 'digest', digest, 'at', store_time())
   end
 
   local function note(id, entry)
+    if entry == '' then return end
     redis.call('XADD', audit, 'MAXLEN', '~', ${MAX_AUDIT_ENTRIES}, '*', 'key', id, 'entry', entry)
   end
 `;
@@ -173,6 +187,7 @@ const FORGET = `${WRITER}
 `;
 
 export const scripts = {
+  ...replicaScripts,
   keygateFind: { lua: FIND, numberOfKeys: 2 },
   keygateInsert: { lua: INSERT, numberOfKeys: 5 },
   keygateReplace: { lua: REPLACE, numberOfKeys: 5 },
@@ -186,10 +201,11 @@ export type WriteReply<Outcome> = readonly [outcome: Outcome | null, storeId?: s
 type Script<Reply> = (...keysAndArguments: (string | number)[]) => Promise<Reply>;
 
 /** ioredis makes a method of each script, which its types cannot know. */
-export type ScriptedRedis = Redis & {
-  keygateFind: Script<readonly [storeId: string | null, id: string | null, record: string | null]>;
-  keygateInsert: Script<WriteReply<'inserted' | 'name_taken' | 'exists'>>;
-  keygateReplace: Script<WriteReply<'replaced' | 'conflict' | 'absent'>>;
-  keygateSucceed: Script<WriteReply<'succeeded' | 'conflict' | 'absent' | 'exists'>>;
-  keygateForget: Script<WriteReply<'forgotten' | 'conflict' | 'absent'>>;
-};
+export type ScriptedRedis = Redis &
+  ReplicaScripts & {
+    keygateFind: Script<readonly [storeId: string | null, id: string | null, record: string | null]>;
+    keygateInsert: Script<WriteReply<'inserted' | 'name_taken' | 'exists'>>;
+    keygateReplace: Script<WriteReply<'replaced' | 'conflict' | 'absent'>>;
+    keygateSucceed: Script<WriteReply<'succeeded' | 'conflict' | 'absent' | 'exists'>>;
+    keygateForget: Script<WriteReply<'forgotten' | 'conflict' | 'absent'>>;
+  };

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { AuditEntry } from '../../keys/audit.ts';
 import { diedAt } from '../../keys/record.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import type { KeyStore, StoredAuditEntry, StoreObserver } from '../port.ts';
@@ -6,6 +7,7 @@ import { corrupt, readEntries, readFound, readRecord, readRecords, writeRecord }
 import { openConnection, retryDelayMs } from './connection.ts';
 import { watchChanges } from './feed.ts';
 import { createStoreIdentity } from './identity.ts';
+import { createRedisReplicas } from './replicas.ts';
 import { keyNames, STORE_FIELD } from './scripts.ts';
 import type { WriteReply } from './scripts.ts';
 
@@ -113,7 +115,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
           nameField(record),
           writeRecord(record),
           nowMs,
-          JSON.stringify(entry),
+          writeEntry(entry),
         ),
       );
       return outcomeOf(reply);
@@ -130,7 +132,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
           freedName,
           writeRecord(record),
           record.revision - 1,
-          JSON.stringify(entry),
+          writeEntry(entry),
         ),
       );
       return outcomeOf(reply);
@@ -172,6 +174,8 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       }
     },
 
+    forget,
+
     async prune(beforeMs) {
       let forgotten = 0;
       for (const record of await readAll()) {
@@ -183,12 +187,18 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
 
     watch: (observer) => watchChanges({ ...address, keys, observe }, observer),
 
+    replicas: createRedisReplicas(connection, keys),
+
     async ping() {
       identity.verify(await connection.run((redis) => redis.hget(keys.digests, STORE_FIELD)));
     },
 
     close: () => connection.close(),
   };
+}
+
+function writeEntry(entry: AuditEntry | undefined): string {
+  return entry === undefined ? '' : JSON.stringify(entry);
 }
 
 function nameField({ kind, name }: KeyRecord): string {

@@ -4,28 +4,24 @@ import { DatabaseSync } from 'node:sqlite';
 import { StoreError } from '../port.ts';
 import { toStoreError } from './faults.ts';
 
-const SCHEMA_VERSION = 2;
 /** Several processes may start at once, and nothing is served yet. */
 const OPEN_TIMEOUT_MS = 2_000;
 /** "KGAT", in the file's header: tells our databases from those of other programs. */
 const APPLICATION_ID = 0x4b_47_41_54;
 
-/** What came with schema 2. AUTOINCREMENT, so that a place in the log never means two entries. */
-const AUDIT_SCHEMA = `
-  CREATE TABLE audit (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    key_id TEXT NOT NULL,
-    json TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX audit_by_key ON audit (key_id, number);
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
+/** Microseconds, by the clock of the machine, as SQLite reads it. */
+export const STORE_TIME = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
 
 /**
- * `died_at` and `state` repeat what the record says, for the queries that need them. AUTOINCREMENT keeps the numbers of
- * changes unbroken and never used twice, so that a reader can tell that it missed one.
+ * What each schema added to the one before; a step that was released never changes.
+ *
+ * 1: `died_at` and `state` repeat what the record says, for the queries that need them. AUTOINCREMENT keeps the numbers
+ *    of changes unbroken and never used twice, so that a reader can tell that it missed one.
+ * 2: the audit log. AUTOINCREMENT, so that a place in the log never means two entries.
+ * 3: when each change was made; the gateways that share the file, and what they are asked.
  */
-const SCHEMA = `
+const SCHEMA_STEPS: readonly string[] = [
+  `
   CREATE TABLE records (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -43,8 +39,37 @@ const SCHEMA = `
     digest TEXT NOT NULL
   ) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
-  ${AUDIT_SCHEMA}
-`;
+`,
+  `
+  CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key_id TEXT NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_by_key ON audit (key_id, number);
+`,
+  `
+  ALTER TABLE changes ADD COLUMN at INTEGER;
+  CREATE TABLE replicas (
+    id TEXT PRIMARY KEY,
+    seen_at INTEGER NOT NULL,
+    applied_at INTEGER NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE questions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    text TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE answers (
+    question INTEGER NOT NULL,
+    replica TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (question, replica)
+  ) STRICT;
+`,
+];
+const SCHEMA_VERSION = SCHEMA_STEPS.length;
 
 /**
  * Opens the database, and creates it if it is not there; throws a StoreError if it is not ours or too new.
@@ -111,8 +136,9 @@ function prepareSchema(database: DatabaseSync, path: string): void {
         'Update Keygate, or set store.sqlite.path to another file.',
     );
   }
-  if (isEmpty) database.exec(SCHEMA);
-  else if (version === 1) database.exec(AUDIT_SCHEMA);
+  if (version === SCHEMA_VERSION) return;
+  for (const step of SCHEMA_STEPS.slice(isEmpty ? 0 : version)) database.exec(step);
+  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
 function readPragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {

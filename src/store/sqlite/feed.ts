@@ -23,13 +23,17 @@ export interface FeedOptions {
 interface Reader {
   readonly observer: ChangeObserver;
   cursor: number;
+  /** The last question it has heard. */
+  question: number;
 }
 
-/** Reads the change table whenever the database was written to, by us or by another process. */
+/** Reads the change table, and the questions to all gateways, whenever the database was written to, by us or by another process. */
 export function createFeed({ database, path, pollMs, observe }: FeedOptions): Feed {
   const readVersion = database.prepare('PRAGMA data_version');
   const readLast = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'changes'");
-  const readChanges = database.prepare('SELECT number, digest FROM changes WHERE number > ? ORDER BY number');
+  const readChanges = database.prepare('SELECT number, digest, at FROM changes WHERE number > ? ORDER BY number');
+  const readQuestions = database.prepare('SELECT number, text FROM questions WHERE number > ? ORDER BY number');
+  const readLastQuestion = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'questions'");
   const readers = new Set<Reader>();
   let timer: NodeJS.Timeout | undefined;
   let version: unknown;
@@ -51,17 +55,29 @@ export function createFeed({ database, path, pollMs, observe }: FeedOptions): Fe
   }
 
   function catchUp(reader: Reader): void {
+    const before = reader.cursor;
     // A database that was put back to an earlier state has a last change before our cursor.
     if (last() < reader.cursor) {
       reader.cursor = last();
       reader.observer.gap();
     }
-    for (const { number, digest } of readChanges.all(reader.cursor)) {
+    const madeAt: number[] = [];
+    for (const { number, digest, at } of readChanges.all(reader.cursor)) {
       const isNext = number === reader.cursor + 1;
       reader.cursor = Number(number);
       if (!isNext || !isKeyDigest(digest)) reader.observer.gap();
       if (isKeyDigest(digest)) reader.observer.changed(digest);
+      if (at !== null) madeAt.push(Number(at));
     }
+    if (reader.cursor !== before) tell(reader, madeAt);
+    for (const { number, text } of readQuestions.all(reader.question)) {
+      reader.question = Number(number);
+      reader.observer.asked?.(String(number), String(text));
+    }
+  }
+
+  function tell({ observer, cursor }: Reader, madeAt: readonly number[]): void {
+    observer.applied?.({ store: null, change: cursor }, madeAt);
   }
 
   function last(): number {
@@ -70,8 +86,9 @@ export function createFeed({ database, path, pollMs, observe }: FeedOptions): Fe
 
   return {
     watch(observer) {
-      const reader: Reader = { observer, cursor: last() };
+      const reader: Reader = { observer, cursor: last(), question: Number(readLastQuestion.get()?.['seq'] ?? 0) };
       readers.add(reader);
+      tell(reader, []);
       // A feed must not keep the process alive.
       timer ??= setInterval(poll, pollMs).unref();
       poll();

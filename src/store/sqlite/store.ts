@@ -4,9 +4,10 @@ import type { KeyRecord } from '../../keys/record.ts';
 import { StoreError } from '../port.ts';
 import type { KeyStore, StoreObserver } from '../port.ts';
 import { MAX_AUDIT_ENTRIES, readEntries, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
-import { openDatabase, transaction } from './database.ts';
+import { openDatabase, STORE_TIME, transaction } from './database.ts';
 import { toStoreError } from './faults.ts';
 import { createFeed, MAX_CHANGES } from './feed.ts';
+import { createSqliteReplicas } from './replicas.ts';
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -38,7 +39,8 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     'UPDATE records SET state = ?, died_at = ?, revision = ?, json = ? WHERE id = ?',
   );
   const deleteDead = database.prepare('DELETE FROM records WHERE died_at < ?');
-  const insertChange = database.prepare('INSERT INTO changes (digest) VALUES (?)');
+  const deleteRecord = database.prepare('DELETE FROM records WHERE id = ? AND revision = ?');
+  const insertChange = database.prepare(`INSERT INTO changes (digest, at) VALUES (?, ${STORE_TIME})`);
   const trimChanges = database.prepare('DELETE FROM changes WHERE number <= ?');
   const insertEntry = database.prepare('INSERT INTO audit (key_id, json) VALUES (?, ?)');
   const trimEntries = database.prepare('DELETE FROM audit WHERE number <= ?');
@@ -59,6 +61,8 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     }
   }
 
+  const replicas = createSqliteReplicas({ path, use });
+
   /** One transaction; whoever watches has heard of it when it returns. */
   async function write<T>(steps: () => T): Promise<T> {
     return use(() => {
@@ -73,7 +77,8 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     trimChanges.run(Number(lastInsertRowid) - MAX_CHANGES);
   }
 
-  function audit(entry: AuditEntry): void {
+  function audit(entry: AuditEntry | undefined): void {
+    if (entry === undefined) return;
     const { lastInsertRowid } = insertEntry.run(entry.id, JSON.stringify(entry));
     trimEntries.run(Number(lastInsertRowid) - MAX_AUDIT_ENTRIES);
   }
@@ -146,6 +151,8 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
         return 'succeeded';
       }),
 
+    forget: (record) => write(() => deleteRecord.run(record.id, record.revision).changes > 0),
+
     audit: ({ limit, before, keyId }) =>
       use(() => {
         const end = before === undefined ? Number.MAX_SAFE_INTEGER : Number.parseInt(before, 10);
@@ -159,12 +166,15 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
 
     watch: (observer) => use(() => feed.watch(observer)),
 
+    replicas,
+
     ping: () => use(() => void byId.get('')),
 
     close: async () => {
       if (isClosed) return;
       isClosed = true;
       feed.close();
+      replicas.close();
       database.close();
     },
   };
