@@ -60,7 +60,7 @@ export const auditLogEntrySchema = z.strictObject({
   via: z.enum(WAYS),
   address: z.string().optional().describe('Where the change was sent from.'),
   action: z.enum(AUDIT_ACTIONS),
-  what: z.enum(['ingestion-api-key', 'service-token', 'receiver-key']),
+  what: z.enum(['ingestion-api-key', 'service-token', 'receiver-key', 'canary-key']),
   id,
   name: z.string(),
   before: fields.describe('The changed fields that had a value before.'),
@@ -115,7 +115,12 @@ function lifeOf(record: KeyRecord, nowMs: number) {
   };
 }
 
-const WHAT = { ingestion: 'ingestion-api-key', service: 'service-token', receiver: 'receiver-key' } as const;
+const WHAT = {
+  ingestion: 'ingestion-api-key',
+  service: 'service-token',
+  receiver: 'receiver-key',
+  canary: 'canary-key',
+} as const;
 
 export function toAuditLogEntry({ cursor, entry }: StoredAuditEntry): AuditLogEntry {
   const { at, kind, id: keyId, ...rest } = entry;

@@ -45,7 +45,8 @@ export function createOperations({ gate, service, now }: OperationOptions) {
     if ('refused' in parsed) return parsed.refused;
     const { decision } = await gate.judgeKey(parsed.value.apiKey, { to: 'ask' });
     if (decision.verdict === 'allow') {
-      const counts = decision.key.kind === 'ingestion' || query.get('withReceiverKey') === 'true';
+      const { kind } = decision.key;
+      const counts = kind === 'ingestion' || (kind === 'receiver' && query.get('withReceiverKey') === 'true');
       return counts ? NO_CONTENT : { status: 403 };
     }
     return row(decision.reason).http === 403 ? { status: 403 } : notLetIn(stamp, decision.reason);

@@ -12,8 +12,9 @@ export type Signal = (typeof SIGNALS)[number];
  * - ingestion: made by Keygate, sends telemetry
  * - receiver: set in the configuration, sends telemetry, never expires (StackState's Receiver API key)
  * - service: a service token, manages keys through the admin API and never sends telemetry
+ * - canary: made and revoked by a gateway all the time, to measure how long that takes; nobody holds it, it opens nothing
  */
-export const KEY_KINDS = ['ingestion', 'receiver', 'service'] as const;
+export const KEY_KINDS = ['ingestion', 'receiver', 'service', 'canary'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
 
 /** What messages call a key of each kind. */
@@ -21,6 +22,7 @@ export const KIND_NAMES: Readonly<Record<KeyKind, string>> = {
   ingestion: 'ingestion API key',
   receiver: 'receiver key',
   service: 'service token',
+  canary: 'canary key',
 };
 
 const keyDigest = z.custom<KeyDigest>(isKeyDigest, 'is not a key digest');

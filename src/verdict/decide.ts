@@ -70,7 +70,7 @@ function objectionToLife(key: KeyRecord, nowMs: number): Reason | undefined {
   }
 }
 
-/** Service tokens manage and never send; ingestion and receiver keys send and never manage. */
+/** Service tokens manage and never send; ingestion and receiver keys send and never manage; canaries do neither. */
 function objectionToUse(key: KeyRecord, use: Use): Reason | undefined {
   switch (use.to) {
     case 'manage':
@@ -78,7 +78,7 @@ function objectionToUse(key: KeyRecord, use: Use): Reason | undefined {
     case 'ask':
       return key.kind === 'service' ? 'role_missing' : undefined;
     case 'send':
-      return key.kind === 'service' ? 'role_missing' : objectionToSending(key, use);
+      return key.kind === 'service' || key.kind === 'canary' ? 'role_missing' : objectionToSending(key, use);
   }
 }
 

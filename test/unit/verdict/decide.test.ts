@@ -79,6 +79,9 @@ const CASES: readonly Case[] = [
   { sentence: 'the origin is looked at before the address', key: { origins: origins(SHOP), cidrs: cidrs('10.0.0.0/8') }, expected: 'origin_not_allowed' },
   { sentence: 'the address is looked at before the signal', key: { cidrs: cidrs('10.0.0.0/8'), signals: ['logs'] }, expected: 'address_not_allowed' },
   { sentence: 'a service token is told that it may not send, whatever else it lacks', key: { kind: 'service', type: 'rum' }, expected: 'role_missing' },
+  { sentence: 'a canary may not send', key: { kind: 'canary' }, expected: 'role_missing' },
+  { sentence: 'a canary may not manage', key: { kind: 'canary' }, use: MANAGE, expected: 'role_missing' },
+  { sentence: 'a canary may be asked about', key: { kind: 'canary' }, use: ASK, expected: 'allow' },
   { sentence: 'an expired key is not told what it might have sent', key: { signals: ['logs'], expiresAt: NOW }, expected: 'expired_key' },
 ];
 
@@ -179,7 +182,8 @@ describe('whatever is known of a key,', () => {
   it('it is let through only if it is active, alive and meant for this', () => {
     fc.assert(
       fc.property(records, uses, (record, use) => {
-        const isMeant = (record.kind === 'service') === (use.to === 'manage');
+        const isMeant =
+          record.kind === 'canary' ? use.to === 'ask' : (record.kind === 'service') === (use.to === 'manage');
         const isAlive = record.state === 'active' && (record.expiresAt ?? Infinity) > NOW;
         const mayCarry = use.to !== 'send' || isWithinScope(record, use);
         const { verdict } = decide({ kind: 'known', record }, use, NOW);
