@@ -10,6 +10,7 @@ import { createDigester } from './credential/digest.ts';
 import { createCredentialReader } from './credential/read.ts';
 import { createGate } from './gate.ts';
 import { createReceiverKeys, withReceiverKeys } from './keys/receiver-keys.ts';
+import { createSealer } from './keys/seal.ts';
 import { createKeyService } from './keys/service.ts';
 import type { KeyService } from './keys/service.ts';
 import { formatAddress, listen, parseAddress } from './listening.ts';
@@ -75,6 +76,12 @@ export function createApp(config: Config, log: Log): App {
     now,
     random: randomBytes,
     tombstoneMs: config.store.tombstones,
+    sealer: createSealer({
+      types: config.keys.revealable.types,
+      key: config.keys.revealable.encryptionKey ?? undefined,
+      previousKeys: config.keys.revealable.previousEncryptionKeys,
+      random: randomBytes,
+    }),
     audited: auditLog(log),
   });
 

@@ -89,6 +89,8 @@ const SERVICE_FAULTS: Readonly<Record<KeyServiceFault, readonly [status: number,
   invalid_scope: [400, 'InvalidRequest'],
   name_taken: [409, 'NameTaken'],
   wrong_state: [409, 'WrongState'],
+  not_revealable: [409, 'NotRevealable'],
+  encryption_key_missing: [409, 'EncryptionKeyMissing'],
   conflict: [409, 'Conflict'],
   not_found: [404, 'NotFound'],
 };

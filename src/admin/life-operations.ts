@@ -104,6 +104,13 @@ export function createLifeOperations({ service, now }: LifeOperationOptions) {
     return { status: 200, body: toIngestionKeyDetails(record, now()) };
   }
 
+  async function revealIngestionKey(call: Call): Promise<Answer> {
+    const id = readId(stamp, call);
+    if ('refused' in id) return id.refused;
+    const { record, text } = await service.reveal(id.value, actorOf(call));
+    return { status: 200, body: { ...toIngestionKey(record), apiKey: text } };
+  }
+
   async function readAudit({ query }: Call): Promise<Answer> {
     const parsed = readAuditQuery(stamp, query);
     if ('refused' in parsed) return parsed.refused;
@@ -114,6 +121,7 @@ export function createLifeOperations({ service, now }: LifeOperationOptions) {
     ingestionKeys: operationsOn('ingestion'),
     serviceTokens: operationsOn('service'),
     updateIngestionKey,
+    revealIngestionKey,
     readAudit,
   };
 }

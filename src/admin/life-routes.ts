@@ -4,6 +4,7 @@ import {
   auditLogEntrySchema,
   ingestionKeyDetailsSchema,
   ingestionKeyUpdateSchema,
+  revealedIngestionKeySchema,
   rotatedIngestionKeySchema,
   rotatedServiceTokenSchema,
   rotationSchema,
@@ -52,6 +53,23 @@ export function createLifeRoutes(operations: LifeOperations): readonly Route[] {
         409: WRONG_STATE,
       },
       handle: operations.updateIngestionKey,
+    },
+    {
+      method: 'POST',
+      path: '/api/security/ingestion/api_keys/{id}/reveal',
+      access: 'reveal-ingestion-api-keys',
+      operationId: 'revealIngestionApiKey',
+      summary: 'Show an ingestion API key again, if keys of its type were declared revealable when it was made.',
+      answers: {
+        200: { description: 'The key. That it was shown is in the audit log.', schema: revealedIngestionKeySchema },
+        400: BAD_REQUEST,
+        404: NO_SUCH_ID,
+        409: {
+          description: 'No copy of it was kept, or the encryption key of the copy is missing, or it is dead.',
+          schema: errorsResponseSchema,
+        },
+      },
+      handle: operations.revealIngestionKey,
     },
     ...routesOn(operations.serviceTokens, {
       path: '/api/security/tokens/{id}',

@@ -46,6 +46,10 @@ export const rotationSchema = z.object({
 export const rotatedIngestionKeySchema = generatedIngestionKeySchema.extend({ predecessor: ingestionKeyDetailsSchema });
 export const rotatedServiceTokenSchema = createdServiceTokenSchema.extend({ predecessor: serviceTokenDetailsSchema });
 
+export const revealedIngestionKeySchema = ingestionKeySchema.extend({
+  apiKey: z.string().describe('The key itself, of which a sealed copy was kept.'),
+});
+
 export const ingestionKeyUpdateSchema = z.object({
   description: z.string().optional().describe('Empty: none any more.'),
   expiration: epochMs.nullable().optional().describe('null: it does not expire any more.'),
@@ -74,6 +78,7 @@ export const namedLifeSchemas = {
   Rotation: rotationSchema,
   RotatedIngestionApiKey: rotatedIngestionKeySchema,
   RotatedServiceToken: rotatedServiceTokenSchema,
+  RevealedIngestionApiKey: revealedIngestionKeySchema,
   IngestionApiKeyUpdate: ingestionKeyUpdateSchema,
   AuditLogEntry: auditLogEntrySchema,
 };
@@ -83,6 +88,7 @@ export type ServiceTokenDetails = z.output<typeof serviceTokenDetailsSchema>;
 export type RotationRequest = z.output<typeof rotationSchema>;
 export type RotatedIngestionKey = z.output<typeof rotatedIngestionKeySchema>;
 export type RotatedServiceToken = z.output<typeof rotatedServiceTokenSchema>;
+export type RevealedIngestionKey = z.output<typeof revealedIngestionKeySchema>;
 export type IngestionKeyUpdate = z.output<typeof ingestionKeyUpdateSchema>;
 export type AuditLogEntry = z.output<typeof auditLogEntrySchema>;
 

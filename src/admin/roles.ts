@@ -9,6 +9,7 @@ export const PERMISSIONS = {
   'update-ingestion-api-keys': 'Change, disable and enable ingestion API keys.',
   'rotate-ingestion-api-keys': 'Replace ingestion API keys by new ones with the same settings.',
   'delete-ingestion-api-keys': 'Delete ingestion API keys: whoever sends with one is refused from then on.',
+  'reveal-ingestion-api-keys': 'See the text of ingestion API keys again, where a type was declared revealable.',
   'authorize-ingestion-api-keys': 'Ask whether a given key may send, without sending anything.',
   'get-service-tokens': 'List service tokens. The tokens themselves are never shown.',
   'create-service-tokens': 'Create service tokens, with no more permissions than one has oneself.',

@@ -15,6 +15,8 @@ export interface Creation<T extends object> {
   readonly message: string;
   /** The key of the result in JSON output. */
   readonly jsonKey: string;
+  /** It can be shown again another time, so it is not shown when its file fails. */
+  readonly canBeHadAgain?: boolean;
   /** What else is to be said in text output. */
   readonly remark?: (created: T) => string;
 }
@@ -25,7 +27,7 @@ export interface Creation<T extends object> {
  */
 export async function createAndShow<T extends object>(
   { flags: { file }, printer, withKeyAdmin }: Session<CreateFlags>,
-  { create, secret, message, jsonKey, remark }: Creation<T>,
+  { create, secret, message, jsonKey, canBeHadAgain = false, remark }: Creation<T>,
 ): Promise<void> {
   const keyFile = file === undefined ? undefined : reserveKeyFile(file);
   const created = await withKeyAdmin(create).catch((error: unknown) => {
@@ -46,7 +48,7 @@ export async function createAndShow<T extends object>(
   try {
     keyFile.write(text);
   } catch (error) {
-    show();
+    if (!canBeHadAgain) show();
     throw error;
   }
   const { [secret]: _hidden, ...rest } = created;

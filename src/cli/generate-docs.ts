@@ -29,7 +29,7 @@ StackState's \`sts\`, so scripts that manage keys there work here.
 
 ## What is printed
 
-- Keys and tokens are shown once, when they are created. \`--file\` writes them to a new file (mode 0600, never one that is
+- Keys and tokens are shown once, when they are created; [some keys](reveal.md) can be shown again. \`--file\` writes them to a new file (mode 0600, never one that is
   there already, no newline at the end) instead of showing them.
 - \`-o json\` prints JSON for scripts: \`keygate ingestion-api-key list -o json | jq\`. Times are milliseconds since 1970.
 - Dates are in UTC. \`--expiration 2030-12-31\` means that the key is dead from 2030-12-31 00:00 UTC on, so on that day it

@@ -11,13 +11,14 @@ import { addKeyLife } from './key-life.ts';
 import type { LifeKind } from './key-life.ts';
 import { addListFlags, readListFlags } from './list-flags.ts';
 import type { ListFlags } from './list-flags.ts';
+import { addReveal } from './reveal-key.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { addScopeFlags, readScope } from './scope-flags.ts';
 import type { ScopeFlags } from './scope-flags.ts';
 import { formatExpiration, onlyId, parseExpiration } from './values.ts';
 
-/** keygate ingestion-api-key create | list | describe | update | disable | enable | rotate | delete */
+/** keygate ingestion-api-key create | list | describe | update | disable | enable | rotate | reveal | delete */
 export function addIngestionApiKey(program: CliCommand, runtime: Runtime): void {
   const group = addCommand(program, {
     name: 'ingestion-api-key',
@@ -29,6 +30,7 @@ export function addIngestionApiKey(program: CliCommand, runtime: Runtime): void 
   addList(group, runtime);
   addUpdate(group, runtime);
   addKeyLife(group, runtime, LIFE);
+  addReveal(group, runtime);
   addDelete(group, runtime);
 }
 

@@ -2,6 +2,7 @@ import type {
   AuditLogEntry,
   IngestionKeyDetails,
   IngestionKeyUpdate,
+  RevealedIngestionKey,
   RotatedIngestionKey,
   RotatedServiceToken,
   RotationRequest,
@@ -42,6 +43,7 @@ export interface KeyAdmin {
   readonly ingestionKeys: KeyLife<IngestionKeyDetails, RotatedIngestionKey>;
   readonly serviceTokens: KeyLife<ServiceTokenDetails, RotatedServiceToken>;
   updateIngestionKey(id: string, update: IngestionKeyUpdate): Promise<IngestionKeyDetails>;
+  revealIngestionKey(id: string): Promise<RevealedIngestionKey>;
   /** Newest first. */
   audit(query: AuditQuery): Promise<AuditLogEntry[]>;
   close(): Promise<void>;

@@ -16,6 +16,7 @@ import type { GeneratedKind } from '../credential/key-text.ts';
 import type { Actor } from '../keys/audit.ts';
 import type { RotatedKey } from '../keys/key-changes.ts';
 import type { KeyRecord } from '../keys/record.ts';
+import { createSealer } from '../keys/seal.ts';
 import { KeyServiceError } from '../keys/service-error.ts';
 import { createKeyService } from '../keys/service.ts';
 import { openStore } from '../store/open.ts';
@@ -45,6 +46,12 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
     now: Date.now,
     random: randomBytes,
     tombstoneMs: choice.tombstones,
+    sealer: createSealer({
+      types: keys.revealable.types,
+      key: keys.revealable.encryptionKey ?? undefined,
+      previousKeys: keys.revealable.previousEncryptionKeys,
+      random: randomBytes,
+    }),
   });
   const actor: Actor = { name: `cli:${userName()}`, via: 'cli' };
 
@@ -88,6 +95,11 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
       orCliError(async () => {
         const record = await service.update('ingestion', id, { description, expiresAt }, actor);
         return toIngestionKeyDetails(record, Date.now());
+      }),
+    revealIngestionKey: (id) =>
+      orCliError(async () => {
+        const { record, text } = await service.reveal(id, actor);
+        return { ...toIngestionKey(record), apiKey: text };
       }),
     audit: (query) => orCliError(async () => (await service.audit(query)).map(toAuditLogEntry)),
     close: () => store.close(),

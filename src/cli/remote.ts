@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   auditLogEntrySchema,
   ingestionKeyDetailsSchema,
+  revealedIngestionKeySchema,
   rotatedIngestionKeySchema,
   rotatedServiceTokenSchema,
   serviceTokenDetailsSchema,
@@ -88,6 +89,7 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
     serviceTokens: lifeOf(TOKENS, serviceTokenDetailsSchema, rotatedServiceTokenSchema),
     updateIngestionKey: async (id, update) =>
       fetchOne(ingestionKeyDetailsSchema, await call('PATCH', `${KEYS}/${id}`, update)),
+    revealIngestionKey: async (id) => fetchOne(revealedIngestionKeySchema, await call('POST', `${KEYS}/${id}/reveal`)),
     audit: async ({ limit, before, keyId }) =>
       fetchAll(auditLogEntrySchema, await call('GET', withQuery(AUDIT, { limit, before, key: keyId }))),
     close: async () => {},

@@ -28,6 +28,7 @@ export function crossFieldProblems(config: Config, { root, readFile, dev }: Cros
     ...(dev ? [] : missingUpstream(config)),
     ...contradictoryStores(config, root),
     ...repeatedPeppers(config),
+    ...unusableRevealable(config),
     ...tenantInCarrier(config),
     ...repeatedRoutes(config),
   ];
@@ -157,13 +158,33 @@ function repeatedRoutes({ routes }: Config): Problem[] {
 }
 
 function repeatedPeppers({ keys: { pepper, previousPeppers } }: Config): Problem[] {
-  const ids = new Set(pepper === null ? [] : [pepper.id]);
-  return previousPeppers.flatMap(({ id }, index) => {
-    if (!ids.has(id)) {
-      ids.add(id);
-      return [];
-    }
-    const message = 'must be an id that no other pepper has';
-    return [{ path: ['keys', 'previousPeppers', index, 'id'], message, others: ['keys.pepper'] }];
+  return repeatedIds(pepper, previousPeppers).map((index) => ({
+    path: ['keys', 'previousPeppers', index, 'id'],
+    message: 'must be an id that no other pepper has',
+    others: ['keys.pepper'],
+  }));
+}
+
+function unusableRevealable({ keys: { revealable } }: Config): Problem[] {
+  const { types, encryptionKey, previousEncryptionKeys } = revealable;
+  const problems = repeatedIds(encryptionKey, previousEncryptionKeys).map((index): Problem => {
+    const path = ['keys', 'revealable', 'previousEncryptionKeys', index, 'id'];
+    const message = 'must be an id that no other encryption key has';
+    return { path, message, others: ['keys.revealable.encryptionKey'] };
+  });
+  if (types.length > 0 && encryptionKey === null) {
+    const message = 'must be set, because types are named: openssl rand -base64 32 makes a secret for it';
+    problems.push({ path: ['keys', 'revealable', 'encryptionKey'], message, others: ['keys.revealable.types'] });
+  }
+  return problems;
+}
+
+/** The places in the list of previous ones whose id was there before. */
+function repeatedIds(current: { readonly id: string } | null, previous: readonly { readonly id: string }[]): number[] {
+  const ids = new Set(current === null ? [] : [current.id]);
+  return previous.flatMap(({ id }, index) => {
+    if (ids.has(id)) return [index];
+    ids.add(id);
+    return [];
   });
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseEncryptionKey, REVEALABLE_TYPES } from '../keys/seal.ts';
 import { freeHeaderName, headerName, inputFile, label, secret } from './values.ts';
 
 const pepper = z.strictObject({
@@ -33,6 +34,36 @@ const receiverKey = z.strictObject({
     .describe('Sent to the collector as x-keygate-tenant.'),
 });
 
+const encryptionKey = z.strictObject({
+  id: label
+    .describe('Names this key; it is stored beside each copy that was sealed with it.')
+    .meta({ examples: ['2026'] }),
+  secret: secret
+    .refine((text) => parseEncryptionKey(text) !== undefined, 'must be 32 bytes in base64: openssl rand -base64 32')
+    .describe('The key itself, such as openssl rand -base64 32 makes. Keep it outside the store and its backups.')
+    .meta({ form: '32 bytes in base64', secret: true, examples: [`${'A'.repeat(43)}=`] }),
+});
+
+const revealable = z
+  .strictObject({
+    types: z
+      .array(z.enum(REVEALABLE_TYPES))
+      .max(REVEALABLE_TYPES.length)
+      .default([])
+      .describe('Types of ingestion keys that can be revealed; none: keys without a type. Off for all of them if empty.'),
+    encryptionKey: encryptionKey
+      .nullable()
+      .default(null)
+      .describe('Seals the texts of such keys, with AES-256-GCM, when they are made.'),
+    previousEncryptionKeys: z
+      .array(encryptionKey)
+      .max(8)
+      .default([])
+      .describe('Keys that older texts were sealed with. Remove one when no ingestion key of its time is left.'),
+  })
+  .prefault({})
+  .describe('Keys that an administrator may see again; off unless types are named.');
+
 /** What the configuration says of keys: how they are sent, and those that it holds itself. */
 export const keys = z
   .strictObject({
@@ -45,6 +76,7 @@ export const keys = z
       .max(8)
       .default([])
       .describe('Peppers that older keys were stored with. Remove one when no key of its time is left.'),
+    revealable,
     receiverKeys: z
       .array(receiverKey)
       .max(1_000)

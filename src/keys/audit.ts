@@ -2,7 +2,16 @@ import { z } from 'zod';
 import { KEY_KINDS } from './record.ts';
 import type { KeyRecord } from './record.ts';
 
-export const AUDIT_ACTIONS = ['created', 'rotated', 'disabled', 'enabled', 'updated', 'revoked'] as const;
+export const AUDIT_ACTIONS = [
+  'created',
+  'rotated',
+  'disabled',
+  'enabled',
+  'updated',
+  'revoked',
+  /** Somebody was given the text of a key that was there already. */
+  'revealed',
+] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
 /** The ways by which a change can come; `gateway` is the program by itself, as in development mode. */
@@ -25,7 +34,7 @@ export type Fields = z.output<typeof fields>;
 
 /**
  * One change of one key, for those who later ask who did it. Written in one step with the change itself, so neither is
- * there without the other. `before` and `after` hold the fields that changed and had a value, and never a secret.
+ * there without the other; that a key was revealed is written before it is. `before` and `after` hold the fields that changed and had a value, and never a secret.
  */
 export const auditEntrySchema = z.object({
   at: z.number().int().nonnegative(),
@@ -95,6 +104,7 @@ const IS_TOLD: Readonly<Record<keyof KeyRecord, boolean>> = {
   revokedAt: false,
   revokedBy: false,
   revision: false,
+  sealed: false,
 };
 
 function changedFields(before: KeyRecord | undefined, after: KeyRecord): { before: Fields; after: Fields } {

@@ -5,8 +5,10 @@ import type { KeyStore } from '../store/port.ts';
 import { toAuditEntry } from './audit.ts';
 import type { Actor, AuditAction, AuditEntry } from './audit.ts';
 import { checkDescription, checkExpiry, createId } from './new-key.ts';
-import { stateOf } from './record.ts';
+import { stateOf, withoutSealed } from './record.ts';
 import type { KeyRecord } from './record.ts';
+import { withSealed } from './seal.ts';
+import type { Sealer } from './seal.ts';
 import { conflict, KeyServiceError, notFound, wrongState } from './service-error.ts';
 
 /** How a key is to be replaced by a new one with the same settings. */
@@ -53,6 +55,7 @@ export interface KeyChangesOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly random: Random;
+  readonly sealer: Sealer;
   readonly audited: (entry: AuditEntry) => void;
   /** Throws if there is no such key. */
   readonly get: (kind: GeneratedKind, id: string) => Promise<KeyRecord>;
@@ -62,7 +65,9 @@ const DAY_MS = 86_400_000;
 const MAX_GRACE_MS = 365 * DAY_MS;
 const MAX_ATTEMPTS = 2;
 
-export function createKeyChanges({ store, digester, now, random, audited, get }: KeyChangesOptions): KeyChanges {
+export function createKeyChanges(options: KeyChangesOptions): KeyChanges {
+  const { store, digester, now, random, sealer, audited, get } = options;
+
   interface Change {
     readonly kind: GeneratedKind;
     readonly id: string;
@@ -110,7 +115,8 @@ export function createKeyChanges({ store, digester, now, random, audited, get }:
       mustBeReplaceable(kind, before, nowMs);
       const text = createKeyText(kind, random);
       const birth = { id: createId(random), digest: digester(text).digest, createdAt: nowMs, createdBy: actor.name };
-      const record: KeyRecord = { ...settingsOf(before), ...birth, ...(expiresAt !== undefined && { expiresAt }) };
+      const successor = { ...settingsOf(before), ...birth, ...(expiresAt !== undefined && { expiresAt }) };
+      const record: KeyRecord = withSealed(successor, text, sealer);
       const predecessor = replaced(before, { by: record.id, nowMs, graceMs, actor });
       const entries = [
         toAuditEntry({ at: nowMs, actor, action: 'rotated', before, after: predecessor }),
@@ -163,7 +169,8 @@ export function createKeyChanges({ store, digester, now, random, audited, get }:
 }
 
 function revoked(record: KeyRecord, nowMs: number, actor: Actor): KeyRecord {
-  return { ...record, state: 'revoked', revokedAt: nowMs, revokedBy: actor.name };
+  // What opens nothing any more need not be readable either.
+  return { ...withoutSealed(record), state: 'revoked', revokedAt: nowMs, revokedBy: actor.name };
 }
 
 interface Replacement {
@@ -188,6 +195,7 @@ function settingsOf(record: KeyRecord): Omit<KeyRecord, 'id' | 'digest' | 'creat
     changedAt: _4,
     revokedAt: _5,
     revokedBy: _6,
+    sealed: _7,
     ...settings
   } = record;
   return { ...settings, state: 'active', revision: 1 };
@@ -209,7 +217,7 @@ function checkGrace(graceMs: number): void {
 }
 
 /** What is dead stays dead: its name may have been given to another key since. */
-function mustLive(kind: GeneratedKind, record: KeyRecord, nowMs: number): void {
+export function mustLive(kind: GeneratedKind, record: KeyRecord, nowMs: number): void {
   switch (stateOf(record, nowMs)) {
     case 'active':
     case 'disabled':

@@ -31,9 +31,21 @@ const origin = z.custom<Origin>(isOrigin, 'is not a web origin');
 const limit = z.number().optional();
 const epochMs = z.number().int().nonnegative();
 
+/** The text of a key, closed under a key-encryption key that is not in the store; all but `by` in base64. See seal.ts. */
+const sealedSchema = z.object({
+  /** The id of the key-encryption key. */
+  by: z.string(),
+  nonce: z.string(),
+  text: z.string(),
+  tag: z.string(),
+});
+
+export type Sealed = Readonly<z.output<typeof sealedSchema>>;
+
 /**
- * All that is stored of a key; never its text. Optional fields are absent, not null. A revoked or expired record stays
- * as a tombstone for a while, so that "revoked" differs from "never existed".
+ * All that is stored of a key; never its text, unless it is of a type that was declared revealable, and then sealed.
+ * Optional fields are absent, not null. A revoked or expired record stays as a tombstone for a while, so that "revoked"
+ * differs from "never existed".
  */
 export const keyRecordSchema = z.object({
   /** An int64 as a decimal string: other systems' ids exceed what a double holds. */
@@ -77,9 +89,15 @@ export const keyRecordSchema = z.object({
   revokedBy: z.string().optional(),
   /** Counts the changes of this record, from 1. */
   revision: z.number().int().positive(),
+  /** A copy of the text for whoever may reveal it. Only `get` of the store gives it. */
+  sealed: sealedSchema.optional(),
 });
 
 export type KeyRecord = Readonly<z.output<typeof keyRecordSchema>>;
+
+export function withoutSealed({ sealed: _hidden, ...record }: KeyRecord): KeyRecord {
+  return record;
+}
 
 /** A live key holds its name, until another key takes its place; a tombstone does not. */
 export function isLive(record: KeyRecord, nowMs: number): boolean {

@@ -12,6 +12,9 @@ export type KeyServiceFault =
   | 'not_found'
   /** It is revoked, expired, replaced or disabled, and what was asked for needs one that is not. */
   | 'wrong_state'
+  /** There is no copy of its text that could be given out. */
+  | 'not_revealable'
+  | 'encryption_key_missing'
   | 'conflict';
 
 /** What the caller of the key service can mend, in a sentence that says how. */

@@ -11,9 +11,13 @@ import { checkNewKey, createId, toRecord } from './new-key.ts';
 import type { NewKey } from './new-key.ts';
 import { KIND_NAMES } from './record.ts';
 import type { KeyRecord } from './record.ts';
+import { createReveal } from './reveal.ts';
+import type { RevealedKey } from './reveal.ts';
+import { NO_SEALER, withSealed } from './seal.ts';
+import type { Sealer } from './seal.ts';
 import { KeyServiceError, notFound } from './service-error.ts';
 
-/** The text of a key is known here, and nowhere afterwards. */
+/** The text of a key is known here, and nowhere afterwards, unless it is revealable. */
 export interface CreatedKey {
   readonly record: KeyRecord;
   readonly text: string;
@@ -22,6 +26,8 @@ export interface CreatedKey {
 /** The only writer of keys. Its methods throw a KeyServiceError for what the caller can mend, else the StoreError. */
 export interface KeyService extends KeyChanges {
   create(key: NewKey, actor: Actor): Promise<CreatedKey>;
+  /** The text of an ingestion key of a type that is declared revealable. Audited before it is given out. */
+  reveal(id: string, actor: Actor): Promise<RevealedKey>;
   /** A key in whatever state, as long as it is remembered. */
   get(kind: GeneratedKind, id: string): Promise<KeyRecord>;
   /** Without a query: the keys that were not revoked or replaced, by name; expired ones are among them. */
@@ -32,9 +38,11 @@ export interface KeyService extends KeyChanges {
   prune(): Promise<number>;
 }
 
-export interface KeyServiceOptions extends Omit<KeyChangesOptions, 'audited' | 'get'> {
+export interface KeyServiceOptions extends Omit<KeyChangesOptions, 'audited' | 'get' | 'sealer'> {
   /** How long revoked and expired keys are remembered. */
   readonly tombstoneMs: number;
+  /** Keeps copies of the texts of revealable keys; without it there are none. */
+  readonly sealer?: Sealer;
   /** Hears of each change that was made; it is in the store already. */
   readonly audited?: (entry: AuditEntry) => void;
 }
@@ -43,14 +51,15 @@ export interface KeyServiceOptions extends Omit<KeyChangesOptions, 'audited' | '
 const MAX_ATTEMPTS = 5;
 
 export function createKeyService(options: KeyServiceOptions): KeyService {
-  const { store, digester, now, random, tombstoneMs, audited = () => {} } = options;
+  const { store, digester, now, random, tombstoneMs, sealer = NO_SEALER, audited = () => {} } = options;
 
   async function create(key: NewKey, actor: Actor): Promise<CreatedKey> {
     const nowMs = now();
     checkNewKey(key, nowMs);
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const text = createKeyText(key.kind, random);
-      const record = toRecord(key, { id: createId(random), digest: digester(text).digest, nowMs, by: actor.name });
+      const birth = { id: createId(random), digest: digester(text).digest, nowMs, by: actor.name };
+      const record = withSealed(toRecord(key, birth), text, sealer);
       const entry = toAuditEntry({ at: nowMs, actor, action: 'created', after: record });
       const outcome = await store.insert(record, nowMs, entry);
       switch (outcome) {
@@ -76,8 +85,9 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   }
 
   return {
-    ...createKeyChanges({ store, digester, now, random, audited, get }),
+    ...createKeyChanges({ store, digester, now, random, sealer, audited, get }),
     create,
+    reveal: createReveal({ store, sealer, now, audited, get }),
     get,
     list: async (kind, query = {}) => selectKeys(await store.list(kind), query, now()),
     audit: (query) => store.audit(query),

@@ -8,10 +8,11 @@ import type { ReplicaStore } from './replica-port.ts';
  * is an answer, never an error, and an error is never "no such key". A record's id, kind, name and digest never change.
  */
 export interface KeyStore {
-  /** The record stored under the first of these digests that has one. */
+  /** The record stored under the first of these digests that has one; without the sealed copy of its text. */
   find(digests: readonly KeyDigest[]): Promise<KeyRecord | undefined>;
+  /** The whole record: the only method that gives the sealed copy of a text. */
   get(id: string): Promise<KeyRecord | undefined>;
-  /** All readable records of a kind, tombstones included, in no particular order. */
+  /** All readable records of a kind, tombstones included, in no particular order; without sealed copies. */
   list(kind: KeyKind): Promise<KeyRecord[]>;
   /**
    * Stores a new record unless a live one of the same kind has its name (`nowMs` decides what is live), or any one has
@@ -40,6 +41,8 @@ export interface KeyStore {
     nowMs: number,
     entries: readonly [ofPredecessor: AuditEntry, ofSuccessor: AuditEntry],
   ): Promise<'succeeded' | 'conflict' | 'absent' | 'exists'>;
+  /** Adds an entry about something that changes no record. */
+  note(entry: AuditEntry): Promise<void>;
   /** The entries that came with the writes, newest first. The latest 100,000 are kept, at least. */
   audit(query: AuditQuery): Promise<StoredAuditEntry[]>;
   /** Forgets tombstones that died before this instant; returns how many. */

@@ -1,6 +1,6 @@
 import type { KeyDigest } from '../credential/digest.ts';
 import { auditEntrySchema } from '../keys/audit.ts';
-import { keyRecordSchema } from '../keys/record.ts';
+import { keyRecordSchema, withoutSealed } from '../keys/record.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import { StoreError } from './port.ts';
 import type { StoredAuditEntry } from './port.ts';
@@ -23,14 +23,17 @@ export function readRecord(id: string, json: string): KeyRecord {
   return parsed.data;
 }
 
-/** Like `readRecord`, for a record that was found under one of these digests: an index gone wrong must let nobody in. */
+/**
+ * Like `readRecord`, for a record that was found under one of these digests: an index gone wrong must let nobody in. What
+ * is found is remembered by gateways, who have no use for the sealed copy.
+ */
 export function readFound(digests: readonly KeyDigest[], id: string, json: string): KeyRecord {
   const record = readRecord(id, json);
   if (!digests.includes(record.digest)) throw corrupt(id, 'it has another digest than the one it was found under');
-  return record;
+  return withoutSealed(record);
 }
 
-/** Keeps the records that can be read; one that cannot must not hide the others. */
+/** Keeps the records that can be read, without sealed copies; one that cannot be read must not hide the others. */
 export function readRecords(
   stored: Iterable<readonly [id: string, json: string]>,
   unreadable: ((error: StoreError) => void) | undefined,
@@ -38,7 +41,7 @@ export function readRecords(
   const records: KeyRecord[] = [];
   for (const [id, json] of stored) {
     try {
-      records.push(readRecord(id, json));
+      records.push(withoutSealed(readRecord(id, json)));
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       unreadable?.(error);

@@ -11,7 +11,7 @@ export type Rooms = Readonly<Record<string, readonly string[]>>;
 
 const MODEL = ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/answer.ts'] as const;
 const REQUEST = ['verdict', 'budget', 'headers.ts', 'gate.ts', 'reply', 'upstream', 'plane'] as const;
-const STORES = ['store/port.ts', 'store', 'keys', 'cache'] as const;
+const STORES = ['store/port.ts', 'store', 'keys', 'keys/seal.ts', 'cache'] as const;
 const EDGES = ['version.ts', 'listening.ts', 'store-monitor.ts'] as const;
 
 export const ROOMS: Rooms = {
@@ -20,6 +20,7 @@ export const ROOMS: Rooms = {
   'keys/record.ts': ['credential', 'keys/scope.ts'],
   'keys/answer.ts': ['credential', 'keys/record.ts'],
   'keys/audit.ts': ['keys/record.ts'],
+  'keys/seal.ts': ['credential', 'keys/scope.ts', 'keys/record.ts'],
   verdict: ['keys/scope.ts', 'keys/record.ts', 'keys/answer.ts'],
   budget: ['keys/scope.ts', 'keys/record.ts', 'verdict'],
   'headers.ts': ['credential', 'keys/record.ts'],
@@ -27,7 +28,7 @@ export const ROOMS: Rooms = {
   'store/replica-port.ts': ['credential'],
   'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/replica-port.ts'],
   store: ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/port.ts', 'store/replica-port.ts'],
-  keys: [...MODEL, 'keys/audit.ts', 'store/port.ts'],
+  keys: [...MODEL, 'keys/audit.ts', 'keys/seal.ts', 'store/port.ts'],
   cache: [...MODEL, 'store/port.ts'],
 
   'gate.ts': [...MODEL, 'verdict'],
@@ -46,7 +47,7 @@ export const ROOMS: Rooms = {
     'upstream',
   ],
 
-  config: ['credential', 'keys/scope.ts', 'keys/record.ts', 'plane/otlp-paths.ts'],
+  config: ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/seal.ts', 'plane/otlp-paths.ts'],
   telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'plane'],
   admin: [
     'credential',

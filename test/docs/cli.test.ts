@@ -25,6 +25,7 @@ test('docs/cli.md has a section for every command', () => {
     'keygate ingestion-api-key disable',
     'keygate ingestion-api-key enable',
     'keygate ingestion-api-key rotate',
+    'keygate ingestion-api-key reveal',
     'keygate ingestion-api-key delete',
     'keygate service-token',
     'keygate service-token create',

@@ -90,7 +90,7 @@ test('the groups that config/keygate.yaml shows as comments are valid when they 
   const groups = optionsBelow(root).filter(({ kind }) => kind === 'group');
   assert.deepEqual(
     groups.map(({ name }) => name),
-    ['listen.grpc.tls', 'listen.http.tls', 'store.redis', 'keys.pepper'],
+    ['listen.grpc.tls', 'listen.http.tls', 'store.redis', 'keys.pepper', 'keys.revealable.encryptionKey'],
   );
   const text = read('config/keygate.yaml');
   for (const { name, path } of groups) {
@@ -104,6 +104,7 @@ test('the items that config/keygate.yaml shows as comments are valid when they a
   const text = read('config/keygate.yaml');
   for (const path of [
     ['keys', 'previousPeppers'],
+    ['keys', 'revealable', 'previousEncryptionKeys'],
     ['keys', 'receiverKeys'],
   ]) {
     const tree = parse(text) as Tree;

@@ -81,6 +81,7 @@ test('its operations are exactly those that the server knows', async () => {
     `POST ${KEYS}/{id}/rotate`,
     `POST ${KEYS}/{id}/disable`,
     `POST ${KEYS}/{id}/enable`,
+    `POST ${KEYS}/{id}/reveal`,
     `POST ${TOKENS}/{id}/rotate`,
     `POST ${TOKENS}/{id}/disable`,
     `POST ${TOKENS}/{id}/enable`,
@@ -191,6 +192,7 @@ test('what the server answers about the life of keys is what the document says',
   const { record } = await admin.service.create({ kind: 'ingestion', name: 'described' }, { name: 'a test' });
   assert.equal((await call('PATCH', `${KEYS}/{id}`, record.id, { description: 'x', expiration: null })).status, 200);
   assert.equal((await call('PATCH', `${KEYS}/{id}`, record.id, { expiration: 1 })).status, 400);
+  assert.equal((await call('POST', `${KEYS}/{id}/reveal`, record.id)).status, 409);
   const audit = await call('GET', '/api/security/audit', '');
   assert.ok((audit.json as unknown[]).length > 5);
 });

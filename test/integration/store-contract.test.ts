@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
+import type { AuditEntry } from '../../src/keys/audit.ts';
 import type { KeyStore } from '../../src/store/port.ts';
 import { storeKinds } from '../support/store-kinds.ts';
 import { createWitness, digestOf, ENTRY, newRecord, revoked } from '../support/stores.ts';
@@ -67,6 +68,30 @@ for (const kind of storeKinds()) {
       assert.equal(await store.find([record.digest]), undefined);
       assert.equal(await store.forget(dead), false);
       assert.deepEqual(await store.audit({ limit: 10 }), []);
+    });
+
+    it('gives the sealed copy of a text to whoever asks for the id, and to nobody else', async (t) => {
+      const store = open(t);
+      const sealed = { by: '2026', nonce: 'nonce', text: 'text', tag: 'tag' };
+      const record = newRecord();
+      await store.insert({ ...record, sealed }, NOW, ENTRY);
+      assert.deepEqual(await store.get(record.id), { ...record, sealed });
+      assert.deepEqual(await store.find([record.digest]), record);
+      assert.deepEqual(await store.list('ingestion'), [record]);
+    });
+
+    it('notes in the audit log what changes no record', async (t) => {
+      const store = open(t);
+      const record = newRecord();
+      await store.insert(record, NOW, { ...ENTRY, id: record.id });
+      const entry: AuditEntry = { ...ENTRY, action: 'revealed', id: record.id };
+      await store.note(entry);
+      const logged = await store.audit({ limit: 10, keyId: record.id });
+      assert.deepEqual(
+        logged.map((each) => each.entry),
+        [entry, { ...ENTRY, id: record.id }],
+      );
+      assert.deepEqual(await store.get(record.id), record);
     });
 
     it('lets only one live key of a kind have a name', async (t) => {

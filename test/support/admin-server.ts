@@ -12,6 +12,7 @@ import { STORE_UNAVAILABLE, UNKNOWN } from '../../src/keys/answer.ts';
 import { createReceiverKeys, withReceiverKeys } from '../../src/keys/receiver-keys.ts';
 import type { AuditEntry } from '../../src/keys/audit.ts';
 import { createKeyService } from '../../src/keys/service.ts';
+import type { Sealer } from '../../src/keys/seal.ts';
 import type { KeyService } from '../../src/keys/service.ts';
 import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
@@ -54,9 +55,11 @@ export interface TestAdminOptions {
   readonly tls?: { readonly key: string; readonly cert: string } | undefined;
   /** Stands between the API and the store, to take the store away. */
   readonly wrapStore?: (store: KeyStore) => KeyStore;
+  readonly sealer?: Sealer;
 }
 
-export async function startAdmin({ path, tls, wrapStore = (store) => store }: TestAdminOptions): Promise<TestAdmin> {
+export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> {
+  const { path, tls, wrapStore = (store) => store, sealer } = options;
   let nowMs = NOW;
   const now = () => nowMs;
   const audited: AuditEntry[] = [];
@@ -71,6 +74,7 @@ export async function startAdmin({ path, tls, wrapStore = (store) => store }: Te
     random: randomBytes,
     tombstoneMs: 1_000_000,
     audited: (entry) => audited.push(entry),
+    ...(sealer && { sealer }),
   });
   const receiver = createReceiverKeys([{ name: 'receiver', key: RECEIVER_KEY, tenant: null }], digest);
   const gate = createGate({

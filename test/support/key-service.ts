@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { createDigester } from '../../src/credential/digest.ts';
 import type { AuditEntry } from '../../src/keys/audit.ts';
 import { createKeyService } from '../../src/keys/service.ts';
+import type { KeyServiceOptions } from '../../src/keys/service.ts';
 import { KeyServiceError } from '../../src/keys/service-error.ts';
 import type { KeyServiceFault } from '../../src/keys/service-error.ts';
 import type { KeyStore } from '../../src/store/port.ts';
@@ -15,7 +16,11 @@ import { createSqliteStore } from '../../src/store/sqlite/store.ts';
 export const DAY_MS = 86_400_000;
 
 /** A service on a store of its own, with a clock that the test sets; `wrap` stands between the two. */
-export function setUpService(t: TestContext, wrap: (store: KeyStore) => KeyStore = (store) => store) {
+export function setUpService(
+  t: TestContext,
+  wrap: (store: KeyStore) => KeyStore = (store) => store,
+  options: Partial<KeyServiceOptions> = {},
+) {
   const directory = mkdtempSync(join(tmpdir(), 'keygate-service-'));
   const store = createSqliteStore({ path: join(directory, 'keygate.db') });
   t.after(async () => {
@@ -31,6 +36,7 @@ export function setUpService(t: TestContext, wrap: (store: KeyStore) => KeyStore
     random: randomBytes,
     tombstoneMs: 30 * DAY_MS,
     audited: (entry) => audited.push(entry),
+    ...options,
   });
   return { service, store, audited, now: () => nowMs, advance: (ms: number) => void (nowMs += ms) };
 }

@@ -186,6 +186,14 @@ const FORGET = `${WRITER}
   return { 'forgotten', store }
 `;
 
+/** ARGV: expected store id, key id, audit entry. Reply: outcome, store id. */
+const NOTE = `${WRITER}
+  local store = store_id(ARGV[1])
+  if not store then return { false } end
+  note(ARGV[2], ARGV[3])
+  return { 'noted', store }
+`;
+
 export const scripts = {
   ...replicaScripts,
   keygateFind: { lua: FIND, numberOfKeys: 2 },
@@ -193,6 +201,7 @@ export const scripts = {
   keygateReplace: { lua: REPLACE, numberOfKeys: 5 },
   keygateSucceed: { lua: SUCCEED, numberOfKeys: 5 },
   keygateForget: { lua: FORGET, numberOfKeys: 5 },
+  keygateNote: { lua: NOTE, numberOfKeys: 5 },
 };
 
 /** The outcome is null if the script found another store than the one expected, or none, and did nothing. */
@@ -208,4 +217,5 @@ export type ScriptedRedis = Redis &
     keygateReplace: Script<WriteReply<'replaced' | 'conflict' | 'absent'>>;
     keygateSucceed: Script<WriteReply<'succeeded' | 'conflict' | 'absent' | 'exists'>>;
     keygateForget: Script<WriteReply<'forgotten' | 'conflict' | 'absent'>>;
+    keygateNote: Script<WriteReply<'noted'>>;
   };

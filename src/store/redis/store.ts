@@ -158,6 +158,13 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       return outcomeOf(reply);
     },
 
+    async note(entry) {
+      const reply = await connection.run((redis) =>
+        redis.keygateNote(...allKeys, expectedStore(), entry.id, JSON.stringify(entry)),
+      );
+      outcomeOf(reply);
+    },
+
     async audit({ limit, before, keyId }) {
       const storeId = await connection.run((redis) => redis.hget(keys.digests, STORE_FIELD));
       if (identity.isUnused(storeId)) return [];

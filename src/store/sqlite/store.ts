@@ -153,6 +153,8 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
 
     forget: (record) => write(() => deleteRecord.run(record.id, record.revision).changes > 0),
 
+    note: (entry) => write(() => audit(entry)),
+
     audit: ({ limit, before, keyId }) =>
       use(() => {
         const end = before === undefined ? Number.MAX_SAFE_INTEGER : Number.parseInt(before, 10);

@@ -189,3 +189,19 @@ test('receiver keys have one key each, of the form that requests can carry, and 
     'keys.receiverKeys[9].key must be the whole key: it looks like a generated one whose checksum is wrong',
   ]);
 });
+
+test('revealable types need an encryption key, and each encryption key an id of its own', () => {
+  const key = (id: string) => ({ id, secret: Buffer.alloc(32, id).toString('base64') });
+  const revealable = { types: ['sensor'], encryptionKey: key('a'), previousEncryptionKeys: [key('b')] };
+  assert.deepEqual(faultsOf({ keys: { revealable } }), []);
+  assert.deepEqual(faultsOf({ keys: { revealable: { ...revealable, encryptionKey: null } } }), [
+    'keys.revealable.encryptionKey must be set, because types are named: openssl rand -base64 32 makes a secret for it',
+  ]);
+  assert.deepEqual(faultsOf({ keys: { revealable: { ...revealable, previousEncryptionKeys: [key('a'), key('c')] } } }), [
+    'keys.revealable.previousEncryptionKeys[0].id must be an id that no other encryption key has',
+  ]);
+  const short = { id: 'a', secret: Buffer.alloc(16).toString('base64') };
+  assert.deepEqual(faultsOf({ keys: { revealable: { ...revealable, encryptionKey: short } } }), [
+    'keys.revealable.encryptionKey.secret must be 32 bytes in base64: openssl rand -base64 32',
+  ]);
+});
