@@ -1,3 +1,4 @@
+import { byNameAndId, compareTexts } from './order.ts';
 import { endsAt, stateOf } from './record.ts';
 import type { KeyRecord } from './record.ts';
 
@@ -17,11 +18,16 @@ export interface KeyQuery {
 }
 
 export function selectKeys(records: readonly KeyRecord[], query: KeyQuery, nowMs: number): KeyRecord[] {
-  const { all = false, name, sort = 'name', offset = 0, limit = Infinity } = query;
+  const { sort = 'name', offset = 0, limit = Infinity } = query;
   return records
-    .filter((record) => (all || isListed(record, nowMs)) && (name === undefined || matchesName(record.name, name)))
+    .filter((record) => isSelected(record, query, nowMs))
     .sort((a, b) => ORDERS[sort](a, b) || byNameAndId(a, b))
     .slice(offset, offset + limit);
+}
+
+/** Whether the query asks for this key, on whatever page it may be. */
+export function isSelected(record: KeyRecord, { all = false, name }: KeyQuery, nowMs: number): boolean {
+  return (all || isListed(record, nowMs)) && (name === undefined || matchesName(record.name, name));
 }
 
 /** Expired keys are shown until they are forgotten: their owners wonder why they are refused. */
@@ -32,21 +38,15 @@ function isListed(record: KeyRecord, nowMs: number): boolean {
 
 type Order = (a: KeyRecord, b: KeyRecord) => number;
 
+/** Behind every time, and unlike Infinity a number to subtract. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
 const ORDERS: Readonly<Record<KeySort, Order>> = {
   name: byNameAndId,
-  creator: (a, b) => compare(a.createdBy, b.createdBy),
+  creator: (a, b) => compareTexts(a.createdBy, b.createdBy),
   created: (a, b) => a.createdAt - b.createdAt,
-  expiration: (a, b) => compare(endsAt(a) ?? Infinity, endsAt(b) ?? Infinity),
+  expiration: (a, b) => (endsAt(a) ?? NEVER) - (endsAt(b) ?? NEVER),
 };
-
-function byNameAndId(a: KeyRecord, b: KeyRecord): number {
-  return compare(a.name, b.name) || compare(a.id, b.id);
-}
-
-/** Texts by code units, so that the order is the same on every machine. */
-function compare<T extends string | number>(a: T, b: T): number {
-  return a < b ? -1 : Number(a > b);
-}
 
 function matchesName(name: string, pattern: string): boolean {
   const [text, wanted] = [name.toLowerCase(), pattern.toLowerCase()];

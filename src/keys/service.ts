@@ -5,10 +5,10 @@ import { toAuditEntry } from './audit.ts';
 import type { Actor, AuditEntry } from './audit.ts';
 import { createKeyChanges } from './key-changes.ts';
 import type { KeyChanges, KeyChangesOptions } from './key-changes.ts';
-import { selectKeys } from './key-query.ts';
 import type { KeyQuery } from './key-query.ts';
 import { checkNewKey, createId, toRecord } from './new-key.ts';
 import type { NewKey } from './new-key.ts';
+import { readKeys } from './read-keys.ts';
 import { KIND_NAMES } from './record.ts';
 import type { KeyRecord } from './record.ts';
 import { createReveal } from './reveal.ts';
@@ -89,7 +89,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     create,
     reveal: createReveal({ store, sealer, now, audited, get }),
     get,
-    list: async (kind, query = {}) => selectKeys(await store.list(kind), query, now()),
+    list: (kind, query = {}) => readKeys(store, kind, query, now()),
     audit: (query) => store.audit(query),
     prune: () => store.prune(now() - tombstoneMs),
   };

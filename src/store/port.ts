@@ -14,6 +14,8 @@ export interface KeyStore {
   get(id: string): Promise<KeyRecord | undefined>;
   /** All readable records of a kind, tombstones included, in no particular order; without sealed copies. */
   list(kind: KeyKind): Promise<KeyRecord[]>;
+  /** The next readable records of a kind, tombstones included, by name and then by id, in the order of code points. */
+  page(kind: KeyKind, query: PageQuery): Promise<KeyPage>;
   /**
    * Stores a new record unless a live one of the same kind has its name (`nowMs` decides what is live), or any one has
    * its id or its digest ('exists'). A live key that another one took the place of does not hold its name any more. Only
@@ -54,6 +56,26 @@ export interface KeyStore {
   /** Throws a StoreError unless the store answers and is ours. */
   ping(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Whether there still is a record with it does not matter. */
+export interface PagePosition {
+  readonly name: string;
+  readonly id: string;
+}
+
+export interface PageQuery {
+  /** Only records behind this position. */
+  readonly after?: PagePosition | undefined;
+  /** How many records are looked at; at most a thousand. */
+  readonly limit: number;
+}
+
+export interface KeyPage {
+  /** Fewer than the limit if some cannot be read. */
+  readonly records: KeyRecord[];
+  /** Where to read on from; absent at the end. */
+  readonly next?: PagePosition | undefined;
 }
 
 export interface AuditQuery {

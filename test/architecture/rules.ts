@@ -18,6 +18,7 @@ export const ROOMS: Rooms = {
   credential: [],
   'keys/scope.ts': [],
   'keys/record.ts': ['credential', 'keys/scope.ts'],
+  'keys/order.ts': ['keys/record.ts'],
   'keys/answer.ts': ['credential', 'keys/record.ts'],
   'keys/audit.ts': ['keys/record.ts'],
   'keys/seal.ts': ['credential', 'keys/scope.ts', 'keys/record.ts'],
@@ -27,8 +28,8 @@ export const ROOMS: Rooms = {
 
   'store/replica-port.ts': ['credential'],
   'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/replica-port.ts'],
-  store: ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/port.ts', 'store/replica-port.ts'],
-  keys: [...MODEL, 'keys/audit.ts', 'keys/seal.ts', 'store/port.ts'],
+  store: ['credential', 'keys/record.ts', 'keys/order.ts', 'keys/audit.ts', 'store/port.ts', 'store/replica-port.ts'],
+  keys: [...MODEL, 'keys/order.ts', 'keys/audit.ts', 'keys/seal.ts', 'store/port.ts'],
   cache: [...MODEL, 'store/port.ts'],
 
   'gate.ts': [...MODEL, 'verdict'],

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import type { AuditEntry } from '../../src/keys/audit.ts';
 import type { KeyStore } from '../../src/store/port.ts';
 import { storeKinds } from '../support/store-kinds.ts';
-import { createWitness, digestOf, ENTRY, newRecord, revoked } from '../support/stores.ts';
+import { createWitness, digestOf, ENTRY, insertAll, newRecord, revoked } from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -45,7 +45,7 @@ for (const kind of storeKinds()) {
     it('lists every one of many records', async (t) => {
       const store = open(t);
       const records = Array.from({ length: 700 }, () => newRecord());
-      await Promise.all(records.map((record) => store.insert(record, NOW, ENTRY)));
+      await insertAll(store, records, NOW);
       const ids = (await store.list('ingestion')).map((record) => record.id);
       assert.deepEqual(ids.sort(), records.map((record) => record.id).sort());
     });

@@ -5,7 +5,7 @@ import type { AuditEntry } from '../../src/keys/audit.ts';
 import type { KeyRecord } from '../../src/keys/record.ts';
 import { parseCidr, parseOrigin } from '../../src/keys/scope.ts';
 import type { Cidr, Origin, ScopeResult } from '../../src/keys/scope.ts';
-import type { ChangeObserver } from '../../src/store/port.ts';
+import type { ChangeObserver, KeyStore } from '../../src/store/port.ts';
 import { createRedisStore } from '../../src/store/redis/store.ts';
 import type { RedisStoreOptions } from '../../src/store/redis/store.ts';
 
@@ -53,6 +53,15 @@ export const ENTRY: AuditEntry = {
   before: {},
   after: {},
 };
+
+const INSERTS_AT_ONCE = 50;
+
+/** Stores the records, so many at once that it is quick and none of them times out. */
+export async function insertAll(store: KeyStore, records: readonly KeyRecord[], nowMs: number): Promise<void> {
+  for (let i = 0; i < records.length; i += INSERTS_AT_ONCE) {
+    await Promise.all(records.slice(i, i + INSERTS_AT_ONCE).map((record) => store.insert(record, nowMs, ENTRY)));
+  }
+}
 
 /** The record after it was revoked. */
 export function revoked(record: KeyRecord, revokedAt: number): KeyRecord {

@@ -3,8 +3,9 @@ import { Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import { StoreError } from '../port.ts';
 import { connectionLost, toStoreError } from './faults.ts';
+import { indexScripts } from './index-scripts.ts';
+import type { IndexedRedis } from './index-scripts.ts';
 import { scripts } from './scripts.ts';
-import type { ScriptedRedis } from './scripts.ts';
 
 export interface RedisAddress {
   /** redis://[user:password@]host:port[/db], or rediss:// for TLS. */
@@ -35,7 +36,7 @@ export function retryDelayMs(attempt: number, random: () => number = Math.random
 
 export interface Connection {
   /** Runs commands; whatever goes wrong comes out as a StoreError, in bounded time. */
-  run<T>(commands: (redis: ScriptedRedis) => Promise<T>): Promise<T>;
+  run<T>(commands: (redis: IndexedRedis) => Promise<T>): Promise<T>;
   /** Resolves when the connection is ready, rejects with a StoreError when the first attempt fails. */
   readonly ready: Promise<void>;
   close(): Promise<void>;
@@ -46,7 +47,7 @@ export interface Connection {
  * 73 s when Redis is gone and never when it hangs, and keep every command until then.
  */
 export function openConnection(options: ConnectionOptions): Connection {
-  const redis = new Redis(toRedisOptions(options)) as ScriptedRedis;
+  const redis = new Redis(toRedisOptions(options)) as IndexedRedis;
   let lastError: Error | undefined;
   // Without a listener ioredis prints each error; what it says is kept for the StoreErrors that follow from it.
   redis.on('error', (error: Error) => (lastError = error));
@@ -96,7 +97,7 @@ function toRedisOptions(options: ConnectionOptions) {
   const { retryDelayMs: retryDelay } = options;
   return {
     ...readAddress(options),
-    scripts,
+    scripts: { ...scripts, ...indexScripts },
     connectionName: options.name,
     lazyConnect: true,
     // Nothing here needs RESP3; asking for 2 spares older servers and proxies a failed greeting.

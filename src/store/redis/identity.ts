@@ -1,4 +1,5 @@
 import { StoreError } from '../port.ts';
+import type { WriteReply } from './scripts.ts';
 
 /**
  * Remembers which store this process has been working with. A Redis that comes back empty, or with another store in it,
@@ -9,8 +10,8 @@ export interface StoreIdentity {
   readonly expected: string | undefined;
   /** Throws a StoreError('foreign') unless this is the store seen first. */
   verify(storeId: string | null | undefined): void;
-  /** The error for a database that is not the store seen first. */
-  mismatch(): StoreError;
+  /** The outcome of a write, made certain that it was made to our store and nowhere else. */
+  outcomeOf<Outcome>(reply: WriteReply<Outcome>): Outcome;
   /** True for a database in which no store was ever seen: there are no keys yet. Throws like `verify` otherwise. */
   isUnused(storeId: string | null | undefined): boolean;
 }
@@ -33,7 +34,11 @@ export function createStoreIdentity(): StoreIdentity {
       return expected;
     },
     verify,
-    mismatch,
+    outcomeOf([outcome, storeId]) {
+      verify(storeId);
+      if (outcome === null) throw mismatch();
+      return outcome;
+    },
     isUnused(storeId) {
       if (expected === undefined && (storeId === null || storeId === undefined)) return true;
       verify(storeId);

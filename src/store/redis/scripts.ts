@@ -7,13 +7,16 @@ import type { ReplicaScripts } from './replica-scripts.ts';
  * How keys lie in Redis, and the scripts that read and change them. A script is one step for all other clients, so a
  * record, its indexes and the change feed never disagree. All names share one hash tag, as Redis Cluster asks of a script.
  *
- *   {p}:digests   hash: digest -> id;  `store` -> the store's id;  `changes` -> the number of the last change
+ *   {p}:digests   hash: digest -> id;  `store` -> the store's id;  `changes` -> the number of the last change;
+ *                 `indexed` -> the last change that `order` and `deaths` know of, see index-scripts.ts
  *   {p}:records   hash: id -> record as JSON;  `store` -> the store's id
  *   {p}:names     hash: kind:name -> id of the key that holds the name
  *   {p}:changes   stream: entry n-0 is the change number n, with the digest of the key and the time in microseconds
  *   {p}:audit     stream: who changed what, in the order of the changes; `key` the id, `entry` the entry as JSON
  *   {p}:replicas  hash: id of a gateway -> when it was seen, when it had applied the last change, and the rest as JSON
  *   {p}:questions stream: what somebody asks of all gateways; {p}:answers:<id of the question> a hash with their answers
+ *   {p}:order     sorted set: kind:name NUL id, all with the score 0, so in the order of the bytes
+ *   {p}:deaths    sorted set: id -> when the key died or will die
  *
  * Both hashes carry the store's id, a random text written with the first key. A hash that was flushed or evicted, or that
  * belongs to somebody else, lacks it, and so never reads as "no such key".
@@ -26,6 +29,8 @@ export interface KeyNames {
   readonly audit: string;
   readonly replicas: string;
   readonly questions: string;
+  readonly order: string;
+  readonly deaths: string;
 }
 
 export function keyNames(prefix: string): KeyNames {
@@ -38,6 +43,8 @@ export function keyNames(prefix: string): KeyNames {
     audit: named('audit'),
     replicas: named('replicas'),
     questions: named('questions'),
+    order: named('order'),
+    deaths: named('deaths'),
   };
 }
 
@@ -45,8 +52,16 @@ export function answersName({ questions }: KeyNames, questionId: string): string
   return `${questions.replace(/questions$/, 'answers')}:${questionId}`;
 }
 
+/** In the order in which the scripts that write name them. */
+export function keysOfWriters(keys: KeyNames): string[] {
+  return [keys.digests, keys.records, keys.names, keys.changes, keys.audit, keys.order, keys.deaths];
+}
+
+export const KEYS_OF_WRITERS = 7;
+
 export const STORE_FIELD = 'store';
 export const CHANGES_FIELD = 'changes';
+export const INDEXED_FIELD = 'indexed';
 /** How many changes are kept for readers that lag, at least; who lags further has a gap. */
 const MAX_CHANGES = 10_000;
 
@@ -60,9 +75,9 @@ const FIND = `
   return { store, false, false }
 `;
 
-/** What the scripts that write begin with. KEYS: digests, records, names, changes, audit. */
-const WRITER = `${STORE_TIME}
-  local digests, records, names, changes, audit = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+/** What the scripts that write begin with. KEYS: digests, records, names, changes, audit, order, deaths. */
+export const WRITER = `${STORE_TIME}
+  local digests, records, names, changes, audit, order, deaths = unpack(KEYS)
 
   -- The id of the store; false if there is none, or if it is not the one expected ('' expects nothing).
   local function store_id(expected)
@@ -85,6 +100,51 @@ const WRITER = `${STORE_TIME}
     local number = redis.call('HINCRBY', digests, '${CHANGES_FIELD}', 1)
     local id = string.format('%d-0', number)
     redis.call('XADD', changes, 'MAXLEN', '~', ${MAX_CHANGES}, id, 'digest', digest, 'at', store_time())
+    -- Who writes this keeps the indexes, too. A writer of an earlier version leaves the field behind, which shows.
+    if redis.call('HGET', digests, '${INDEXED_FIELD}') == string.format('%d', number - 1) then
+      redis.call('HSET', digests, '${INDEXED_FIELD}', string.format('%d', number))
+    end
+  end
+
+  local function time(value)
+    return type(value) == 'number' and value or math.huge
+  end
+
+  local function is_record(value)
+    return type(value) == 'table' and type(value.kind) == 'string' and type(value.name) == 'string'
+      and type(value.digest) == 'string'
+  end
+
+  local function place_of(record, id)
+    return record.kind .. ':' .. record.name .. '\\0' .. id
+  end
+
+  -- Puts a record where pages and prune look for it. Returns it and the time of its death; nil if it cannot be read.
+  local function index(id, json)
+    local ok, record = pcall(cjson.decode, json)
+    if not ok or not is_record(record) then
+      redis.call('ZADD', order, 0, '?\\0' .. id) -- only so that it counts
+      redis.call('ZREM', deaths, id)
+      return nil
+    end
+    redis.call('ZADD', order, 0, place_of(record, id))
+    local death = math.min(time(record.revokedAt), time(record.expiresAt), time(record.retireAt))
+    if death < math.huge then
+      redis.call('ZADD', deaths, string.format('%.0f', death), id)
+    else
+      redis.call('ZREM', deaths, id)
+    end
+    return record, death
+  end
+
+  -- Not announced: the key is refused before and after.
+  local function forget(id, record)
+    local name = record.kind .. ':' .. record.name
+    redis.call('HDEL', records, id)
+    if redis.call('HGET', digests, record.digest) == id then redis.call('HDEL', digests, record.digest) end
+    if redis.call('HGET', names, name) == id then redis.call('HDEL', names, name) end
+    redis.call('ZREM', order, place_of(record, id))
+    redis.call('ZREM', deaths, id)
   end
 
   local function note(id, entry)
@@ -116,8 +176,8 @@ const INSERT = `${WRITER}
 
   if not store then
     store = ARGV[2]
-    redis.call('DEL', names, changes)
-    redis.call('HSET', digests, '${STORE_FIELD}', store)
+    redis.call('DEL', names, changes, order, deaths)
+    redis.call('HSET', digests, '${STORE_FIELD}', store, '${INDEXED_FIELD}', 0)
     redis.call('HSET', records, '${STORE_FIELD}', store)
   end
   announce(ARGV[4])
@@ -125,6 +185,7 @@ const INSERT = `${WRITER}
   redis.call('HSET', records, ARGV[3], ARGV[6])
   redis.call('HSET', digests, ARGV[4], ARGV[3])
   redis.call('HSET', names, ARGV[5], ARGV[3])
+  index(ARGV[3], ARGV[6])
   return { 'inserted', store }
 `;
 
@@ -142,6 +203,7 @@ const REPLACE = `${WRITER}
   announce(ARGV[3])
   note(ARGV[2], ARGV[7])
   redis.call('HSET', records, ARGV[2], ARGV[5])
+  index(ARGV[2], ARGV[5])
   if ARGV[4] ~= '' and redis.call('HGET', names, ARGV[4]) == ARGV[2] then redis.call('HDEL', names, ARGV[4]) end
   return { 'replaced', store }
 `;
@@ -167,22 +229,19 @@ const SUCCEED = `${WRITER}
   redis.call('HSET', records, ARGV[2], ARGV[4], ARGV[6], ARGV[8])
   redis.call('HSET', digests, ARGV[7], ARGV[6])
   redis.call('HSET', names, ARGV[9], ARGV[6])
+  index(ARGV[2], ARGV[4])
+  index(ARGV[6], ARGV[8])
   return { 'succeeded', store }
 `;
 
-/**
- * ARGV: expected store id, key id, digest, kind:name, revision. Reply: outcome, store id. Forgets one
- * tombstone: all at once would stall Redis. It is not announced: the key is refused before and after.
- */
+/** ARGV: expected store id, key id, revision. Reply: outcome, store id. */
 const FORGET = `${WRITER}
   local store = store_id(ARGV[1])
   if not store then return { false } end
   local stored = read_record(ARGV[2])
   if not stored then return { 'absent', store } end
-  if stored == 'unreadable' or stored.revision ~= tonumber(ARGV[5]) then return { 'conflict', store } end
-  redis.call('HDEL', records, ARGV[2])
-  if redis.call('HGET', digests, ARGV[3]) == ARGV[2] then redis.call('HDEL', digests, ARGV[3]) end
-  if redis.call('HGET', names, ARGV[4]) == ARGV[2] then redis.call('HDEL', names, ARGV[4]) end
+  if not is_record(stored) or stored.revision ~= tonumber(ARGV[3]) then return { 'conflict', store } end
+  forget(ARGV[2], stored)
   return { 'forgotten', store }
 `;
 
@@ -197,17 +256,17 @@ const NOTE = `${WRITER}
 export const scripts = {
   ...replicaScripts,
   keygateFind: { lua: FIND, numberOfKeys: 2 },
-  keygateInsert: { lua: INSERT, numberOfKeys: 5 },
-  keygateReplace: { lua: REPLACE, numberOfKeys: 5 },
-  keygateSucceed: { lua: SUCCEED, numberOfKeys: 5 },
-  keygateForget: { lua: FORGET, numberOfKeys: 5 },
-  keygateNote: { lua: NOTE, numberOfKeys: 5 },
+  keygateInsert: { lua: INSERT, numberOfKeys: KEYS_OF_WRITERS },
+  keygateReplace: { lua: REPLACE, numberOfKeys: KEYS_OF_WRITERS },
+  keygateSucceed: { lua: SUCCEED, numberOfKeys: KEYS_OF_WRITERS },
+  keygateForget: { lua: FORGET, numberOfKeys: KEYS_OF_WRITERS },
+  keygateNote: { lua: NOTE, numberOfKeys: KEYS_OF_WRITERS },
 };
 
 /** The outcome is null if the script found another store than the one expected, or none, and did nothing. */
-export type WriteReply<Outcome> = readonly [outcome: Outcome | null, storeId?: string];
+export type WriteReply<Outcome> = readonly [outcome: Outcome | null, storeId?: string | undefined];
 
-type Script<Reply> = (...keysAndArguments: (string | number)[]) => Promise<Reply>;
+export type Script<Reply> = (...keysAndArguments: (string | number)[]) => Promise<Reply>;
 
 /** ioredis makes a method of each script, which its types cannot know. */
 export type ScriptedRedis = Redis &

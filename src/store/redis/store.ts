@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '../../keys/audit.ts';
-import { diedAt } from '../../keys/record.ts';
-import type { KeyRecord } from '../../keys/record.ts';
+import type { KeyKind, KeyRecord } from '../../keys/record.ts';
 import type { KeyStore, StoredAuditEntry, StoreObserver } from '../port.ts';
+import { pageOf } from '../page-of.ts';
 import { corrupt, readEntries, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
 import { openConnection, retryDelayMs } from './connection.ts';
 import { watchChanges } from './feed.ts';
 import { createStoreIdentity } from './identity.ts';
+import { createIndexes } from './indexes.ts';
 import { createRedisReplicas } from './replicas.ts';
-import { keyNames, STORE_FIELD } from './scripts.ts';
-import type { WriteReply } from './scripts.ts';
+import { keyNames, keysOfWriters, STORE_FIELD } from './scripts.ts';
 
 export interface RedisStoreOptions {
   /** redis://[user:password@]host:port[/db], or rediss:// for TLS. */
@@ -23,46 +23,36 @@ export interface RedisStoreOptions {
   readonly observe?: StoreObserver | undefined;
 }
 
-const RECORDS_PER_SCAN = 500;
 const ENTRIES_PER_READ = 500;
 
 /**
  * Keys in Redis, shared by all gateways. Connects in the background: a gateway starts, and answers "cannot tell", while
- * Redis is away. In a database without keys `insert` makes a new store and `get` and `list` find nothing; all else, and
- * these too once this process has seen keys there, throw a StoreError('foreign').
+ * Redis is away. In a database without keys `insert` makes a new store and `get`, `list` and `page` find nothing; all else,
+ * and these too once this process has seen keys there, throw a StoreError('foreign').
  */
 export function createRedisStore(options: RedisStoreOptions): KeyStore {
   const { url, ca, connectTimeoutMs, commandTimeoutMs, socketTimeoutMs, observe } = options;
   const address = { url, ca, connectTimeoutMs };
   const keys = keyNames(options.prefix);
-  const allKeys = [keys.digests, keys.records, keys.names, keys.changes, keys.audit] as const;
+  const allKeys = keysOfWriters(keys);
   const identity = createStoreIdentity();
   const connection = openConnection({ ...address, name: 'keygate', commandTimeoutMs, socketTimeoutMs, retryDelayMs });
   connection.ready.catch(() => undefined); // the commands that follow say it
 
+  const indexes = createIndexes({ connection, keys, identity });
+
   const expectedStore = () => identity.expected ?? '';
+  const readable = (stored: Iterable<readonly [id: string, json: string]>) =>
+    readRecords(stored, observe && ((error) => observe.unreadable(error)));
 
-  /** The outcome of a write, made certain that it was made to our store and nowhere else. */
-  function outcomeOf<Outcome>([outcome, storeId]: WriteReply<Outcome>): Outcome {
-    identity.verify(storeId);
-    if (outcome === null) throw identity.mismatch();
-    return outcome;
-  }
-
-  async function readAll(): Promise<KeyRecord[]> {
+  async function readAll(kind: KeyKind): Promise<KeyRecord[]> {
     const storeId = await connection.run((redis) => redis.hget(keys.records, STORE_FIELD));
     if (identity.isUnused(storeId)) return [];
-    // A scan may give a record twice while others come and go.
-    const stored = new Map<string, string>();
-    let cursor = '0';
-    do {
-      const from = cursor;
-      const [next, page] = await connection.run((redis) => redis.hscan(keys.records, from, 'COUNT', RECORDS_PER_SCAN));
-      for (let i = 0; i + 1 < page.length; i += 2) stored.set(page[i] ?? '', page[i + 1] ?? '');
-      cursor = next;
-    } while (cursor !== '0');
-    stored.delete(STORE_FIELD);
-    return readRecords(stored, observe && ((error) => observe.unreadable(error)));
+    const found = new Map<string, KeyRecord>();
+    for await (const stored of indexes.scan()) {
+      for (const record of readable(stored)) if (record.kind === kind) found.set(record.id, record);
+    }
+    return [...found.values()];
   }
 
   /** Entries older than the one with this cursor, newest first; empty at the end. */
@@ -74,14 +64,6 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
     return entries
       .filter(([cursor]) => cursor !== before)
       .map(([cursor, [, keyId, , json = '']]) => ({ cursor, keyId, json }));
-  }
-
-  /** Whether the tombstone was forgotten by us, now. */
-  async function forget(record: KeyRecord): Promise<boolean> {
-    const reply = await connection.run((redis) =>
-      redis.keygateForget(...allKeys, expectedStore(), record.id, record.digest, nameField(record), record.revision),
-    );
-    return outcomeOf(reply) === 'forgotten';
   }
 
   return {
@@ -101,7 +83,13 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       return typeof json === 'string' ? readRecord(id, json) : undefined;
     },
 
-    list: async (kind) => (await readAll()).filter((record) => record.kind === kind),
+    list: readAll,
+
+    async page(kind, query) {
+      const page = await indexes.page(kind, query);
+      if (page !== undefined) return { records: readable(page.records), next: page.next };
+      return pageOf(await readAll(kind), query);
+    },
 
     async insert(record, nowMs, entry) {
       const newStoreId = randomBytes(16).toString('hex');
@@ -118,7 +106,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
           writeEntry(entry),
         ),
       );
-      return outcomeOf(reply);
+      return identity.outcomeOf(reply);
     },
 
     async replace(record, entry) {
@@ -135,7 +123,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
           writeEntry(entry),
         ),
       );
-      return outcomeOf(reply);
+      return identity.outcomeOf(reply);
     },
 
     async succeed(predecessor, successor, _nowMs, [ofPredecessor, ofSuccessor]) {
@@ -155,14 +143,14 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
           JSON.stringify(ofSuccessor),
         ),
       );
-      return outcomeOf(reply);
+      return identity.outcomeOf(reply);
     },
 
     async note(entry) {
       const reply = await connection.run((redis) =>
         redis.keygateNote(...allKeys, expectedStore(), entry.id, JSON.stringify(entry)),
       );
-      outcomeOf(reply);
+      identity.outcomeOf(reply);
     },
 
     async audit({ limit, before, keyId }) {
@@ -181,16 +169,12 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       }
     },
 
-    forget,
-
-    async prune(beforeMs) {
-      let forgotten = 0;
-      for (const record of await readAll()) {
-        const death = diedAt(record);
-        if (death !== undefined && death < beforeMs && (await forget(record))) forgotten++;
-      }
-      return forgotten;
+    async forget({ id, revision }) {
+      const reply = await connection.run((redis) => redis.keygateForget(...allKeys, expectedStore(), id, revision));
+      return identity.outcomeOf(reply) === 'forgotten';
     },
+
+    prune: (beforeMs) => indexes.prune(beforeMs),
 
     watch: (observer) => watchChanges({ ...address, keys, observe }, observer),
 

@@ -19,6 +19,7 @@ export const STORE_TIME = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
  *    of changes unbroken and never used twice, so that a reader can tell that it missed one.
  * 2: the audit log. AUTOINCREMENT, so that a place in the log never means two entries.
  * 3: when each change was made; the gateways that share the file, and what they are asked.
+ * 4: pages are read by name and id.
  */
 const SCHEMA_STEPS: readonly string[] = [
   `
@@ -67,6 +68,10 @@ const SCHEMA_STEPS: readonly string[] = [
     text TEXT NOT NULL,
     PRIMARY KEY (question, replica)
   ) STRICT;
+`,
+  `
+  DROP INDEX records_by_name;
+  CREATE INDEX records_by_name ON records (kind, name, id);
 `,
 ];
 const SCHEMA_VERSION = SCHEMA_STEPS.length;

@@ -1,3 +1,5 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { AuditEntry } from '../../keys/audit.ts';
 import { diedAt } from '../../keys/record.ts';
 import type { KeyRecord } from '../../keys/record.ts';
@@ -18,6 +20,8 @@ export interface SqliteStoreOptions {
   readonly observe?: StoreObserver | undefined;
 }
 
+const TOMBSTONES_PER_STEP = 500;
+
 /** Keys in a file, for one machine: the gateway and the CLI may have it open at once. Creating the file makes it ours. */
 export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, observe }: SqliteStoreOptions): KeyStore {
   const database = openDatabase(path, busyTimeoutMs);
@@ -27,6 +31,9 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
   const byDigest = database.prepare('SELECT id, json FROM records WHERE digest = ?');
   const byId = database.prepare('SELECT id, json, revision FROM records WHERE id = ?');
   const byKind = database.prepare('SELECT id, json FROM records WHERE kind = ?');
+  const pageByName = database.prepare(
+    'SELECT id, name, json FROM records WHERE kind = ? AND (name, id) > (?, ?) ORDER BY name, id LIMIT ?',
+  );
   const holderOfName = database.prepare(
     "SELECT id FROM records WHERE kind = ? AND name = ? AND state != 'revoked' AND (died_at IS NULL OR died_at > ?)" +
       " AND json_extract(json, '$.replacedBy') IS NULL",
@@ -38,7 +45,9 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
   const updateRecord = database.prepare(
     'UPDATE records SET state = ?, died_at = ?, revision = ?, json = ? WHERE id = ?',
   );
-  const deleteDead = database.prepare('DELETE FROM records WHERE died_at < ?');
+  const deleteDead = database.prepare(
+    'DELETE FROM records WHERE id IN (SELECT id FROM records WHERE died_at < ? LIMIT ?)',
+  );
   const deleteRecord = database.prepare('DELETE FROM records WHERE id = ? AND revision = ?');
   const insertChange = database.prepare(`INSERT INTO changes (digest, at) VALUES (?, ${STORE_TIME})`);
   const trimChanges = database.prepare('DELETE FROM changes WHERE number <= ?');
@@ -83,6 +92,11 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     trimEntries.run(Number(lastInsertRowid) - MAX_AUDIT_ENTRIES);
   }
 
+  function readable(rows: readonly Record<string, SQLOutputValue>[]): KeyRecord[] {
+    const stored = rows.map((row) => [String(row['id']), String(row['json'])] as const);
+    return readRecords(stored, observe && ((error) => observe.unreadable(error)));
+  }
+
   /** Whether there was room for it. */
   function add(record: KeyRecord): boolean {
     const { id, kind, name, digest, state, revision } = record;
@@ -110,10 +124,14 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
         return row && readRecord(id, String(row['json']));
       }),
 
-    list: (kind) =>
+    list: (kind) => use(() => readable(byKind.all(kind))),
+
+    page: (kind, { after, limit }) =>
       use(() => {
-        const rows = byKind.all(kind).map((row) => [String(row['id']), String(row['json'])] as const);
-        return readRecords(rows, observe && ((error) => observe.unreadable(error)));
+        const rows = pageByName.all(kind, after?.name ?? '', after?.id ?? '', limit);
+        const last = rows.length < limit ? undefined : rows.at(-1);
+        const next = last && { name: String(last['name']), id: String(last['id']) };
+        return { records: readable(rows), next };
       }),
 
     insert: (record, nowMs, entry) =>
@@ -163,8 +181,14 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
         return readEntries(stored, observe && ((error) => observe.unreadable(error)));
       }),
 
-    // Not announced: a tombstone is refused before and after.
-    prune: (beforeMs) => write(() => Number(deleteDead.run(beforeMs).changes)),
+    // Not announced: a tombstone is refused before and after. Some at a time, as nothing else is done meanwhile.
+    async prune(beforeMs) {
+      for (let total = 0; ; await immediate()) {
+        const forgotten = await write(() => Number(deleteDead.run(beforeMs, TOMBSTONES_PER_STEP).changes));
+        total += forgotten;
+        if (forgotten < TOMBSTONES_PER_STEP) return total;
+      }
+    },
 
     watch: (observer) => use(() => feed.watch(observer)),
 

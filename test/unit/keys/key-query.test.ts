@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { selectKeys } from '../../../src/keys/key-query.ts';
 import type { KeyQuery } from '../../../src/keys/key-query.ts';
+import { compareTexts } from '../../../src/keys/order.ts';
 import { newRecord } from '../../support/stores.ts';
 
 const NOW = 1_000_000;
@@ -61,4 +62,14 @@ test('a page is a part of the whole list', () => {
   assert.deepEqual(names({ limit: 2 }), ['Beta', 'alpha']);
   assert.deepEqual(names({ limit: 2, offset: 2 }), ['alpine', 'retiring']);
   assert.deepEqual(names({ limit: 2, offset: 4 }), []);
+});
+
+test('names are in the order of their code points, as the stores have them', () => {
+  const sorted = ['', 'A', 'Z', 'a', 'a b', 'ab', 'ä', '\ud7ff', '\ue000', 'ﬀ', '\uffff', '😀', '😁'];
+  const bytes = (text: string) => Buffer.from(text);
+  assert.deepEqual(
+    sorted.toSorted((a, b) => Buffer.compare(bytes(a), bytes(b))),
+    sorted,
+  );
+  assert.deepEqual(sorted.toReversed().toSorted(compareTexts), sorted);
 });
