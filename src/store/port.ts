@@ -49,8 +49,12 @@ export interface KeyStore {
   audit(query: AuditQuery): Promise<StoredAuditEntry[]>;
   /** Forgets tombstones that died before this instant; returns how many. */
   prune(beforeMs: number): Promise<number>;
-  /** Reports each change made by anybody from now on, in order. A store that is away is waited for, not an error. */
-  watch(observer: ChangeObserver): Promise<Watch>;
+  /**
+   * Reports each change made by anybody from now on, in order. A store that is away is waited for, not an error. With
+   * `from` it reports those made since then too, before it resolves if the store can be reached; a gap, if that position
+   * means nothing here any more. From then on only the store of that position is taken for ours.
+   */
+  watch(observer: ChangeObserver, from?: FeedPosition): Promise<Watch>;
   /** The gateways that share this store. */
   readonly replicas: ReplicaStore;
   /** Throws a StoreError unless the store answers and is ours. */
@@ -113,6 +117,8 @@ export interface FeedPosition {
 }
 
 export interface Watch {
+  /** Whether changes are being reported as they are made. */
+  isCurrent(): boolean;
   close(): Promise<void>;
 }
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { KeyStore, StoreObserver } from '../../src/store/port.ts';
+import type { FeedPosition, KeyStore, StoreObserver } from '../../src/store/port.ts';
 import { startRedis } from '../support/redis.ts';
 import type { TestRedis } from '../support/redis.ts';
-import { createWitness, ENTRY, newRecord, openRedisStore } from '../support/stores.ts';
+import { createWitness, ENTRY, newRecord, openRedisStore, revoked } from '../support/stores.ts';
 import type { Witness } from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
@@ -155,6 +155,92 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
     const record = newRecord();
     await open(t).insert(record, NOW, ENTRY);
     assert.deepEqual(await witness.until(2), ['gap', record.digest]);
+  });
+
+  describe('from the position of an earlier watch', () => {
+    /** A store with two keys; the position after the first one was made; and what was there when it was read. */
+    async function leave(t: TestContext) {
+      const earlier = open(t);
+      const { promise, resolve } = Promise.withResolvers<FeedPosition>();
+      const applied = (position: FeedPosition) => position.change === 1 && position.store !== null && resolve(position);
+      const watching = await earlier.watch({ ...createWitness(), applied });
+      const [first, second] = [newRecord(), newRecord()];
+      await earlier.insert(first, NOW, ENTRY);
+      const position = await promise;
+      await watching.close();
+      await earlier.insert(second, NOW, ENTRY);
+      return { position, first, second };
+    }
+
+    async function resume(t: TestContext, position: FeedPosition) {
+      const store = open(t);
+      const witness = createWitness();
+      const watching = await store.watch(witness, position);
+      t.after(() => watching.close());
+      return { store, witness, watching, seenAtStart: [...witness.seen] };
+    }
+
+    it('has reported what was missed, and nothing else, when it begins', async (t) => {
+      const { position, first, second } = await leave(t);
+      await openRedisStoreAnd(async (store) => {
+        for (let i = 0; i < 1_500; i++) await store.insert(newRecord(), NOW, ENTRY);
+        await store.replace(revoked(first, NOW), ENTRY);
+      });
+      const { watching, seenAtStart } = await resume(t, position);
+      assert.equal(seenAtStart.length, 1_502);
+      assert.deepEqual([seenAtStart[0], seenAtStart.at(-1)], [second.digest, first.digest]);
+      assert.ok(!seenAtStart.includes('gap'));
+      assert.equal(watching.isCurrent(), true);
+    });
+
+    it('begins at once where nothing was missed', async (t) => {
+      const { position } = await leave(t);
+      const { seenAtStart, watching } = await resume(t, { ...position, change: 2 });
+      assert.deepEqual([seenAtStart, watching.isCurrent()], [[], true]);
+    });
+
+    const lost = {
+      'was trimmed away': () => redis.command('XTRIM', '{test}:changes', 'MAXLEN', 0),
+      'is after the last change, of a store put back to an earlier state': () =>
+        redis.command('HSET', '{test}:digests', 'changes', 0),
+      'is of a store that was flushed': () => redis.command('FLUSHALL'),
+      'is of another store than this one': () => redis.command('HSET', '{test}:digests', 'store', 'another'),
+    };
+    for (const [what, lose] of Object.entries(lost)) {
+      it(`has reported a gap when the position ${what}`, async (t) => {
+        const { position } = await leave(t);
+        await lose();
+        const { seenAtStart } = await resume(t, position);
+        assert.equal(seenAtStart[0], 'gap');
+      });
+    }
+
+    it('waits for a Redis that is away, and then reports what was missed', async (t) => {
+      const { position, second } = await leave(t);
+      await redis.command('SAVE');
+      t.after(() => redis.command('FLUSHALL').then(() => redis.command('SAVE')));
+      await redis.kill();
+      const { witness, watching, seenAtStart } = await resume(t, position);
+      assert.deepEqual([seenAtStart, watching.isCurrent()], [[], false]);
+      await redis.restart();
+      assert.deepEqual(await witness.until(1), [second.digest]);
+    });
+
+    it('takes only the store of that position for ours', async (t) => {
+      const { position, first } = await leave(t);
+      await redis.command('FLUSHALL');
+      await openRedisStoreAnd((store) => store.insert(newRecord(), NOW, ENTRY));
+      const { store } = await resume(t, position);
+      await assert.rejects(store.find([first.digest]), {
+        fault: 'foreign',
+        message: /flushed or replaced.*without the file of cache.snapshot.path/,
+      });
+    });
+
+    async function openRedisStoreAnd(use: (store: KeyStore) => Promise<unknown>): Promise<void> {
+      const store = openRedisStore(redis.url);
+      await use(store).finally(() => store.close());
+    }
   });
 
   const faults = {

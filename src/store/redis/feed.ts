@@ -16,6 +16,8 @@ const MAX_ENTRIES_PER_READ = 1_000;
 export interface FeedOptions extends RedisAddress {
   readonly keys: KeyNames;
   readonly observe: StoreObserver | undefined;
+  /** Where to read on from; the end if not given. */
+  readonly from?: FeedPosition | undefined;
 }
 
 /**
@@ -26,8 +28,10 @@ export interface FeedOptions extends RedisAddress {
 export async function watchChanges(options: FeedOptions, observer: ChangeObserver): Promise<Watch> {
   const closing = new AbortController();
   const started = Promise.withResolvers<void>();
-  let position: FeedPosition | undefined;
+  let position: FeedPosition | undefined = options.from;
   let toldPosition: FeedPosition | undefined;
+  /** The change that makes the feed current: the last one there was when the connection was made. */
+  let goal: number | undefined;
   let isLate = false;
   let state: 'up' | 'down' | undefined;
 
@@ -41,6 +45,7 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
       const connection = openConnection(feedConnection(options));
       const close = () => void connection.close();
       closing.signal.addEventListener('abort', close, { once: true });
+      goal = undefined;
       try {
         await connection.ready;
         let lastQuestion = await readLastQuestion(connection, options.keys);
@@ -64,14 +69,17 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
   async function step(connection: Connection, lastQuestion: string): Promise<string> {
     const end = await readEnd(connection, options.keys);
     position = reposition(end);
+    goal ??= end.change;
     tell([]);
-    report('up');
-    started.resolve();
-    const { changes, questions } = await readEntries(connection, options.keys, position.change, lastQuestion);
+    // Before the wait: there may be nothing to read.
+    const isCurrent = reportIfCurrent();
+    const after = { change: position.change, question: lastQuestion };
+    const { changes, questions } = await readEntries(connection, options.keys, after, isCurrent ? BLOCK_MS : 1);
     // Changes up to `end` were there to be read before the read began.
     if (changes.length === 0 && end.change > position.change) moveTo(end);
     for (const change of changes) take(change);
     tell(changes.flatMap(({ madeAt }) => madeAt ?? []));
+    reportIfCurrent();
     for (const { id, text } of questions) observer.asked?.(id, text);
     return questions.at(-1)?.id ?? lastQuestion;
   }
@@ -82,6 +90,13 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
       observer.applied?.(position, madeAt);
     }
     toldPosition = position;
+  }
+
+  function reportIfCurrent(): boolean {
+    if (position === undefined || goal === undefined || position.change < goal) return false;
+    report('up');
+    started.resolve();
+    return true;
   }
 
   /** The position to read on from: the one we had, unless it means nothing in the store as it is now. */
@@ -98,6 +113,7 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
 
   function moveTo(end: FeedPosition): FeedPosition {
     position = end;
+    goal = end.change;
     observer.gap();
     return end;
   }
@@ -112,6 +128,7 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
   const running = run();
   await started.promise;
   return {
+    isCurrent: () => state === 'up',
     async close() {
       closing.abort();
       await running;
@@ -154,20 +171,20 @@ async function readLastQuestion(connection: Connection, keys: KeyNames): Promise
 async function readEntries(
   connection: Connection,
   keys: KeyNames,
-  after: number,
-  lastQuestion: string,
+  after: { readonly change: number; readonly question: string },
+  blockMs: number,
 ): Promise<{ readonly changes: readonly Entry[]; readonly questions: readonly Question[] }> {
   const streams = await connection.run((redis) =>
     redis.xread(
       'COUNT',
       MAX_ENTRIES_PER_READ,
       'BLOCK',
-      BLOCK_MS,
+      blockMs,
       'STREAMS',
       keys.changes,
       keys.questions,
-      `${after}-0`,
-      lastQuestion,
+      `${after.change}-0`,
+      after.question,
     ),
   );
   const entriesOf = (key: string) => streams?.find(([name]) => name === key)?.[1] ?? [];

@@ -8,6 +8,8 @@ import type { WriteReply } from './scripts.ts';
 export interface StoreIdentity {
   /** The id of the store seen first; undefined until there was one. */
   readonly expected: string | undefined;
+  /** Takes this for the store seen first, unless one was seen: an earlier process saw it. */
+  expect(storeId: string): void;
   /** Throws a StoreError('foreign') unless this is the store seen first. */
   verify(storeId: string | null | undefined): void;
   /** The outcome of a write, made certain that it was made to our store and nowhere else. */
@@ -33,6 +35,7 @@ export function createStoreIdentity(): StoreIdentity {
     get expected() {
       return expected;
     },
+    expect: (storeId) => void (expected ??= storeId),
     verify,
     outcomeOf([outcome, storeId]) {
       verify(storeId);
@@ -58,7 +61,7 @@ function neverUsed(): StoreError {
 function flushed(): StoreError {
   return new StoreError(
     'foreign',
-    'The key store (Redis) is not the one this process has been working with: it was flushed or replaced. Restore its ' +
-      'data; or, if the new one is meant, restart Keygate.',
+    'The key store (Redis) is not the one this gateway has been working with: it was flushed or replaced. Restore its ' +
+      'data; or, if the new one is meant, restart Keygate, without the file of cache.snapshot.path if it has one.',
   );
 }

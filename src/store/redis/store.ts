@@ -176,7 +176,10 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
 
     prune: (beforeMs) => indexes.prune(beforeMs),
 
-    watch: (observer) => watchChanges({ ...address, keys, observe }, observer),
+    watch(observer, from) {
+      if (typeof from?.store === 'string') identity.expect(from.store);
+      return watchChanges({ ...address, keys, observe, from }, observer);
+    },
 
     replicas: createRedisReplicas(connection, keys),
 

@@ -1,13 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isKeyDigest } from '../../credential/digest.ts';
-import type { ChangeObserver, StoreObserver, Watch } from '../port.ts';
+import type { ChangeObserver, FeedPosition, StoreObserver, Watch } from '../port.ts';
 import { toStoreError } from './faults.ts';
 
 /** How many changes are kept for readers that lag; who lags further has a gap. */
 export const MAX_CHANGES = 10_000;
 
 export interface Feed {
-  watch(observer: ChangeObserver): Watch;
+  watch(observer: ChangeObserver, from?: FeedPosition): Watch;
   /** To be called after each write of our own: `data_version` tells only those of other connections. */
   wrote(): void;
   close(): void;
@@ -85,7 +85,9 @@ export function createFeed({ database, path, pollMs, observe }: FeedOptions): Fe
   }
 
   return {
-    watch(observer) {
+    watch(observer, from) {
+      // Positions are of stores on other machines: this one is here whenever the gateway is, and read anew.
+      if (from !== undefined) observer.gap();
       const reader: Reader = { observer, cursor: last(), question: Number(readLastQuestion.get()?.['seq'] ?? 0) };
       readers.add(reader);
       tell(reader, []);
@@ -93,6 +95,7 @@ export function createFeed({ database, path, pollMs, observe }: FeedOptions): Fe
       timer ??= setInterval(poll, pollMs).unref();
       poll();
       return {
+        isCurrent: () => isUp,
         close: async () => {
           readers.delete(reader);
           if (readers.size === 0) stop();

@@ -190,7 +190,7 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
       }
     },
 
-    watch: (observer) => use(() => feed.watch(observer)),
+    watch: (observer, from) => use(() => feed.watch(observer, from)),
 
     replicas,
 
