@@ -67,6 +67,7 @@ export function createApp(config: Config, log: Log): App {
     staleForMs: config.cache.staleFor,
     unknownForMs: config.cache.unknownFor,
     maxLookups: config.cache.maxLookups,
+    maxUnknownLookups: config.cache.maxUnknownLookups,
     lookupTimeoutMs: (config.store.redis?.commandTimeout ?? 100) + LOOKUP_SLACK_MS,
     observe: cacheObserver(metrics, log),
   });

@@ -40,7 +40,7 @@ export function createGate({ readCredential, digest, lookup, charge, now }: Gate
   function judgeKey(keyText: string, use: Use): Judgement | Promise<Judgement> {
     if (checkKeyText(keyText) === 'bad') return refuse('bad_checksum');
     const digests = digest(keyText); // the secret dies here: from now on only its digest is known
-    const answer = lookup(digests);
+    const answer = lookup(digests, use.to === 'send' ? use.peer : undefined);
     return answer instanceof Promise
       ? answer.then((late) => conclude(digests, late, use))
       : conclude(digests, answer, use);

@@ -7,6 +7,7 @@ import type { ChangeObserver } from '../store/port.ts';
 import { createLookups } from './lookups.ts';
 import type { Finding } from './lookups.ts';
 import type { CacheObserver, Pool } from './observer.ts';
+import { createStrangers } from './strangers.ts';
 
 export interface KeyCacheOptions {
   readonly find: (digests: readonly KeyDigest[]) => Promise<KeyRecord | undefined>;
@@ -21,6 +22,8 @@ export interface KeyCacheOptions {
   readonly unknownForMs: number;
   /** How many reads of the store may be under way. */
   readonly maxLookups: number;
+  /** How many lookups a second may find nothing: see strangers.ts. */
+  readonly maxUnknownLookups: number;
   /** How long a request may wait for a lookup, whatever the store does. */
   readonly lookupTimeoutMs: number;
   readonly observe?: CacheObserver | undefined;
@@ -53,8 +56,14 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
   const { now, freshForMs, staleForMs, unknownForMs, observe } = options;
   const known = new LRUCache<KeyDigest, Entry>({
     max: options.maxKeys,
-    dispose: (_entry, _digest, reason) => reason === 'evict' && observe?.evicted('known'),
+    dispose(_entry, digest, reason) {
+      if (reason !== 'evict') return;
+      observe?.evicted('known');
+      vouchedFor.set(digest, true);
+    },
   });
+  /** Digests that the store itself has told of: whoever sends one of these has not made it up. */
+  const vouchedFor = new LRUCache<KeyDigest, true>({ max: options.maxUnknown });
   /** The first digest of an unknown key -> when it may be looked up again. */
   const unknown = new LRUCache<KeyDigest, number>({
     max: options.maxUnknown,
@@ -63,8 +72,13 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
   /** Counted, so that one gap makes all entries aged at once. */
   let gaps = 0;
   const lookups = createLookups({ ...options, settled: remember });
+  const strangers = createStrangers({
+    now,
+    perSecond: options.maxUnknownLookups,
+    shed: () => observe?.shed('unknown'),
+  });
 
-  function lookup(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
+  function lookup(digests: Digests, from?: string): KeyAnswer | Promise<KeyAnswer> {
     const nowMs = now();
     const entry = findKnown(digests);
     if (entry !== undefined) {
@@ -80,7 +94,14 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
       observe?.hit('unknown', false);
       return UNKNOWN;
     }
-    return lookups.answer(digests);
+    const ask = () => lookups.answer(digests);
+    const isStranger =
+      from !== undefined && entry === undefined && !isVouchedFor(digests) && !lookups.isUnderWay(digests);
+    return isStranger ? strangers.ask(from, ask) : ask();
+  }
+
+  function isVouchedFor({ digest, alternates }: Digests): boolean {
+    return vouchedFor.has(digest) || alternates.some((alternate) => vouchedFor.has(alternate));
   }
 
   function findKnown({ digest, alternates }: Digests): Entry | undefined {
@@ -99,7 +120,10 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
         known.set(answer.record.digest, { answer, checkedAt: startedAt, gaps, retryAt: 0 });
         break;
       case 'unknown':
-        for (const digest of [digests.digest, ...digests.alternates]) known.delete(digest);
+        for (const digest of [digests.digest, ...digests.alternates]) {
+          known.delete(digest);
+          vouchedFor.delete(digest);
+        }
         unknown.set(digests.digest, now() + unknownForMs);
         break;
       case 'unavailable': {
@@ -115,6 +139,7 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     changed(digest) {
       known.delete(digest);
       unknown.delete(digest);
+      vouchedFor.set(digest, true);
       lookups.disown(digest);
     },
     gap() {

@@ -26,6 +26,7 @@ export interface Finding {
 export interface Lookups {
   /** Starts a lookup in the background unless there is one. */
   start(digests: Digests): void;
+  isUnderWay(digests: Digests): boolean;
   /** Waits for the lookup of this key, starting it if need be: `lookupTimeoutMs` at most. */
   answer(digests: Digests): KeyAnswer | Promise<KeyAnswer>;
   /** Lookups of this key that have begun may see it as it was: they are not remembered, and nobody else joins them. */
@@ -82,10 +83,11 @@ export function createLookups(options: LookupsOptions): Lookups {
 
   return {
     start: (digests) => void join(digests),
+    isUnderWay: ({ digest }) => flights.has(digest),
     answer(digests) {
       const flight = join(digests);
       if (flight === undefined) {
-        observe?.shed();
+        observe?.shed('lookups');
         return STORE_UNAVAILABLE;
       }
       observe?.miss();

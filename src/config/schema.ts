@@ -185,6 +185,15 @@ const cache = z
       .max(100_000)
       .default(1_000)
       .describe('How many store lookups may be under way at once; above it senders get 503 and retry.'),
+    maxUnknownLookups: z
+      .int()
+      .min(4)
+      .max(100_000)
+      .default(1_000)
+      .describe(
+        'How many lookups a second may find nothing: a flood of random keys reaches the store no faster. One network ' +
+          '(an IPv4 address, or an IPv6 /64) may use a quarter of it; above it senders of keys never seen get 503.',
+      ),
   })
   .prefault({})
   .describe('The in-process cache in front of the store.');

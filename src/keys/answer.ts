@@ -7,8 +7,11 @@ export type KeyAnswer =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'unavailable'; readonly reason: 'store_unavailable' | 'store_timeout' };
 
-/** Answers at once when it can, and never rejects: a fault of the store is an answer. */
-export type KeyLookup = (digests: Digests) => KeyAnswer | Promise<KeyAnswer>;
+/**
+ * Answers at once when it can, and never rejects: a fault of the store is an answer. `from` is the address of whoever sent
+ * the key and may have made it up; whoever asks for a reason of their own gives none.
+ */
+export type KeyLookup = (digests: Digests, from?: string) => KeyAnswer | Promise<KeyAnswer>;
 
 export const UNKNOWN: KeyAnswer = { kind: 'unknown' };
 export const STORE_UNAVAILABLE: KeyAnswer = { kind: 'unavailable', reason: 'store_unavailable' };

@@ -41,9 +41,9 @@ export function createReceiverKeys(configured: readonly ReceiverKey[], digester:
 
 /** Asks the configured keys first: they need no store, and so no outage of it reaches them. */
 export function withReceiverKeys(receiver: ReceiverKeys, lookup: KeyLookup): KeyLookup {
-  return (digests) => {
+  return (digests, from) => {
     const record = receiver(digests);
-    return record === undefined ? lookup(digests) : { kind: 'known', record };
+    return record === undefined ? lookup(digests, from) : { kind: 'known', record };
   };
 }
 

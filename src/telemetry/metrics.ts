@@ -83,7 +83,8 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
   });
   const cacheShed = new Counter({
     name: 'keygate_cache_shed_total',
-    help: 'Keys that were not looked up because too many lookups were under way; their senders got 503.',
+    help: 'Keys that were not looked up, because too many lookups were under way or had found nothing; their senders got 503.',
+    labelNames: ['cause'],
     registers,
   });
   const cacheEvictions = new Counter({

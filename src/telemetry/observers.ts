@@ -10,7 +10,7 @@ export function cacheObserver(metrics: Metrics, log: Log): CacheObserver {
   return {
     hit: (pool, aged) => metrics.cacheHits.inc({ pool, aged: String(aged) }),
     miss: () => metrics.cacheMisses.inc(),
-    shed: () => metrics.cacheShed.inc(),
+    shed: (cause) => metrics.cacheShed.inc({ cause }),
     evicted: (pool) => metrics.cacheEvictions.inc({ pool }),
     storeRead(outcome, seconds, error) {
       metrics.storeReads.observe({ outcome }, seconds);

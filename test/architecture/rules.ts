@@ -23,14 +23,15 @@ export const ROOMS: Rooms = {
   'keys/audit.ts': ['keys/record.ts'],
   'keys/seal.ts': ['credential', 'keys/scope.ts', 'keys/record.ts'],
   verdict: ['keys/scope.ts', 'keys/record.ts', 'keys/answer.ts'],
-  budget: ['keys/scope.ts', 'keys/record.ts', 'verdict'],
+  'budget/bucket.ts': [],
+  budget: ['keys/scope.ts', 'keys/record.ts', 'verdict', 'budget/bucket.ts'],
   'headers.ts': ['credential', 'keys/record.ts'],
 
   'store/replica-port.ts': ['credential'],
   'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/replica-port.ts'],
   store: ['credential', 'keys/record.ts', 'keys/order.ts', 'keys/audit.ts', 'store/port.ts', 'store/replica-port.ts'],
   keys: [...MODEL, 'keys/order.ts', 'keys/audit.ts', 'keys/seal.ts', 'store/port.ts'],
-  cache: [...MODEL, 'store/port.ts'],
+  cache: [...MODEL, 'store/port.ts', 'budget/bucket.ts'],
 
   'gate.ts': [...MODEL, 'verdict'],
   reply: ['verdict', 'headers.ts'],

@@ -238,6 +238,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
         staleForMs: 3_600_000,
         unknownForMs: 5_000,
         maxLookups: 10,
+        maxUnknownLookups: 1_000,
         lookupTimeoutMs: 120,
       });
       await cache.lookup({ digest: known.digest, alternates: [] });

@@ -239,7 +239,8 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
 
     async function openRedisStoreAnd(use: (store: KeyStore) => Promise<unknown>): Promise<void> {
       const store = openRedisStore(redis.url);
-      await use(store).finally(() => store.close());
+      await use(store);
+      await store.close();
     }
   });
 

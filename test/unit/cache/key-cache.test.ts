@@ -28,7 +28,7 @@ function setUp(options: Partial<KeyCacheOptions> = {}) {
   const observe: CacheObserver = {
     hit: (pool, aged) => events.push(`hit ${pool}${aged ? ' aged' : ''}`),
     miss: () => events.push('miss'),
-    shed: () => events.push('shed'),
+    shed: (cause) => events.push(`shed ${cause}`),
     storeRead: (outcome, seconds, error) => events.push(`read ${outcome} ${seconds}s ${error?.message ?? ''}`.trim()),
     evicted: (pool) => events.push(`evicted ${pool}`),
   };
@@ -45,6 +45,7 @@ function setUp(options: Partial<KeyCacheOptions> = {}) {
     staleForMs: STALE,
     unknownForMs: UNKNOWN_FOR,
     maxLookups: 4,
+    maxUnknownLookups: 1_000,
     lookupTimeoutMs: LOOKUP_TIMEOUT,
     observe,
     ...options,
@@ -351,7 +352,7 @@ describe('the key cache', () => {
       void ask(cache, second.digest);
       cache.changed(first.digest);
       assert.equal(ask(cache, third.digest), STORE_UNAVAILABLE);
-      assert.deepEqual(events, ['miss', 'miss', 'shed']);
+      assert.deepEqual(events, ['miss', 'miss', 'shed lookups']);
       for (const read of reads) read.resolve(undefined);
       await settle();
       assert.ok(ask(cache, third.digest) instanceof Promise);
