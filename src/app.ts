@@ -20,12 +20,13 @@ import { announcing } from './store/announcing.ts';
 import { openStore } from './store/open.ts';
 import type { Watch } from './store/port.ts';
 import { createStoreMonitor } from './store-monitor.ts';
-import { auditLog, cacheObserver, storeObserver } from './telemetry/observers.ts';
+import { auditLog, cacheObserver, storeObserver, usageObserver } from './telemetry/observers.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createOpsServer } from './telemetry/ops-server.ts';
 import { createReportLog } from './telemetry/refusal-log.ts';
 import { createUpstreams } from './upstreams.ts';
+import { createUsageRecorder } from './usage/usage.ts';
 import { VERSION } from './version.ts';
 
 export interface AppAddresses {
@@ -86,6 +87,13 @@ export function createApp(config: Config, log: Log): App {
     audited: auditLog(log),
   });
 
+  const usage = createUsageRecorder({
+    record: (uses) => store.usage.record(uses),
+    now,
+    intervalMs: config.usage.interval,
+    observe: usageObserver(metrics, log),
+  });
+
   const receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
   const budgets = createBudgets({ now: () => performance.now(), maxKeys: config.cache.maxKeys });
   const lookup = withReceiverKeys(receiverKeys, cache.lookup);
@@ -121,6 +129,7 @@ export function createApp(config: Config, log: Log): App {
       connections: metrics.connections,
       ended(report) {
         metrics.ended(report);
+        if (report.outcome === 'accepted' && report.key) usage.used(report.key, report.peer, report.receivedBytes);
         reportLog(report);
       },
     },
@@ -143,6 +152,7 @@ export function createApp(config: Config, log: Log): App {
       service: keys,
       serverInfo: createServerInfo(VERSION),
       now,
+      used: (caller, address) => usage.used(caller, address, 0),
       observe: {
         answered: ({ method, route, status, durationMs, caller, cause, trackingKey }) =>
           log(status >= 500 ? 'warn' : 'debug', 'admin request', {
@@ -178,6 +188,7 @@ export function createApp(config: Config, log: Log): App {
     monitor.stop();
     await plane.close();
     await Promise.all([closeServer(admin), closeServer(ops), watch?.close()]);
+    await usage.close();
     upstreams.close();
     await store.close();
   }

@@ -41,6 +41,8 @@ export interface AdminHandlerOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly observe: AdminObserver;
+  /** Hears of each call that was let in, and from where. */
+  readonly used?: (caller: KeyRecord, address: string) => void;
 }
 
 /** How a service token is sent, whatever senders of telemetry may use. */
@@ -63,7 +65,8 @@ export const ADMIN_SERVER_OPTIONS = {
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** The admin API: finds the route, asks the gate who is calling, does what the route says, answers in JSON. */
-export function createAdminHandler({ gate, service, serverInfo, now, observe }: AdminHandlerOptions): RequestHandler {
+export function createAdminHandler(options: AdminHandlerOptions): RequestHandler {
+  const { gate, service, serverInfo, now, observe, used = () => {} } = options;
   const operations = createOperations({ gate, service, now });
   const lifeOperations = createLifeOperations({ service, now });
   const findRoute = createRouter(createRoutes(operations, lifeOperations, serverInfo));
@@ -76,6 +79,7 @@ export function createAdminHandler({ gate, service, serverInfo, now, observe }: 
     const { decision } = await gate.judge(request.rawHeaders, { to: 'manage' });
     if (decision.verdict === 'refuse') return { refused: notLetIn(stamp, decision.reason) };
     const caller = decision.key;
+    used(caller, request.socket.remoteAddress ?? '');
     const roles = caller.roles ?? [];
     if (access === 'token' || permissionsOf(roles).has(access)) return { caller };
     const message = `This needs the permission ${access}, which the roles of this token (${roles.join(', ')}) do not give.`;

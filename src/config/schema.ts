@@ -198,6 +198,18 @@ const cache = z
   .prefault({})
   .describe('The in-process cache in front of the store.');
 
+const usage = z
+  .strictObject({
+    interval: duration('0s', '10m')
+      .prefault('10s')
+      .describe(
+        'How often it is written to the store which keys were used, how much and from where. What a gateway has not ' +
+          'written yet, nobody else knows. 0s: not at all, so that no delete is refused for a key that is in use.',
+      ),
+  })
+  .prefault({})
+  .describe('What is known of the use of each key.');
+
 const limits = z
   .strictObject({
     maxBody: size('1KiB', '1GiB').prefault('64MiB').describe('The largest request body, as sent (compressed).'),
@@ -235,7 +247,7 @@ const log = z
   .prefault({})
   .describe('Logs go to standard output.');
 
-export const configSchema = z.strictObject({ listen, admin, ops, upstream, routes, store, keys, cors, cache, limits, log });
+export const configSchema = z.strictObject({ listen, admin, ops, upstream, routes, store, keys, cors, cache, usage, limits, log });
 
 /** A validated configuration: durations in milliseconds, sizes in bytes, nothing optional by accident. */
 export type Config = z.output<typeof configSchema>;

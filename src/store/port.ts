@@ -2,6 +2,7 @@ import type { KeyDigest } from '../credential/digest.ts';
 import type { AuditEntry } from '../keys/audit.ts';
 import type { KeyKind, KeyRecord } from '../keys/record.ts';
 import type { ReplicaStore } from './replica-port.ts';
+import type { UsageStore } from './usage-port.ts';
 
 /**
  * What Keygate needs of a key store. Every method either answers or throws a StoreError, in bounded time; "no such key"
@@ -57,6 +58,8 @@ export interface KeyStore {
   watch(observer: ChangeObserver, from?: FeedPosition): Promise<Watch>;
   /** The gateways that share this store. */
   readonly replicas: ReplicaStore;
+  /** What is known of the use of keys. It is forgotten with them. */
+  readonly usage: UsageStore;
   /** Throws a StoreError unless the store answers and is ours. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -121,6 +121,17 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     help: 'Whether changes of keys reach this replica as they are made (1) or not (0).',
     registers,
   });
+  const usageWrites = new Counter({
+    name: 'keygate_usage_writes_total',
+    help: 'Batches of the use of keys that were written to the store, or failed.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const usageDropped = new Counter({
+    name: 'keygate_usage_dropped_requests_total',
+    help: 'Requests that are missing in the use of their keys, since there was no room to note them.',
+    registers,
+  });
   const draining = new Gauge({
     name: 'keygate_draining',
     help: 'Whether this replica is shutting down (1) or not (0).',
@@ -142,6 +153,8 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     storeReads,
     storeUp,
     feedUp,
+    usageWrites,
+    usageDropped,
     draining,
     started(protocol: Protocol): void {
       inFlight.inc({ protocol });

@@ -2,6 +2,7 @@ import type { CacheObserver } from '../cache/observer.ts';
 import type { AuditEntry } from '../keys/audit.ts';
 import { KIND_NAMES } from '../keys/record.ts';
 import type { StoreObserver } from '../store/port.ts';
+import type { UsageObserver } from '../usage/usage.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -33,6 +34,20 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
     },
     unreadable: (error) =>
       log('error', 'a stored key cannot be read and is left out of lists', { cause: error.message }),
+  };
+}
+
+/** What is lost is said; what is only late shows in the metric. */
+export function usageObserver(metrics: Metrics, log: Log): UsageObserver {
+  return {
+    written(outcome, error) {
+      metrics.usageWrites.inc({ outcome });
+      if (error) log('debug', 'the use of keys could not be written; this is tried again', { cause: error.message });
+    },
+    dropped(requests) {
+      metrics.usageDropped.inc(requests);
+      log('warn', 'the use of some keys is lost: it could not be written to the key store', { requests });
+    },
   };
 }
 

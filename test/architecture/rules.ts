@@ -11,7 +11,7 @@ export type Rooms = Readonly<Record<string, readonly string[]>>;
 
 const MODEL = ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/answer.ts'] as const;
 const REQUEST = ['verdict', 'budget', 'headers.ts', 'gate.ts', 'reply', 'upstream', 'plane'] as const;
-const STORES = ['store/port.ts', 'store', 'keys', 'keys/seal.ts', 'cache'] as const;
+const STORES = ['store/port.ts', 'store', 'keys', 'keys/seal.ts', 'cache', 'usage'] as const;
 const EDGES = ['version.ts', 'listening.ts', 'store-monitor.ts'] as const;
 
 export const ROOMS: Rooms = {
@@ -28,10 +28,20 @@ export const ROOMS: Rooms = {
   'headers.ts': ['credential', 'keys/record.ts'],
 
   'store/replica-port.ts': ['credential'],
-  'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/replica-port.ts'],
-  store: ['credential', 'keys/record.ts', 'keys/order.ts', 'keys/audit.ts', 'store/port.ts', 'store/replica-port.ts'],
+  'store/usage-port.ts': [],
+  'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/replica-port.ts', 'store/usage-port.ts'],
+  store: [
+    'credential',
+    'keys/record.ts',
+    'keys/order.ts',
+    'keys/audit.ts',
+    'store/port.ts',
+    'store/replica-port.ts',
+    'store/usage-port.ts',
+  ],
   keys: [...MODEL, 'keys/order.ts', 'keys/audit.ts', 'keys/seal.ts', 'store/port.ts'],
   cache: [...MODEL, 'store/port.ts', 'budget/bucket.ts'],
+  usage: ['keys/record.ts', 'store/usage-port.ts'],
 
   'gate.ts': [...MODEL, 'verdict'],
   reply: ['verdict', 'headers.ts'],
@@ -50,7 +60,7 @@ export const ROOMS: Rooms = {
   ],
 
   config: ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/seal.ts', 'plane/otlp-paths.ts'],
-  telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'plane'],
+  telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'usage', 'plane'],
   admin: [
     'credential',
     'keys/scope.ts',

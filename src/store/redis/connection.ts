@@ -6,6 +6,7 @@ import { connectionLost, toStoreError } from './faults.ts';
 import { indexScripts } from './index-scripts.ts';
 import type { IndexedRedis } from './index-scripts.ts';
 import { scripts } from './scripts.ts';
+import { usageScripts } from './usage-script.ts';
 
 export interface RedisAddress {
   /** redis://[user:password@]host:port[/db], or rediss:// for TLS. */
@@ -97,7 +98,7 @@ function toRedisOptions(options: ConnectionOptions) {
   const { retryDelayMs: retryDelay } = options;
   return {
     ...readAddress(options),
-    scripts: { ...scripts, ...indexScripts },
+    scripts: { ...scripts, ...indexScripts, ...usageScripts },
     connectionName: options.name,
     lazyConnect: true,
     // Nothing here needs RESP3; asking for 2 spares older servers and proxies a failed greeting.

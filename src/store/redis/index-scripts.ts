@@ -1,5 +1,6 @@
 import { INDEXED_FIELD, CHANGES_FIELD, KEYS_OF_WRITERS, STORE_FIELD, WRITER } from './scripts.ts';
 import type { Script, ScriptedRedis, WriteReply } from './scripts.ts';
+import type { UsageScripts } from './usage-script.ts';
 
 /**
  * The scripts around the two indexes: `order`, by which keys are read page by page, and `deaths`, by which tombstones are
@@ -96,17 +97,20 @@ export const indexScripts = {
   keygatePrune: { lua: PRUNE, numberOfKeys: KEYS_OF_WRITERS },
 };
 
-export type IndexedRedis = ScriptedRedis & {
-  keygateReadState: Script<readonly [storeId: string | null, changes: string, indexed: string | null, isWhole: 0 | 1]>;
-  keygateReadPage: Script<
-    readonly [
-      storeId: string | null,
-      isComplete: 0 | 1,
-      places?: readonly string[],
-      records?: readonly (string | null)[],
-    ]
-  >;
-  keygateIndex: Script<WriteReply<'indexed'>>;
-  keygateCatchUp: Script<readonly [...WriteReply<'complete' | 'behind' | 'gap'>, at?: number]>;
-  keygatePrune: Script<readonly [...WriteReply<'pruned'>, looked?: number, forgotten?: number]>;
-};
+export type IndexedRedis = ScriptedRedis &
+  UsageScripts & {
+    keygateReadState: Script<
+      readonly [storeId: string | null, changes: string, indexed: string | null, isWhole: 0 | 1]
+    >;
+    keygateReadPage: Script<
+      readonly [
+        storeId: string | null,
+        isComplete: 0 | 1,
+        places?: readonly string[],
+        records?: readonly (string | null)[],
+      ]
+    >;
+    keygateIndex: Script<WriteReply<'indexed'>>;
+    keygateCatchUp: Script<readonly [...WriteReply<'complete' | 'behind' | 'gap'>, at?: number]>;
+    keygatePrune: Script<readonly [...WriteReply<'pruned'>, looked?: number, forgotten?: number]>;
+  };

@@ -17,6 +17,7 @@ import type { ReplicaScripts } from './replica-scripts.ts';
  *   {p}:questions stream: what somebody asks of all gateways; {p}:answers:<id of the question> a hash with their answers
  *   {p}:order     sorted set: kind:name NUL id, all with the score 0, so in the order of the bytes
  *   {p}:deaths    sorted set: id -> when the key died or will die
+ *   {p}:usage     hash: id -> when the key was last used, how much, and from where
  *
  * Both hashes carry the store's id, a random text written with the first key. A hash that was flushed or evicted, or that
  * belongs to somebody else, lacks it, and so never reads as "no such key".
@@ -31,6 +32,7 @@ export interface KeyNames {
   readonly questions: string;
   readonly order: string;
   readonly deaths: string;
+  readonly usage: string;
 }
 
 export function keyNames(prefix: string): KeyNames {
@@ -45,6 +47,7 @@ export function keyNames(prefix: string): KeyNames {
     questions: named('questions'),
     order: named('order'),
     deaths: named('deaths'),
+    usage: named('usage'),
   };
 }
 
@@ -54,10 +57,11 @@ export function answersName({ questions }: KeyNames, questionId: string): string
 
 /** In the order in which the scripts that write name them. */
 export function keysOfWriters(keys: KeyNames): string[] {
-  return [keys.digests, keys.records, keys.names, keys.changes, keys.audit, keys.order, keys.deaths];
+  const { digests, records, names, changes, audit, order, deaths, usage } = keys;
+  return [digests, records, names, changes, audit, order, deaths, usage];
 }
 
-export const KEYS_OF_WRITERS = 7;
+export const KEYS_OF_WRITERS = 8;
 
 export const STORE_FIELD = 'store';
 export const CHANGES_FIELD = 'changes';
@@ -75,9 +79,9 @@ const FIND = `
   return { store, false, false }
 `;
 
-/** What the scripts that write begin with. KEYS: digests, records, names, changes, audit, order, deaths. */
+/** What the scripts that write begin with. KEYS: digests, records, names, changes, audit, order, deaths, usage. */
 export const WRITER = `${STORE_TIME}
-  local digests, records, names, changes, audit, order, deaths = unpack(KEYS)
+  local digests, records, names, changes, audit, order, deaths, usage = unpack(KEYS)
 
   -- The id of the store; false if there is none, or if it is not the one expected ('' expects nothing).
   local function store_id(expected)
@@ -145,6 +149,7 @@ export const WRITER = `${STORE_TIME}
     if redis.call('HGET', names, name) == id then redis.call('HDEL', names, name) end
     redis.call('ZREM', order, place_of(record, id))
     redis.call('ZREM', deaths, id)
+    redis.call('HDEL', usage, id)
   end
 
   local function note(id, entry)
@@ -176,7 +181,7 @@ const INSERT = `${WRITER}
 
   if not store then
     store = ARGV[2]
-    redis.call('DEL', names, changes, order, deaths)
+    redis.call('DEL', names, changes, order, deaths, usage)
     redis.call('HSET', digests, '${STORE_FIELD}', store, '${INDEXED_FIELD}', 0)
     redis.call('HSET', records, '${STORE_FIELD}', store)
   end

@@ -10,6 +10,7 @@ import { createStoreIdentity } from './identity.ts';
 import { createIndexes } from './indexes.ts';
 import { createRedisReplicas } from './replicas.ts';
 import { keyNames, keysOfWriters, STORE_FIELD } from './scripts.ts';
+import { createRedisUsage } from './usage.ts';
 
 export interface RedisStoreOptions {
   /** redis://[user:password@]host:port[/db], or rediss:// for TLS. */
@@ -182,6 +183,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
     },
 
     replicas: createRedisReplicas(connection, keys),
+    usage: createRedisUsage({ connection, keys, identity }),
 
     async ping() {
       identity.verify(await connection.run((redis) => redis.hget(keys.digests, STORE_FIELD)));

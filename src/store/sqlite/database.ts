@@ -20,6 +20,7 @@ export const STORE_TIME = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
  * 2: the audit log. AUTOINCREMENT, so that a place in the log never means two entries.
  * 3: when each change was made; the gateways that share the file, and what they are asked.
  * 4: pages are read by name and id.
+ * 5: the use of keys, which is forgotten with them.
  */
 const SCHEMA_STEPS: readonly string[] = [
   `
@@ -73,6 +74,15 @@ const SCHEMA_STEPS: readonly string[] = [
   DROP INDEX records_by_name;
   CREATE INDEX records_by_name ON records (kind, name, id);
 `,
+  `
+  CREATE TABLE usage (
+    id TEXT PRIMARY KEY,
+    usage TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER usage_of_forgotten AFTER DELETE ON records BEGIN
+    DELETE FROM usage WHERE id = OLD.id;
+  END;
+`,
 ];
 const SCHEMA_VERSION = SCHEMA_STEPS.length;
 
@@ -115,6 +125,20 @@ export function transaction<T>(database: DatabaseSync, steps: (database: Databas
     // SQLite itself rolls back on some faults, such as a full disk.
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
+  }
+}
+
+/**
+ * A transaction that waits for nobody: it fails if another writer is at work, and leaves it to the system when the disk
+ * hears of it. For what is written often, may be lost in a power cut, and can be tried again.
+ */
+export function lightTransaction(database: DatabaseSync, steps: () => void): void {
+  const patience = Number(database.prepare('PRAGMA busy_timeout').get()?.['timeout']);
+  database.exec('PRAGMA busy_timeout = 0; PRAGMA synchronous = NORMAL');
+  try {
+    transaction(database, steps);
+  } finally {
+    database.exec(`PRAGMA synchronous = FULL; PRAGMA busy_timeout = ${patience}`);
   }
 }
 

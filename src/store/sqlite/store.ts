@@ -10,6 +10,7 @@ import { openDatabase, STORE_TIME, transaction } from './database.ts';
 import { toStoreError } from './faults.ts';
 import { createFeed, MAX_CHANGES } from './feed.ts';
 import { createSqliteReplicas } from './replicas.ts';
+import { createSqliteUsage } from './usage.ts';
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -193,6 +194,7 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     watch: (observer, from) => use(() => feed.watch(observer, from)),
 
     replicas,
+    usage: createSqliteUsage({ database, use }),
 
     ping: () => use(() => void byId.get('')),
 
