@@ -58,7 +58,7 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     await before.insert(record, NOW, ENTRY);
     await before.close();
     execute(path, 'ALTER TABLE changes DROP COLUMN at; DROP TABLE replicas; DROP TABLE questions; DROP TABLE answers');
-    execute(path, 'DROP TABLE audit; PRAGMA user_version = 1');
+    execute(path, 'DROP TABLE audit; DROP TRIGGER usage_of_forgotten; DROP TABLE usage; PRAGMA user_version = 1');
 
     const after = createSqliteStore({ path });
     t.after(() => after.close());
