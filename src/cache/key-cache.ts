@@ -15,7 +15,10 @@ export interface KeyCacheOptions {
   readonly now: () => number;
   readonly maxKeys: number;
   readonly maxUnknown: number;
-  /** A known key older than this is looked up again, once, while it goes on being answered from memory. */
+  /**
+   * A known key older than this is looked up again before it is answered, as long as the store can be asked. So that busy
+   * keys never wait, one half as old is looked up in the background.
+   */
   readonly freshForMs: number;
   /** A known key as old as this is no longer answered from memory. */
   readonly staleForMs: number;
@@ -44,7 +47,7 @@ interface Entry {
   retryAt: number;
 }
 
-/** How long after a failed attempt a key is not looked up again in the background. */
+/** How long after a failed attempt a key is not looked up again; for as long after that, nobody waits for the next one. */
 const RETRY_AFTER_MS = 1_000;
 
 /**
@@ -85,8 +88,10 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
       const ageMs = nowMs - entry.checkedAt;
       const isFresh = entry.gaps === gaps && ageMs < freshForMs;
       if (isFresh || ageMs < staleForMs) {
-        // At most one attempt at a time, and after a failed one a pause.
-        if (!isFresh && nowMs >= entry.retryAt) lookups.start(digests);
+        // After a failed attempt there is a pause; the next one is made in the background, for it may fail too.
+        const isDue = nowMs >= entry.retryAt && (!isFresh || ageMs >= freshForMs / 2);
+        if (isDue && !isFresh && nowMs >= entry.retryAt + RETRY_AFTER_MS) return checkAgain(digests);
+        if (isDue) lookups.start(digests);
         observe?.hit('known', !isFresh);
         return entry.answer;
       }
@@ -104,6 +109,18 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     return vouchedFor.has(digest) || alternates.some((alternate) => vouchedFor.has(alternate));
   }
 
+  /** What the store says now; if it says nothing, what is remembered, unless that was found to be untrue meanwhile. */
+  function checkAgain(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
+    const orRemembered = (answer: KeyAnswer): KeyAnswer => {
+      const entry = answer.kind === 'unavailable' ? findKnown(digests) : undefined;
+      if (entry === undefined) return answer;
+      observe?.hit('known', true);
+      return entry.answer;
+    };
+    const answer = lookups.answer(digests);
+    return answer instanceof Promise ? answer.then(orRemembered) : orRemembered(answer);
+  }
+
   function findKnown({ digest, alternates }: Digests): Entry | undefined {
     let entry = known.get(digest);
     for (let i = 0; entry === undefined && i < alternates.length; i++) {
@@ -117,7 +134,7 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     switch (answer.kind) {
       case 'known':
         unknown.delete(digests.digest);
-        known.set(answer.record.digest, { answer, checkedAt: startedAt, gaps, retryAt: 0 });
+        known.set(answer.record.digest, { answer, checkedAt: startedAt, gaps, retryAt: -Infinity });
         break;
       case 'unknown':
         for (const digest of [digests.digest, ...digests.alternates]) {

@@ -172,7 +172,10 @@ const cache = z
       .describe('How many unknown keys are remembered, apart from the known ones.'),
     freshFor: duration('1s', '1h')
       .prefault('10s')
-      .describe('A key older than this is looked up again in the background and goes on being answered from memory.'),
+      .describe(
+        'A key older than this is looked up again before it is answered; a busy one in the background at half that age. ' +
+          'While the store is away, known keys go on being answered from memory.',
+      ),
     staleFor: duration('0s', '24h')
       .prefault('1h')
       .describe('How long known keys are answered from memory while the store is away.'),

@@ -266,7 +266,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
       await redis.kill();
       assert.deepEqual(await cache.lookup({ digest: stranger, alternates: [] }), STORE_UNAVAILABLE);
       cache.gap();
-      assert.deepEqual(cache.lookup({ digest: known.digest, alternates: [] }), { kind: 'known', record: known });
+      assert.deepEqual(await cache.lookup({ digest: known.digest, alternates: [] }), { kind: 'known', record: known });
       assert.deepEqual(cache.sizes(), { known: 1, unknown: 0 });
     });
   });

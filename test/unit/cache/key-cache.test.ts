@@ -130,10 +130,10 @@ describe('the key cache', () => {
   });
 
   describe('with an aged key', () => {
-    it('answers from memory and looks it up once in the background', async () => {
+    it('answers from memory while it is fresh, and from half of that time on looks it up once in the background', async () => {
       const { cache, events, advance, theRead, remember, reads } = setUp();
       await remember(record.digest, record);
-      advance(FRESH - 1);
+      advance(FRESH / 2 - 1);
       assert.deepEqual(ask(cache), known(record));
       assert.equal(reads.length, 0);
       advance(1);
@@ -143,33 +143,68 @@ describe('the key cache', () => {
       theRead().resolve(changed);
       await settle();
       assert.deepEqual(ask(cache), known(changed));
-      assert.deepEqual(events, ['hit known', 'hit known aged', 'hit known aged', 'read found 0s', 'hit known']);
+      assert.deepEqual(events, ['hit known', 'hit known', 'hit known', 'read found 0s', 'hit known']);
+    });
+
+    it('that is not fresh any more looks it up, once for all who ask, before it answers', async () => {
+      const { cache, advance, theRead, remember } = setUp();
+      await remember(record.digest, record);
+      advance(FRESH);
+      const answers = Promise.all([ask(cache), ask(cache)]);
+      theRead().resolve(revoked(record, 1));
+      assert.deepEqual(await answers, [known(revoked(record, 1)), known(revoked(record, 1))]);
+      assert.deepEqual(ask(cache), known(revoked(record, 1)));
     });
 
     it('forgets it when the store no longer has it', async () => {
       const { cache, advance, theRead, remember } = setUp();
       await remember(record.digest, record);
       advance(FRESH);
-      void ask(cache);
+      const answer = ask(cache);
       theRead().resolve(undefined);
-      await settle();
+      assert.equal(await answer, UNKNOWN);
       assert.equal(ask(cache), UNKNOWN);
       assert.deepEqual(cache.sizes(), { known: 0, unknown: 1 });
     });
 
-    it('goes on while the store is away, and tries again once a second', async () => {
-      const { cache, advance, theRead, remember, reads } = setUp();
+    it('goes on while the store is away, tries again once a second, and lets nobody wait for that', async () => {
+      const { cache, events, advance, theRead, remember, reads } = setUp();
       await remember(record.digest, record);
       advance(FRESH);
-      void ask(cache);
+      const first = ask(cache);
       theRead().reject(away());
-      await settle();
-      advance(999);
+      assert.deepEqual(await first, known(record));
+      assert.deepEqual(events, ['miss', 'read unavailable 0s away', 'hit known aged']);
+      for (let second = 0; second < 3; second++) {
+        advance(999);
+        assert.deepEqual(ask(cache), known(record));
+        assert.equal(reads.length, 0);
+        advance(1);
+        assert.deepEqual(ask(cache), known(record));
+        theRead().reject(away());
+        await settle();
+      }
+      advance(2_000); // nobody asked for a while: what is remembered could be long untrue
+      assert.ok(ask(cache) instanceof Promise);
+    });
+
+    it('answers from memory when there is no room for a lookup', async () => {
+      const { cache, events, advance, remember } = setUp({ maxLookups: 1 });
+      await remember(record.digest, record);
+      advance(FRESH);
+      void ask(cache, digestOf('stranger'));
       assert.deepEqual(ask(cache), known(record));
-      assert.equal(reads.length, 0);
-      advance(1);
-      assert.deepEqual(ask(cache), known(record));
+      assert.deepEqual(events, ['miss', 'shed lookups', 'hit known aged']);
+    });
+
+    it('does not answer from memory what was changed while it waited for a store that is away', async () => {
+      const { cache, advance, theRead, remember } = setUp();
+      await remember(record.digest, record);
+      advance(FRESH);
+      const answer = ask(cache);
+      cache.changed(record.digest);
       theRead().reject(away());
+      assert.equal(await answer, STORE_UNAVAILABLE);
     });
 
     it('stops answering from memory when it is stale', async () => {
@@ -286,9 +321,9 @@ describe('the key cache', () => {
       await remember(stranger, undefined);
       cache.gap();
       assert.deepEqual(cache.sizes(), { known: 1, unknown: 0 });
-      assert.deepEqual(ask(cache), known(record));
+      const answer = ask(cache);
       theRead().resolve(record);
-      await settle();
+      assert.deepEqual(await answer, known(record));
       assert.deepEqual(ask(cache), known(record));
       assert.equal(reads.length, 0, 'it is fresh again');
       assert.ok(ask(cache, stranger) instanceof Promise);
