@@ -3,7 +3,9 @@ import { STORE_TIMEOUT, STORE_UNAVAILABLE, UNKNOWN } from '../keys/answer.ts';
 import type { KeyAnswer } from '../keys/answer.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import { StoreError } from '../store/port.ts';
-import type { CacheObserver } from './observer.ts';
+import { createBreaker } from './breaker.ts';
+import type { Permit } from './breaker.ts';
+import type { CacheObserver, ShedCause } from './observer.ts';
 
 export interface LookupsOptions {
   readonly find: (digests: readonly KeyDigest[]) => Promise<KeyRecord | undefined>;
@@ -22,7 +24,7 @@ export interface Finding {
   readonly startedAt: number;
 }
 
-/** The reads of the store that are under way: one for each key, and not too many at once. */
+/** The reads of the store that are under way: one for each key, not too many at once, hardly any of a store that fails. */
 export interface Lookups {
   /** Starts a lookup in the background unless there is one. */
   start(digests: Digests): void;
@@ -47,13 +49,16 @@ export function createLookups(options: LookupsOptions): Lookups {
   /** By the first digest. Those that were disowned are no longer in here, but still count as under way. */
   const flights = new Map<KeyDigest, Flight>();
   let underWay = 0;
+  const breaker = createBreaker({ now, changed: (state) => observe?.breaker(state) });
 
-  function join(digests: Digests): Flight | undefined {
+  function join(digests: Digests): Flight | ShedCause {
     const current = flights.get(digests.digest);
     if (current !== undefined) return current;
-    if (underWay >= maxLookups) return undefined;
+    if (underWay >= maxLookups) return 'lookups';
+    const permit = breaker.admit();
+    if (permit === undefined) return 'breaker';
     underWay++;
-    const answer: Promise<KeyAnswer> = read(digests).then((finding) => {
+    const answer: Promise<KeyAnswer> = read(digests, permit).then((finding) => {
       underWay--;
       if (flights.get(digests.digest) === flight) {
         flights.delete(digests.digest);
@@ -66,16 +71,20 @@ export function createLookups(options: LookupsOptions): Lookups {
     return flight;
   }
 
-  async function read(digests: Digests): Promise<Finding> {
+  async function read(digests: Digests, permit: Permit): Promise<Finding> {
     const startedAt = now();
     const seconds = () => (now() - startedAt) / 1_000;
     try {
       const record = await find([digests.digest, ...digests.alternates]);
+      permit.answered();
       observe?.storeRead(record === undefined ? 'absent' : 'found', seconds());
       return { digests, startedAt, answer: record === undefined ? UNKNOWN : { kind: 'known', record } };
     } catch (cause) {
       const error = cause instanceof Error ? cause : new Error(String(cause));
       const outcome = error instanceof StoreError ? error.fault : 'error';
+      // A store that says "not ours" or "unreadable" answers, and at once: asking it costs nobody anything.
+      if (outcome === 'foreign' || outcome === 'corrupt') permit.answered();
+      else permit.failed();
       observe?.storeRead(outcome, seconds(), error);
       return { digests, startedAt, answer: outcome === 'timeout' ? STORE_TIMEOUT : STORE_UNAVAILABLE };
     }
@@ -86,8 +95,8 @@ export function createLookups(options: LookupsOptions): Lookups {
     isUnderWay: ({ digest }) => flights.has(digest),
     answer(digests) {
       const flight = join(digests);
-      if (flight === undefined) {
-        observe?.shed('lookups');
+      if (typeof flight === 'string') {
+        observe?.shed(flight);
         return STORE_UNAVAILABLE;
       }
       observe?.miss();

@@ -5,8 +5,8 @@ export type Pool = 'known' | 'unknown';
 /** How a read of the store ended; `error` is a fault that the store's port does not foresee. */
 export type ReadOutcome = 'found' | 'absent' | StoreFault | 'error';
 
-/** Too many lookups were under way; or too many had found nothing, for a network or for all of them. */
-export type ShedCause = 'lookups' | 'unknown';
+/** Too many lookups were under way; too many had found nothing, for a network or for all; or the store fails again and again. */
+export type ShedCause = 'lookups' | 'unknown' | 'breaker';
 
 /** What the cache tells of its work. Each is called on the request path: it must be quick and must not throw. */
 export interface CacheObserver {
@@ -16,6 +16,8 @@ export interface CacheObserver {
   miss(): void;
   /** Not in memory, and not looked up. */
   shed(cause: ShedCause): void;
+  /** The store failed again and again, and is only asked now and then; or it answers again. */
+  breaker(state: 'open' | 'closed'): void;
   /** One read of the store has ended; `error` says why when it failed. */
   storeRead(outcome: ReadOutcome, seconds: number, error?: Error): void;
   /** An entry was pushed out because its pool is full. */

@@ -1,17 +1,11 @@
 import { createSecureContext } from 'node:tls';
 import { HTTP_ROUTES } from '../plane/otlp-paths.ts';
 import { nameOf, optionsBelow, type SectionOption } from './describe.ts';
+import type { Problem } from './problem.ts';
+import { redisProblems } from './redis-problems.ts';
 import type { Config } from './schema.ts';
 import { valueAt } from './tree.ts';
 import { type ReadFile, readFault } from './yaml-file.ts';
-
-/** A fault that no single option shows: it takes two of them, or a look at the file that one names. */
-export interface Problem {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-  /** The other options that are part of it. If one of them is faulty itself, this problem may only be a consequence. */
-  readonly others?: readonly string[];
-}
 
 export interface CrossFieldContext {
   readonly root: SectionOption;
@@ -122,15 +116,7 @@ function contradictoryStores({ store: { redis, sqlite } }: Config, root: Section
     const message = 'must not be set beside store.redis: keys are kept in one of them. Remove the other';
     problems.push({ path: ['store', 'sqlite', 'path'], message, others: ['store.redis'] });
   }
-  if (redis.ca !== null && !redis.url.startsWith('rediss:')) {
-    const message = 'must not be set unless url begins with rediss://: without TLS no certificate is checked';
-    problems.push({ path: ['store', 'redis', 'ca'], message, others: ['store.redis.url'] });
-  }
-  if (redis.socketTimeout < redis.commandTimeout) {
-    const message = 'must not be shorter than commandTimeout';
-    problems.push({ path: ['store', 'redis', 'socketTimeout'], message, others: ['store.redis.commandTimeout'] });
-  }
-  return problems;
+  return [...problems, ...redisProblems(redis)];
 }
 
 /** What comes in such a header is a key, and never passes. */

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { crossFieldProblems, type Problem } from './cross-field.ts';
+import { crossFieldProblems } from './cross-field.ts';
 import { describeSchema, nameOf, optionAt, optionsBelow, type SectionOption } from './describe.ts';
 import { applyEnvironment, type Environment } from './environment.ts';
 import { type ConfigFault, HIDDEN_VALUE, inOrder, showValue } from './faults.ts';
+import type { Problem } from './problem.ts';
 import { completeReceiverKeys } from './receiver-keys.ts';
 import { type Config, configSchema } from './schema.ts';
 import { copyOf, setAt, type Tree, valueAt } from './tree.ts';

@@ -1,6 +1,6 @@
 import { checkKeyText } from '../credential/key-text.ts';
 import { isPlainKey, MAX_KEY_BYTES } from '../credential/read.ts';
-import type { Problem } from './cross-field.ts';
+import type { Problem } from './problem.ts';
 import type { Config } from './schema.ts';
 import { type ReadFile, readFault } from './yaml-file.ts';
 

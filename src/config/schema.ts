@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { keys } from './keys-section.ts';
+import { redis } from './redis-section.ts';
 import { routes } from './routes-section.ts';
 import { duration, size } from './units.ts';
-import { address, filePath, inputFile, label, secret, target, webOrigin } from './values.ts';
+import { address, filePath, inputFile, target, webOrigin } from './values.ts';
 
 /**
  * Every option of Keygate: its name, its type and bounds, its default, and what it is for. The annotated
@@ -99,34 +100,6 @@ const upstream = z
   })
   .prefault({})
   .describe('The collector behind the gateway. Set at least one of grpc and http.');
-
-const redis = z
-  .strictObject({
-    url: secret
-      .regex(/^rediss?:\/\/\S+$/, 'must be redis://[user:password@]host:port[/db], or rediss:// for TLS')
-      .describe('Where Redis is, and with which user and password.')
-      .meta({
-        form: '`redis://[user:password@]host:port[/db]`, or `rediss://` for TLS',
-        examples: ['redis://keygate:password@redis:6379/0'],
-      }),
-    ca: inputFile
-      .nullable()
-      .default(null)
-      .describe('PEM file of the authorities that may sign the certificate of a rediss:// store. null: the system’s.'),
-    prefix: label
-      .default('keygate')
-      .describe('Everything Keygate writes begins with this name in braces, so that gateways can share one Redis.'),
-    connectTimeout: duration('50ms', '30s').prefault('2s').describe('The longest a connection attempt may take.'),
-    commandTimeout: duration('10ms', '5s')
-      .prefault('100ms')
-      .describe('The longest a lookup may take; after that the sender gets 503 and retries.'),
-    socketTimeout: duration('100ms', '1m')
-      .prefault('1s')
-      .describe('A connection that is silent this long while an answer is due is replaced.'),
-  })
-  .nullable()
-  .default(null)
-  .describe('Keys in Redis, shared by all gateways that use it. Takes the place of sqlite.');
 
 const store = z
   .strictObject({

@@ -16,6 +16,13 @@ export const address = z
   .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'must have a port from 0 to 65535')
   .meta({ form: '`host:port`', listens: true });
 
+/** Where another program listens. */
+export const serverAddress = z
+  .string()
+  .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[^:\s/@[\]]+):[1-9][0-9]{0,4}$/, 'must be host:port, such as redis-0:6379')
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'must have a port from 1 to 65535')
+  .meta({ form: '`host:port`' });
+
 /** A file that may be created later. */
 export const filePath = z.string().min(1, 'must be the path of a file').meta({ form: 'the path of a file' });
 

@@ -131,6 +131,11 @@ export interface StoreObserver {
   feed(state: 'up' | 'down', cause?: StoreError): void;
   /** `list` left out this record, or `audit` this entry: it is there but cannot be read. */
   unreadable(error: StoreError): void;
+  /**
+   * What the server that was just connected to removes when its memory is full, in Redis' words; undefined if it does not
+   * tell. Only Redis has such a thing.
+   */
+  evictionPolicy(policy: string | undefined): void;
 }
 
 /**

@@ -83,7 +83,7 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
   });
   const cacheShed = new Counter({
     name: 'keygate_cache_shed_total',
-    help: 'Keys that were not looked up, because too many lookups were under way or had found nothing; their senders got 503.',
+    help: 'Keys that were not looked up: too many lookups were under way, had found nothing, or failed; their senders got 503.',
     labelNames: ['cause'],
     registers,
   });
@@ -132,6 +132,16 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     help: 'Requests that are missing in the use of their keys, since there was no room to note them.',
     registers,
   });
+  const storeEvicts = new Gauge({
+    name: 'keygate_store_evicts',
+    help: 'Whether Redis deletes keys when its memory is full (1) or not (0).',
+    registers,
+  });
+  const breakerOpen = new Gauge({
+    name: 'keygate_store_breaker_open',
+    help: 'Whether lookups are withheld from a store that failed again and again, but for one probe at a time (1) or not (0).',
+    registers,
+  });
   const draining = new Gauge({
     name: 'keygate_draining',
     help: 'Whether this replica is shutting down (1) or not (0).',
@@ -155,6 +165,8 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     feedUp,
     usageWrites,
     usageDropped,
+    storeEvicts,
+    breakerOpen,
     draining,
     started(protocol: Protocol): void {
       inFlight.inc({ protocol });

@@ -12,6 +12,11 @@ export function cacheObserver(metrics: Metrics, log: Log): CacheObserver {
     hit: (pool, aged) => metrics.cacheHits.inc({ pool, aged: String(aged) }),
     miss: () => metrics.cacheMisses.inc(),
     shed: (cause) => metrics.cacheShed.inc({ cause }),
+    breaker(state) {
+      metrics.breakerOpen.set(state === 'open' ? 1 : 0);
+      if (state === 'closed') log('info', 'lookups go to the key store again');
+      else log('warn', 'lookups fail again and again; the key store is asked once at a time until one succeeds');
+    },
     evicted: (pool) => metrics.cacheEvictions.inc({ pool }),
     storeRead(outcome, seconds, error) {
       metrics.storeReads.observe({ outcome }, seconds);
@@ -34,6 +39,18 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
     },
     unreadable: (error) =>
       log('error', 'a stored key cannot be read and is left out of lists', { cause: error.message }),
+    evictionPolicy(policy) {
+      if (policy === undefined) {
+        log('info', 'Redis does not tell its maxmemory-policy (INFO memory); make sure that it is noeviction');
+        return;
+      }
+      // A volatile policy takes only what has an expiry in Redis. Keys of Keygate have none.
+      const evicts = policy.startsWith('allkeys-');
+      metrics.storeEvicts.set(evicts ? 1 : 0);
+      if (!evicts) log('debug', 'Redis keeps all keys when its memory is full', { policy });
+      else
+        log('warn', 'Redis will delete keys when its memory is full; set maxmemory-policy to noeviction', { policy });
+    },
   };
 }
 

@@ -9,7 +9,7 @@ import type { KeyStore } from '../../src/store/port.ts';
 import type { RedisStoreOptions } from '../../src/store/redis/store.ts';
 import { startRedis } from '../support/redis.ts';
 import type { TestRedis } from '../support/redis.ts';
-import { digestOf, ENTRY, newRecord, openRedisStore, revoked } from '../support/stores.ts';
+import { digestOf, ENTRY, newRecord, openRedisStore, revoked, serverAt } from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
 /** No call may hang: the timeouts are 100 ms, the rest is slack for a busy machine. */
@@ -143,7 +143,11 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
 
   it('refuses only the key whose record cannot be read', async (t) => {
     const unreadable: StoreError[] = [];
-    const observe = { feed: () => undefined, unreadable: (error: StoreError) => void unreadable.push(error) };
+    const observe = {
+      feed: () => undefined,
+      unreadable: (error: StoreError) => void unreadable.push(error),
+      evictionPolicy: () => undefined,
+    };
     const store = await openWithKey(t, { observe });
     const broken = newRecord();
     await store.insert(broken, NOW, ENTRY);
@@ -183,7 +187,7 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
   it('says that it may not log in, without repeating the password', async (t) => {
     const url = redis.url.replace('redis://', 'redis://default:a-wrong-secret@');
     await redis.command('CONFIG', 'SET', 'requirepass', 'right');
-    const error = await open(t, { url })
+    const error = await open(t, { server: serverAt(url) })
       .ping()
       .then(
         () => assert.fail('it was let in'),

@@ -39,6 +39,7 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
         for (const check of waiting) check();
       },
       unreadable: () => undefined,
+      evictionPolicy: () => undefined,
     });
     const witness = createWitness();
     const watching = await store.watch(witness);

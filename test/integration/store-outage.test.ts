@@ -122,7 +122,7 @@ function tally(answers: readonly Answer[]): Record<string, number> {
 
 function assertServed(answers: readonly Answer[]): void {
   assert.deepEqual(Object.keys(tally(answers)).toSorted(), ['0', '200']);
-  assert.ok(answers.length > 200, `only ${answers.length} answers`);
+  assert.ok(answers.length > 50, `only ${answers.length} answers`);
   const slowestMs = Math.max(...answers.map(({ ms }) => ms));
   assert.ok(slowestMs < ANSWERED_WITHIN_MS, `one took ${slowestMs} ms`);
 }

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,7 +20,7 @@ export interface TestRedis {
   /** It goes on accepting connections and answers nothing. */
   freeze(): void;
   thaw(): void;
-  /** Starts it again on the same port, empty. */
+  /** Starts it again on the same port, with what it had saved. */
   restart(): Promise<void>;
   /** Ends it for good and leaves nothing behind. */
   stop(): Promise<void>;
@@ -28,9 +29,19 @@ export interface TestRedis {
 const START_ATTEMPTS = 5;
 const START_TIMEOUT_MS = 10_000;
 
-export async function startRedis(): Promise<TestRedis> {
+/** Options of redis.conf by their name; those of a server that is not just any Redis may depend on where it is. */
+export type ServerOptions = Readonly<Record<string, string | number>>;
+
+export interface StartOptions {
+  /** Beside the usual ones. */
+  readonly options?: (place: { port: number; directory: string }) => ServerOptions;
+  /** What else the server writes into its own configuration file is kept there. */
+  readonly sentinelConfig?: string;
+}
+
+export async function startRedis(start: StartOptions = {}): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-redis-'));
-  const { port, server } = await startOnFreePort(directory);
+  const { port, server } = await startOnFreePort(directory, start);
   let current = server;
 
   async function kill(): Promise<void> {
@@ -49,7 +60,7 @@ export async function startRedis(): Promise<TestRedis> {
     thaw: () => void current.kill('SIGCONT'),
     async restart() {
       await kill();
-      current = await startOn(port, directory);
+      current = await startOn(port, directory, start);
     },
     async stop() {
       await kill();
@@ -62,20 +73,44 @@ export async function startRedis(): Promise<TestRedis> {
  * Redis cannot choose a free port itself. Not one of those that the system hands out: while Redis is down its port could
  * be given to another test, or to the very client that tries to connect, which would then talk to itself.
  */
-async function startOnFreePort(directory: string): Promise<{ port: number; server: ChildProcess }> {
+async function startOnFreePort(
+  directory: string,
+  start: StartOptions,
+): Promise<{ port: number; server: ChildProcess }> {
   for (let attempt = 1; ; attempt++) {
-    const port = randomInt(10_000, 32_000);
+    const port = randomPort();
     try {
-      return { port, server: await startOn(port, directory) };
+      return { port, server: await startOn(port, directory, start) };
     } catch (error) {
       if (attempt === START_ATTEMPTS) throw error;
     }
   }
 }
 
-async function startOn(port: number, directory: string): Promise<ChildProcess> {
-  const options = { port, bind: '127.0.0.1', dir: directory, save: '', appendonly: 'no', daemonize: 'no' };
-  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+export function randomPort(): number {
+  return randomInt(10_000, 32_000);
+}
+
+async function startOn(
+  port: number,
+  directory: string,
+  { options, sentinelConfig }: StartOptions,
+): Promise<ChildProcess> {
+  const all = {
+    port,
+    bind: '127.0.0.1',
+    dir: directory,
+    daemonize: 'no',
+    ...(sentinelConfig === undefined && { save: '', appendonly: 'no' }),
+    ...options?.({ port, directory }),
+  };
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  if (sentinelConfig !== undefined) {
+    const file = join(directory, 'sentinel.conf');
+    if (!existsSync(file)) await writeFile(file, sentinelConfig);
+    args.unshift(file);
+    args.push('--sentinel');
+  }
   const server = spawn('redis-server', args, { stdio: 'ignore' });
   const failed = new Promise<never>((_, reject) => {
     server.once('error', (cause) =>

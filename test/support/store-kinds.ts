@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,9 @@ export interface StoreKind {
   newPlace(): Place;
 }
 
+/** What all stores must do is not about time, and the machine may be busy. */
+const PATIENT = { commandTimeoutMs: 2_000, socketTimeoutMs: 3_000 };
+
 function redisKind(): StoreKind {
   let redis: TestRedis;
   let places = 0;
@@ -28,9 +32,35 @@ function redisKind(): StoreKind {
     end: () => redis.stop(),
     newPlace: () => {
       const prefix = `place-${++places}`;
-      return { open: () => openRedisStore(redis.url, { prefix }) };
+      return { open: () => openRedisStore(redis.url, { prefix, ...PATIENT }) };
     },
   };
+}
+
+/** With a user who may do no more than what docs/outages.md grants. */
+function redisUserKind(): StoreKind {
+  let redis: TestRedis;
+  let places = 0;
+  return {
+    name: 'Redis as a user of its own',
+    async begin() {
+      redis = await startRedis();
+      await redis.command('ACL', ...documentedAclRule('place-*'));
+    },
+    end: () => redis.stop(),
+    newPlace: () => {
+      const prefix = `place-${++places}`;
+      return { open: () => openRedisStore(redis.url.replace('//', '//keygate:password@'), { prefix, ...PATIENT }) };
+    },
+  };
+}
+
+/** The words after ACL in the rule of docs/outages.md, for another prefix. */
+export function documentedAclRule(prefix: string): string[] {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/outages.md'), 'utf8');
+  const rule = /^ACL (SETUSER keygate .*)$/m.exec(page)?.[1];
+  if (rule === undefined) throw new Error('docs/outages.md has no ACL rule');
+  return rule.replace('~{keygate}:*', `~{${prefix}}:*`).split(' ');
 }
 
 function sqliteKind(): StoreKind {
@@ -49,5 +79,5 @@ function sqliteKind(): StoreKind {
 
 /** Every kind there is, for what all of them must do. */
 export function storeKinds(): StoreKind[] {
-  return [redisKind(), sqliteKind()];
+  return [redisKind(), redisUserKind(), sqliteKind()];
 }

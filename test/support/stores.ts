@@ -6,6 +6,8 @@ import type { KeyRecord } from '../../src/keys/record.ts';
 import { parseCidr, parseOrigin } from '../../src/keys/scope.ts';
 import type { Cidr, Origin, ScopeResult } from '../../src/keys/scope.ts';
 import type { ChangeObserver, KeyStore } from '../../src/store/port.ts';
+import { parseRedisUrl } from '../../src/store/redis/server.ts';
+import type { RedisServer } from '../../src/store/redis/server.ts';
 import { createRedisStore } from '../../src/store/redis/store.ts';
 import type { RedisStoreOptions } from '../../src/store/redis/store.ts';
 
@@ -75,10 +77,16 @@ export function succession(record: KeyRecord, retireAt: number, fields: Partial<
   return { predecessor, successor };
 }
 
+/** One Redis at this URL. */
+export function serverAt(url: string): RedisServer {
+  const { endpoint, login, database } = parseRedisUrl(url);
+  return { whereabouts: { kind: 'standalone', endpoint }, login, database };
+}
+
 /** A Redis store with the timeouts of the default configuration. */
-export function openRedisStore(url: string, options: Partial<RedisStoreOptions> = {}) {
+export function openRedisStore(server: string | RedisServer, options: Partial<RedisStoreOptions> = {}) {
   return createRedisStore({
-    url,
+    server: typeof server === 'string' ? serverAt(server) : server,
     prefix: 'test',
     connectTimeoutMs: 2_000,
     commandTimeoutMs: 100,

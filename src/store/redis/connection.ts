@@ -1,18 +1,19 @@
-import { isIP } from 'node:net';
 import { Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
-import { StoreError } from '../port.ts';
+import { connectorClass } from './connector.ts';
+import type { ServerFacts } from './connector.ts';
 import { connectionLost, toStoreError } from './faults.ts';
+import { createFindServer } from './find-server.ts';
 import { indexScripts } from './index-scripts.ts';
 import type { IndexedRedis } from './index-scripts.ts';
-import { scripts } from './scripts.ts';
+import { keyNames, scripts } from './scripts.ts';
+import type { RedisServer } from './server.ts';
 import { usageScripts } from './usage-script.ts';
 
 export interface RedisAddress {
-  /** redis://[user:password@]host:port[/db], or rediss:// for TLS. */
-  readonly url: string;
-  /** The authorities, in PEM, that may sign the certificate of a rediss:// store; the system's if not given. */
-  readonly ca?: string | undefined;
+  readonly server: RedisServer;
+  /** What all our names begin with. */
+  readonly prefix: string;
   readonly connectTimeoutMs: number;
 }
 
@@ -25,9 +26,12 @@ export interface ConnectionOptions extends RedisAddress {
   readonly socketTimeoutMs: number;
   /** The wait before the n-th attempt to connect again; without it a lost connection stays lost. */
   readonly retryDelayMs?: (attempt: number) => number;
+  /** Hears of each server that was connected to, before the first command. */
+  readonly met?: (facts: ServerFacts) => void;
 }
 
 const MAX_RETRY_DELAY_MS = 500;
+const DISCONNECT_TIMEOUT_MS = 100;
 
 /** 25 to 50 ms at first, 250 to 500 ms later: soon back, and not all gateways at the same moment. */
 export function retryDelayMs(attempt: number, random: () => number = Math.random): number {
@@ -48,8 +52,8 @@ export interface Connection {
  * 73 s when Redis is gone and never when it hangs, and keep every command until then.
  */
 export function openConnection(options: ConnectionOptions): Connection {
-  const redis = new Redis(toRedisOptions(options)) as IndexedRedis;
   let lastError: Error | undefined;
+  const redis = new Redis(toRedisOptions(options, (error) => (lastError = error))) as IndexedRedis;
   // Without a listener ioredis prints each error; what it says is kept for the StoreErrors that follow from it.
   redis.on('error', (error: Error) => (lastError = error));
   redis.on('ready', () => (lastError = undefined));
@@ -94,20 +98,39 @@ async function firstAttempt(redis: Redis, { connectTimeoutMs, commandTimeoutMs }
   }
 }
 
-function toRedisOptions(options: ConnectionOptions) {
-  const { retryDelayMs: retryDelay } = options;
+function toRedisOptions(options: ConnectionOptions, failed: (cause: Error) => void) {
+  const { server, connectTimeoutMs, retryDelayMs: retryDelay } = options;
+  const isFound = server.whereabouts.kind !== 'standalone';
   return {
-    ...readAddress(options),
+    Connector: connectorClass({
+      // Half of the time, so that the other half is left for connecting.
+      find: createFindServer({
+        server,
+        slotKey: keyNames(options.prefix).digests,
+        timeoutMs: connectTimeoutMs / 2,
+      }),
+      tls: server.tls,
+      mustBePrimary: isFound,
+      disconnectTimeoutMs: DISCONNECT_TIMEOUT_MS,
+      met: (facts) => options.met?.(facts),
+      failed,
+    }),
+    // What is in it is for the connector; that it is there tells ioredis to wait for the end of the TLS handshake.
+    ...(server.tls && { tls: {} }),
+    ...(server.login.user !== undefined && { username: server.login.user }),
+    ...(server.login.password !== undefined && { password: server.login.password }),
+    db: server.database,
     scripts: { ...scripts, ...indexScripts, ...usageScripts },
     connectionName: options.name,
+    disableClientInfo: true,
     lazyConnect: true,
     // Nothing here needs RESP3; asking for 2 spares older servers and proxies a failed greeting.
     protocol: 2 as const,
-    connectTimeout: options.connectTimeoutMs,
+    connectTimeout: connectTimeoutMs,
     commandTimeout: options.commandTimeoutMs,
     // A command that timed out stays queued; replacing the silent connection is what empties the queue.
     socketTimeout: options.socketTimeoutMs,
-    disconnectTimeout: 100,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -115,43 +138,14 @@ function toRedisOptions(options: ConnectionOptions) {
     maxRetriesPerRequest: 0,
     maxLoadingRetryTime: MAX_RETRY_DELAY_MS,
     retryStrategy: retryDelay ? (attempt: number) => retryDelay(attempt) : null,
-    // After a failover the old primary answers as a read-only replica: connecting again finds the new one.
-    reconnectOnError: retryDelay ? (error: Error) => error.message.startsWith('READONLY') : null,
+    reconnectOnError: retryDelay ? (error: Error) => isOfAnotherServer(error, isFound) : null,
   } satisfies RedisOptions;
 }
 
 /**
- * Read here and not by ioredis, which would let the URL's query override every option above. What is wrong with it is not
- * repeated: it holds the password.
+ * After a failover the old primary answers as a read-only replica, and a node of a Cluster that lost our slot says who has
+ * it, or that it cannot tell: connecting again finds the right one.
  */
-function readAddress({ url, ca }: RedisAddress) {
-  const address = parseUrl(url);
-  if (address === undefined) {
-    throw new StoreError(
-      'unavailable',
-      'store.redis.url must be redis://[user:password@]host:port[/db], or rediss://… for TLS.',
-    );
-  }
-  const { isTls, ...rest } = address;
-  const servername = isIP(rest.host) === 0 ? { servername: rest.host } : {};
-  return { ...rest, ...(isTls && { tls: { ...servername, ...(ca !== undefined && { ca }) } }) } satisfies RedisOptions;
-}
-
-function parseUrl(url: string) {
-  try {
-    const { protocol, hostname, port, username, password, pathname } = new URL(url);
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const isOurs = protocol === 'redis:' || protocol === 'rediss:';
-    if (!isOurs || host === '' || !/^\/?[0-9]*$/.test(pathname)) return undefined;
-    return {
-      isTls: protocol === 'rediss:',
-      host,
-      port: port === '' ? 6379 : Number(port),
-      ...(username !== '' && { username: decodeURIComponent(username) }),
-      ...(password !== '' && { password: decodeURIComponent(password) }),
-      db: Number(pathname.slice(1)),
-    };
-  } catch {
-    return undefined;
-  }
+function isOfAnotherServer({ message }: Error, isFound: boolean): boolean {
+  return message.startsWith('READONLY') || (isFound && /^(?:MOVED|ASK|CLUSTERDOWN) /.test(message));
 }

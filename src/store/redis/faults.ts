@@ -17,6 +17,12 @@ export function toStoreError(cause: unknown, connectionError?: Error): StoreErro
       'The Redis database holds data of another program. Set store.redis.prefix to another name.',
     );
   }
+  if (message.startsWith('MOVED ')) {
+    return new StoreError(
+      'unavailable',
+      'The key store (Redis) is a node of a Cluster, and another one has our keys. Set store.redis.nodes in place of url.',
+    );
+  }
   if (isReply(cause)) return new StoreError('unavailable', `The key store (Redis) refuses to serve: ${message}`);
   return connectionLost(connectionError ?? cause);
 }

@@ -4,6 +4,7 @@ import { StoreError } from '../port.ts';
 import type { ChangeObserver, FeedPosition, StoreObserver, Watch } from '../port.ts';
 import { openConnection, retryDelayMs } from './connection.ts';
 import type { Connection, RedisAddress } from './connection.ts';
+import type { ServerFacts } from './connector.ts';
 import { CHANGES_FIELD, STORE_FIELD } from './scripts.ts';
 import type { KeyNames } from './scripts.ts';
 
@@ -33,6 +34,10 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
   /** The change that makes the feed current: the last one there was when the connection was made. */
   let goal: number | undefined;
   let isLate = false;
+  let hasMet = false;
+  /** The server's history of writes that the position is in. */
+  let history: string | undefined;
+  let isOtherHistory = false;
   let state: 'up' | 'down' | undefined;
 
   function report(next: 'up' | 'down', cause?: StoreError): void {
@@ -42,7 +47,7 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
 
   async function run(): Promise<void> {
     for (let failures = 0; !closing.signal.aborted; failures++) {
-      const connection = openConnection(feedConnection(options));
+      const connection = openConnection({ ...feedConnection(options), met });
       const close = () => void connection.close();
       closing.signal.addEventListener('abort', close, { once: true });
       goal = undefined;
@@ -63,6 +68,13 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
       started.resolve();
       await delay(retryDelayMs(failures + 1), undefined, { signal: closing.signal }).catch(() => undefined);
     }
+  }
+
+  /** After a failover to a replica that lagged, changes we have seen are lost, and others have their numbers. */
+  function met(facts: ServerFacts): void {
+    isOtherHistory ||= hasMet && (facts.history === undefined || facts.history !== history);
+    hasMet = true;
+    history = facts.history;
   }
 
   /** Returns the id of the last question, to go on from. */
@@ -108,12 +120,16 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
     // Where there was no store, the first key made one, whose changes are counted from 1.
     const isSameStore = end.store === position.store || position.store === null;
     const isSame = isSameStore && end.change >= position.change;
-    return isSame ? { store: end.store, change: position.change } : moveTo(end);
+    if (!isSame) return moveTo(end);
+    if (isOtherHistory) observer.gap();
+    isOtherHistory = false;
+    return { store: end.store, change: position.change };
   }
 
   function moveTo(end: FeedPosition): FeedPosition {
     position = end;
     goal = end.change;
+    isOtherHistory = false;
     observer.gap();
     return end;
   }
@@ -136,10 +152,10 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
   };
 }
 
-function feedConnection({ url, ca, connectTimeoutMs }: FeedOptions) {
+function feedConnection({ server, prefix, connectTimeoutMs }: FeedOptions) {
   return {
-    url,
-    ca,
+    server,
+    prefix,
     connectTimeoutMs,
     name: 'keygate-feed',
     commandTimeoutMs: BLOCK_MS + GRACE_MS,

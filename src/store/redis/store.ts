@@ -10,17 +10,18 @@ import { createStoreIdentity } from './identity.ts';
 import { createIndexes } from './indexes.ts';
 import { createRedisReplicas } from './replicas.ts';
 import { keyNames, keysOfWriters, STORE_FIELD } from './scripts.ts';
+import type { RedisServer } from './server.ts';
 import { createRedisUsage } from './usage.ts';
+import { openWriter } from './writer.ts';
 
 export interface RedisStoreOptions {
-  /** redis://[user:password@]host:port[/db], or rediss:// for TLS. */
-  readonly url: string;
-  /** The authorities, in PEM, that may sign the certificate of a rediss:// store; the system's if not given. */
-  readonly ca?: string | undefined;
+  readonly server: RedisServer;
   readonly prefix: string;
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly socketTimeoutMs: number;
+  /** How many replicas have to confirm a change before it counts as made. */
+  readonly minReplicas?: number | undefined;
   readonly observe?: StoreObserver | undefined;
 }
 
@@ -32,12 +33,17 @@ const ENTRIES_PER_READ = 500;
  * and these too once this process has seen keys there, throw a StoreError('foreign').
  */
 export function createRedisStore(options: RedisStoreOptions): KeyStore {
-  const { url, ca, connectTimeoutMs, commandTimeoutMs, socketTimeoutMs, observe } = options;
-  const address = { url, ca, connectTimeoutMs };
-  const keys = keyNames(options.prefix);
+  const { server, prefix, connectTimeoutMs, commandTimeoutMs, socketTimeoutMs, observe } = options;
+  const address = { server, prefix, connectTimeoutMs };
+  const keys = keyNames(prefix);
   const allKeys = keysOfWriters(keys);
   const identity = createStoreIdentity();
-  const connection = openConnection({ ...address, name: 'keygate', commandTimeoutMs, socketTimeoutMs, retryDelayMs });
+  const connecting = { ...address, name: 'keygate', commandTimeoutMs, socketTimeoutMs, retryDelayMs };
+  const connection = openConnection({
+    ...connecting,
+    met: ({ evictionPolicy }) => observe?.evictionPolicy(evictionPolicy),
+  });
+  const writer = openWriter(connection, connecting, options.minReplicas ?? 0);
   connection.ready.catch(() => undefined); // the commands that follow say it
 
   const indexes = createIndexes({ connection, keys, identity });
@@ -94,7 +100,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
 
     async insert(record, nowMs, entry) {
       const newStoreId = randomBytes(16).toString('hex');
-      const reply = await connection.run((redis) =>
+      const reply = await writer.write((redis) =>
         redis.keygateInsert(
           ...allKeys,
           expectedStore(),
@@ -112,7 +118,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
 
     async replace(record, entry) {
       const freedName = record.state === 'revoked' ? nameField(record) : '';
-      const reply = await connection.run((redis) =>
+      const reply = await writer.write((redis) =>
         redis.keygateReplace(
           ...allKeys,
           expectedStore(),
@@ -128,7 +134,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
     },
 
     async succeed(predecessor, successor, _nowMs, [ofPredecessor, ofSuccessor]) {
-      const reply = await connection.run((redis) =>
+      const reply = await writer.write((redis) =>
         redis.keygateSucceed(
           ...allKeys,
           expectedStore(),
@@ -189,7 +195,9 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       identity.verify(await connection.run((redis) => redis.hget(keys.digests, STORE_FIELD)));
     },
 
-    close: () => connection.close(),
+    async close() {
+      await Promise.all([connection.close(), writer.close()]);
+    },
   };
 }
 

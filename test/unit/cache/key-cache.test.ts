@@ -29,6 +29,7 @@ function setUp(options: Partial<KeyCacheOptions> = {}) {
     hit: (pool, aged) => events.push(`hit ${pool}${aged ? ' aged' : ''}`),
     miss: () => events.push('miss'),
     shed: (cause) => events.push(`shed ${cause}`),
+    breaker: (state) => events.push(state),
     storeRead: (outcome, seconds, error) => events.push(`read ${outcome} ${seconds}s ${error?.message ?? ''}`.trim()),
     evicted: (pool) => events.push(`evicted ${pool}`),
   };

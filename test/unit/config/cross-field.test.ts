@@ -113,12 +113,92 @@ test('keys are kept in Redis or in a file of one’s choice, not in both', () =>
 
 test('Redis options that would have no effect are faults', () => {
   assert.deepEqual(faultsOf({ store: { redis: { url: 'redis://redis:6379', ca: '/ca.pem' } } }), [
-    'store.redis.ca must not be set unless url begins with rediss://: without TLS no certificate is checked',
+    'store.redis.ca must not be set unless url begins with rediss://: without TLS no certificate is looked at',
   ]);
   const times = { commandTimeout: '2s', socketTimeout: '1s' };
   assert.deepEqual(faultsOf({ store: { redis: { url: 'redis://redis:6379', ...times } } }), [
     'store.redis.socketTimeout must not be shorter than commandTimeout',
   ]);
+});
+
+const NODES = ['a:7000', 'b:7000', 'c:7000'];
+const SENTINELS = { sentinels: ['a:26379', 'b:26379', 'c:26379'], master: 'mymaster' };
+const URL = 'redis://redis:6379';
+
+test('there is exactly one way to Redis', () => {
+  for (const redis of [{ url: URL }, { nodes: NODES }, SENTINELS]) assert.deepEqual(faultsOf({ store: { redis } }), []);
+  assert.deepEqual(faultsOf({ store: { redis: {} } }), [
+    'store.redis must say where Redis is: set url for one server, or sentinels and master, or nodes for a Cluster',
+  ]);
+  assert.deepEqual(faultsOf({ store: { redis: { url: URL, ...SENTINELS } } }), [
+    'store.redis.sentinels must not be set beside url: there is one way to Redis. Remove the other',
+  ]);
+  assert.deepEqual(faultsOf({ store: { redis: { nodes: NODES, url: URL } } }), [
+    'store.redis.nodes must not be set beside url: there is one way to Redis. Remove the other',
+  ]);
+});
+
+const REDIS_FAULTS: Readonly<Record<string, { redis: object; fault: string }>> = {
+  'Sentinels without the name of the primary': {
+    redis: { sentinels: ['a:26379'] },
+    fault: 'store.redis.master must be set, because sentinels is: the name they know the primary by',
+  },
+  'the name of a primary for nobody': {
+    redis: { nodes: NODES, master: 'mymaster' },
+    fault: 'store.redis.master must not be set without sentinels: nobody is asked for it',
+  },
+  'a node without a port': {
+    redis: { nodes: ['redis'] },
+    fault: 'store.redis.nodes[0] must be host:port, such as redis-0:6379',
+  },
+  'a user in two places': {
+    redis: { url: 'redis://u:p@redis', user: 'u' },
+    fault: 'store.redis.user must not be set beside a url with a user in it: remove one of the two',
+  },
+  'a password in two places': {
+    redis: { url: 'redis://:p@redis', password: 'p' },
+    fault: 'store.redis.password must not be set beside a url with a password in it: remove one of the two',
+  },
+  'a database in two places': {
+    redis: { url: 'redis://redis/1', database: 2 },
+    fault: 'store.redis.database must not be set beside a url that ends with one: remove one of the two',
+  },
+  'a database of a Cluster': {
+    redis: { nodes: NODES, database: 1 },
+    fault: 'store.redis.database must be 0: a Redis Cluster has no other',
+  },
+  'a user without a password': {
+    redis: { nodes: NODES, user: 'u' },
+    fault: 'store.redis.password must be set, because user is',
+  },
+  'a user of Sentinels without a password': {
+    redis: { ...SENTINELS, sentinelUser: 'u' },
+    fault: 'store.redis.sentinelPassword must be set, because sentinelUser is',
+  },
+  'a password for Sentinels that are not there': {
+    redis: { url: URL, sentinelPassword: 'p' },
+    fault: 'store.redis.sentinelPassword must not be set without sentinels: nobody is sent it',
+  },
+  'TLS beside a URL without it': {
+    redis: { url: URL, tls: true },
+    fault: 'store.redis.tls must not be set beside a url that begins with redis://: write rediss:// there',
+  },
+  'authorities without TLS': {
+    redis: { nodes: NODES, ca: '/ca.pem' },
+    fault: 'store.redis.ca must not be set unless tls is true: without TLS no certificate is looked at',
+  },
+  'half a client certificate': {
+    redis: { nodes: NODES, tls: true, cert: '/one.crt' },
+    fault: 'store.redis.key must be set, because cert is',
+  },
+};
+for (const [what, { redis, fault }] of Object.entries(REDIS_FAULTS)) {
+  test(`${what} is a fault`, () => assert.deepEqual(faultsOf({ store: { redis } }), [fault]));
+}
+
+test('what the URL of Redis leaves out may stand beside it, in files of their own', () => {
+  const redis = { url: 'rediss://redis:6379', user: 'u', password: 'p', database: 3, cert: '/one.crt', key: '/one.key' };
+  assert.deepEqual(faultsOf({ store: { redis } }), []);
 });
 
 test('peppers have ids of their own', () => {

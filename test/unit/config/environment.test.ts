@@ -99,11 +99,23 @@ test('an option inside a group makes the group', () => {
   const { store } = configOf({ KEYGATE_STORE_REDIS_URL: 'redis://redis:6379' }, { text });
   assert.deepEqual(store.redis, {
     url: 'redis://redis:6379',
+    sentinels: [],
+    master: null,
+    nodes: [],
+    user: null,
+    password: null,
+    sentinelUser: null,
+    sentinelPassword: null,
+    database: 0,
+    tls: false,
     ca: null,
+    cert: null,
+    key: null,
     prefix: 'keygate',
     connectTimeout: 2_000,
     commandTimeout: 100,
     socketTimeout: 1_000,
+    minReplicas: 0,
   });
 });
 
