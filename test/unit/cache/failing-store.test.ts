@@ -38,6 +38,7 @@ function setUp() {
     unknownForMs: 5_000,
     maxLookups: 100,
     lookupTimeoutMs: 120,
+    maxUnknownLookups: 1_000,
     observe,
   });
   return {

@@ -19,7 +19,7 @@ const MAX_KEYS = 1_000;
 function setUp() {
   let nowMs = 0;
   let lookups = 0;
-  const shed: Record<ShedCause, number> = { lookups: 0, unknown: 0 };
+  const shed: Record<ShedCause, number> = { lookups: 0, unknown: 0, breaker: 0 };
   const records = new Map<string, KeyRecord>();
   const digest = createDigester({});
   const cache = createKeyCache({
@@ -40,6 +40,7 @@ function setUp() {
       hit: () => undefined,
       miss: () => undefined,
       shed: (cause) => void shed[cause]++,
+      breaker: () => undefined,
       storeRead: () => undefined,
       evicted: (pool) => assert.notEqual(pool, 'known'),
     },
