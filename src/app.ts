@@ -1,5 +1,4 @@
 import * as http from 'node:http';
-import { readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { ADMIN_CREDENTIALS, ADMIN_SERVER_OPTIONS, createAdminHandler } from './admin/handler.ts';
 import { createServerInfo } from './admin/server-info.ts';
@@ -9,13 +8,16 @@ import type { Config } from './config/schema.ts';
 import { createDigester } from './credential/digest.ts';
 import { createCredentialReader } from './credential/read.ts';
 import { createGate } from './gate.ts';
+import { createCanaryKeys } from './keys/canary-keys.ts';
 import { createReceiverKeys, withReceiverKeys } from './keys/receiver-keys.ts';
 import { createSealer } from './keys/seal.ts';
 import { createKeyService } from './keys/service.ts';
 import type { KeyService } from './keys/service.ts';
-import { formatAddress, listen, parseAddress } from './listening.ts';
+import { formatAddress, listen } from './listening.ts';
+import { corsRules, listener, planeLimits } from './plane-options.ts';
 import { createLibraryPlane } from './plane/library/library-plane.ts';
-import type { BoundAddress, ListenerOptions, PlaneLimits } from './plane/plane.ts';
+import type { BoundAddress } from './plane/plane.ts';
+import { createMembership } from './replica/membership.ts';
 import { announcing } from './store/announcing.ts';
 import { openStore } from './store/open.ts';
 import type { Watch } from './store/port.ts';
@@ -23,6 +25,7 @@ import { createStoreMonitor } from './store-monitor.ts';
 import { auditLog, cacheObserver, storeObserver, usageObserver } from './telemetry/observers.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
+import { canaryObserver } from './telemetry/replica-metrics.ts';
 import { createOpsServer } from './telemetry/ops-server.ts';
 import { createReportLog } from './telemetry/refusal-log.ts';
 import { createUpstreams } from './upstreams.ts';
@@ -112,6 +115,20 @@ export function createApp(config: Config, log: Log): App {
   });
 
   const upstreams = createUpstreams(config);
+  const membership = createMembership({
+    store,
+    cache,
+    name: config.replica.name,
+    version: VERSION,
+    canary: {
+      keys: createCanaryKeys({ store, digester: digest, now, random: randomBytes, by: 'keygate' }),
+      judge: async (text) => (await gate.judgeKey(text, { to: 'ask' })).decision,
+      intervalMs: config.canary.interval,
+      boundMs: config.cache.freshFor,
+    },
+    observe: metrics.replica,
+    canaryRound: canaryObserver(metrics.replica, log),
+  });
   const reportLog = createReportLog(log, now);
   const plane = createLibraryPlane({
     gate,
@@ -150,6 +167,7 @@ export function createApp(config: Config, log: Log): App {
     createAdminHandler({
       gate: adminGate,
       service: keys,
+      replicas: store.replicas,
       serverInfo: createServerInfo(VERSION),
       now,
       used: (caller, address) => usage.used(caller, address, 0),
@@ -187,6 +205,7 @@ export function createApp(config: Config, log: Log): App {
     clearInterval(pruning);
     monitor.stop();
     await plane.close();
+    await membership.stop();
     await Promise.all([closeServer(admin), closeServer(ops), watch?.close()]);
     await usage.close();
     upstreams.close();
@@ -206,13 +225,14 @@ export function createApp(config: Config, log: Log): App {
     keys,
     async start() {
       try {
-        watch = await store.watch(cache);
+        watch = await store.watch(membership.observer);
         await monitor.start();
         const [adminAddress, opsAddress] = await Promise.all([
           listen(admin, config.admin.address),
           listen(ops, config.ops.address),
         ]);
         const addresses: AppAddresses = { ...(await plane.listen()), admin: adminAddress, ops: opsAddress };
+        membership.start();
         pruning = setInterval(() => void prune(), PRUNE_INTERVAL_MS).unref();
         state = 'serving';
         log('info', 'keygate is serving', {
@@ -246,37 +266,6 @@ function readableReceiverKeys(config: Config) {
     if (key === null) throw new Error(`the receiver key "${name}" was not read from its file`);
     return { name, key, tenant };
   });
-}
-
-function listener({ address, tls }: Config['listen']['grpc']): ListenerOptions {
-  return {
-    ...parseAddress(address),
-    tls: tls
-      ? {
-          cert: readFileSync(tls.cert),
-          key: readFileSync(tls.key),
-          clientCa: tls.clientCa ? readFileSync(tls.clientCa) : undefined,
-        }
-      : undefined,
-  };
-}
-
-/** Browsers are told nothing at all unless there is a page that may send. */
-function corsRules({ origins, maxAge }: Config['cors']) {
-  return origins.length === 0 ? undefined : { origins, maxAgeMs: maxAge };
-}
-
-function planeLimits(limits: Config['limits']): PlaneLimits {
-  return {
-    maxBodyBytes: limits.maxBody,
-    maxHeaderBytes: limits.maxHeaderBytes,
-    maxHeaders: limits.maxHeaders,
-    headersTimeoutMs: limits.headersTimeout,
-    bodyTimeoutMs: limits.bodyTimeout,
-    idleTimeoutMs: limits.idleTimeout,
-    maxConnections: limits.maxConnections,
-    maxStreams: limits.maxStreams,
-  };
 }
 
 async function closeServer(server: http.Server): Promise<void> {

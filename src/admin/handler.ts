@@ -3,6 +3,7 @@ import type { CredentialRules } from '../credential/read.ts';
 import type { Gate } from '../gate.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import type { KeyService } from '../keys/service.ts';
+import type { ReplicaStore } from '../store/replica-port.ts';
 import { answerTo, errors, forbidden, notLetIn } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { nameOf } from './caller.ts';
@@ -37,6 +38,8 @@ export interface AdminHandlerOptions {
   /** Reads the credential by ADMIN_CREDENTIALS. */
   readonly gate: Gate;
   readonly service: KeyService;
+  /** The gateways that share the key store. */
+  readonly replicas: ReplicaStore;
   readonly serverInfo: ServerInfo;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -66,9 +69,9 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 /** The admin API: finds the route, asks the gate who is calling, does what the route says, answers in JSON. */
 export function createAdminHandler(options: AdminHandlerOptions): RequestHandler {
-  const { gate, service, serverInfo, now, observe, used = () => {} } = options;
-  const operations = createOperations({ gate, service, now });
-  const lifeOperations = createLifeOperations({ service, now });
+  const { gate, service, replicas, serverInfo, now, observe, used = () => {} } = options;
+  const operations = createOperations({ gate, service, replicas, now });
+  const lifeOperations = createLifeOperations({ service, replicas, now });
   const findRoute = createRouter(createRoutes(operations, lifeOperations, serverInfo));
   const stamp = { now };
 

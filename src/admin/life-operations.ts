@@ -2,6 +2,8 @@ import type { GeneratedKind } from '../credential/key-text.ts';
 import type { RotatedKey } from '../keys/key-changes.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import type { KeyService } from '../keys/service.ts';
+import type { Progress } from '../replica/progress.ts';
+import type { ReplicaStore } from '../store/replica-port.ts';
 import { forbidden } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { readBody } from './body.ts';
@@ -16,20 +18,22 @@ import {
   toServiceTokenDetails,
 } from './life-schemas.ts';
 import { readAuditQuery, readKeyQuery } from './list-query.ts';
+import { propagationOf, readWait } from './propagation.ts';
 import { permissionsLacking } from './roles.ts';
 import type { Call } from './route.ts';
 import { toIngestionKey, toServiceToken } from './schemas.ts';
 
 export interface LifeOperationOptions {
   readonly service: KeyService;
+  readonly replicas: ReplicaStore;
   readonly now: () => number;
 }
 
 /** How one kind of key is shown. */
 interface Views {
   readonly plain: (record: KeyRecord) => unknown;
-  readonly details: (record: KeyRecord, nowMs: number) => unknown;
-  readonly rotated: (rotated: RotatedKey, nowMs: number) => unknown;
+  readonly details: (record: KeyRecord, nowMs: number, propagation?: Progress) => unknown;
+  readonly rotated: (rotated: RotatedKey, nowMs: number, propagation?: Progress) => unknown;
 }
 
 const VIEWS: Readonly<Record<GeneratedKind, Views>> = {
@@ -40,7 +44,7 @@ const VIEWS: Readonly<Record<GeneratedKind, Views>> = {
 export type LifeOperations = ReturnType<typeof createLifeOperations>;
 
 /** What the routes do to keys and tokens that are there already; see `createOperations` for the others. */
-export function createLifeOperations({ service, now }: LifeOperationOptions) {
+export function createLifeOperations({ service, replicas, now }: LifeOperationOptions) {
   const stamp = { now };
 
   function operationsOn(kind: GeneratedKind) {
@@ -63,22 +67,29 @@ export function createLifeOperations({ service, now }: LifeOperationOptions) {
     async function rotate(call: Call): Promise<Answer> {
       const id = readId(stamp, call);
       if ('refused' in id) return id.refused;
+      const wait = readWait(stamp, call.query);
+      if ('refused' in wait) return wait.refused;
       const parsed = await readBody(stamp, call.request, rotationSchema);
       if ('refused' in parsed) return parsed.refused;
       const refusal = await refusalAbove(call, id.value);
       if (refusal !== undefined) return refusal;
       const { gracePeriod: graceMs, expiration: expiresAt } = parsed.value;
       const result = await service.rotate(kind, id.value, { graceMs, expiresAt }, actorOf(call));
-      return { status: 200, body: rotated(result, now()) };
+      const propagation = await propagationOf(result.predecessor.digest, wait.value, replicas);
+      return { status: 200, body: rotated(result, now(), propagation) };
     }
 
     function setting(state: 'disable' | 'enable') {
       return async (call: Call): Promise<Answer> => {
         const id = readId(stamp, call);
         if ('refused' in id) return id.refused;
+        const wait = readWait(stamp, call.query);
+        if ('refused' in wait) return wait.refused;
         const refusal = await refusalAbove(call, id.value);
         if (refusal !== undefined) return refusal;
-        return { status: 200, body: details(await service[state](kind, id.value, actorOf(call)), now()) };
+        const record = await service[state](kind, id.value, actorOf(call));
+        const propagation = await propagationOf(record.digest, wait.value, replicas);
+        return { status: 200, body: details(record, now(), propagation) };
       };
     }
 

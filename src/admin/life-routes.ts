@@ -11,6 +11,7 @@ import {
   serviceTokenDetailsSchema,
 } from './life-schemas.ts';
 import { AUDIT_QUERY } from './list-query.ts';
+import { WAIT_QUERY } from './propagation.ts';
 import type { Permission } from './roles.ts';
 import type { Route } from './route.ts';
 import { BAD_REQUEST, errorsResponseSchema } from './schemas.ts';
@@ -127,6 +128,7 @@ function routesOn(operations: LifeOperations['ingestionKeys'], kind: Kind): Rout
       access: permissions.rotate,
       operationId: `rotate${name}`,
       summary: `Replace this ${what} by a new one with the same settings; the old one goes on working for a while.`,
+      query: [WAIT_QUERY],
       body: rotationSchema,
       invalidExpiry,
       answers: {
@@ -143,6 +145,7 @@ function routesOn(operations: LifeOperations['ingestionKeys'], kind: Kind): Rout
       access: permissions.update,
       operationId: `disable${name}`,
       summary: `Refuse whoever uses this ${what}, until it is enabled.`,
+      query: [WAIT_QUERY],
       answers: { 200: asItIs, 400: BAD_REQUEST, 404: NO_SUCH_ID, 409: WRONG_STATE },
       handle: operations.disable,
     },
@@ -152,6 +155,7 @@ function routesOn(operations: LifeOperations['ingestionKeys'], kind: Kind): Rout
       access: permissions.update,
       operationId: `enable${name}`,
       summary: `Let this ${what} be used again.`,
+      query: [WAIT_QUERY],
       answers: { 200: asItIs, 400: BAD_REQUEST, 404: NO_SUCH_ID, 409: WRONG_STATE },
       handle: operations.enable,
     },

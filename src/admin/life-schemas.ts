@@ -3,7 +3,9 @@ import { AUDIT_ACTIONS, WAYS } from '../keys/audit.ts';
 import type { RotatedKey } from '../keys/key-changes.ts';
 import { KEY_STATES, stateOf } from '../keys/record.ts';
 import type { KeyRecord } from '../keys/record.ts';
+import type { Progress } from '../replica/progress.ts';
 import type { StoredAuditEntry } from '../store/port.ts';
+import { propagationSchema } from './propagation.ts';
 import {
   createdServiceTokenSchema,
   generatedIngestionKeySchema,
@@ -28,6 +30,7 @@ const life = {
   retireAt: epochMs.optional().describe('Dead from this instant on, because another one took its place.'),
   revokedAt: epochMs.optional(),
   revokedBy: z.string().optional(),
+  propagation: propagationSchema.optional().describe('Who has applied this change; only where it was waited for.'),
 };
 
 export const ingestionKeyDetailsSchema = ingestionKeySchema.extend(life);
@@ -73,6 +76,7 @@ export const auditLogEntrySchema = z.strictObject({
 
 /** The names under which the OpenAPI document refers to these shapes. */
 export const namedLifeSchemas = {
+  Propagation: propagationSchema,
   IngestionApiKeyDetails: ingestionKeyDetailsSchema,
   ServiceTokenDetails: serviceTokenDetailsSchema,
   Rotation: rotationSchema,
@@ -92,23 +96,39 @@ export type RevealedIngestionKey = z.output<typeof revealedIngestionKeySchema>;
 export type IngestionKeyUpdate = z.output<typeof ingestionKeyUpdateSchema>;
 export type AuditLogEntry = z.output<typeof auditLogEntrySchema>;
 
-export function toIngestionKeyDetails(record: KeyRecord, nowMs: number): IngestionKeyDetails {
-  return { ...toIngestionKey(record), ...lifeOf(record, nowMs) };
+export function toIngestionKeyDetails(record: KeyRecord, nowMs: number, propagation?: Progress): IngestionKeyDetails {
+  return { ...toIngestionKey(record), ...lifeOf(record, nowMs, propagation) };
 }
 
-export function toServiceTokenDetails(record: KeyRecord, nowMs: number): ServiceTokenDetails {
-  return { ...toServiceToken(record), ...lifeOf(record, nowMs) };
+export function toServiceTokenDetails(record: KeyRecord, nowMs: number, propagation?: Progress): ServiceTokenDetails {
+  return { ...toServiceToken(record), ...lifeOf(record, nowMs, propagation) };
 }
 
-export function toRotatedIngestionKey({ record, text, predecessor }: RotatedKey, nowMs: number): RotatedIngestionKey {
-  return { ...toIngestionKey(record), apiKey: text, predecessor: toIngestionKeyDetails(predecessor, nowMs) };
+export function toRotatedIngestionKey(
+  { record, text, predecessor }: RotatedKey,
+  nowMs: number,
+  propagation?: Progress,
+): RotatedIngestionKey {
+  return {
+    ...toIngestionKey(record),
+    apiKey: text,
+    predecessor: toIngestionKeyDetails(predecessor, nowMs, propagation),
+  };
 }
 
-export function toRotatedServiceToken({ record, text, predecessor }: RotatedKey, nowMs: number): RotatedServiceToken {
-  return { ...toServiceToken(record), token: text, predecessor: toServiceTokenDetails(predecessor, nowMs) };
+export function toRotatedServiceToken(
+  { record, text, predecessor }: RotatedKey,
+  nowMs: number,
+  propagation?: Progress,
+): RotatedServiceToken {
+  return {
+    ...toServiceToken(record),
+    token: text,
+    predecessor: toServiceTokenDetails(predecessor, nowMs, propagation),
+  };
 }
 
-function lifeOf(record: KeyRecord, nowMs: number) {
+function lifeOf(record: KeyRecord, nowMs: number, propagation: Progress | undefined) {
   const { createdAt, createdBy, replacedBy, retireAt, revokedAt, revokedBy } = record;
   return {
     state: stateOf(record, nowMs),
@@ -118,6 +138,7 @@ function lifeOf(record: KeyRecord, nowMs: number) {
     ...(retireAt !== undefined && { retireAt }),
     ...(revokedAt !== undefined && { revokedAt }),
     ...(revokedBy !== undefined && { revokedBy }),
+    ...(propagation !== undefined && { propagation }),
   };
 }
 

@@ -1,10 +1,12 @@
 import type { Gate } from '../gate.ts';
 import type { KeyService } from '../keys/service.ts';
+import type { ReplicaStore } from '../store/replica-port.ts';
 import { row } from '../verdict/reasons.ts';
 import { NO_CONTENT, errors, forbidden, notLetIn } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { readBody } from './body.ts';
 import { actorOf, readId } from './caller.ts';
+import { propagationOf, readWait } from './propagation.ts';
 import { permissionsLacking, unknownRolesFault } from './roles.ts';
 import type { Call } from './route.ts';
 import {
@@ -18,13 +20,14 @@ import {
 export interface OperationOptions {
   readonly gate: Gate;
   readonly service: KeyService;
+  readonly replicas: ReplicaStore;
   readonly now: () => number;
 }
 
 export type Operations = ReturnType<typeof createOperations>;
 
 /** What the routes do, each taking a call that was let in. Faults of the key service are thrown, and answered outside. */
-export function createOperations({ gate, service, now }: OperationOptions) {
+export function createOperations({ gate, service, replicas, now }: OperationOptions) {
   const stamp = { now };
 
   async function createIngestionKey(call: Call): Promise<Answer> {
@@ -74,8 +77,11 @@ export function createOperations({ gate, service, now }: OperationOptions) {
   async function remove(kind: 'ingestion' | 'service', call: Call): Promise<Answer> {
     const id = readId(stamp, call);
     if ('refused' in id) return id.refused;
-    await service.revoke(kind, id.value, actorOf(call));
-    return NO_CONTENT;
+    const wait = readWait(stamp, call.query);
+    if ('refused' in wait) return wait.refused;
+    const { digest } = await service.revoke(kind, id.value, actorOf(call));
+    const propagation = await propagationOf(digest, wait.value, replicas);
+    return propagation === undefined ? NO_CONTENT : { status: 200, body: propagation };
   }
 
   return {

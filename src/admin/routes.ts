@@ -6,6 +6,7 @@ import { ingestionKeyDetailsSchema, serviceTokenDetailsSchema } from './life-sch
 import { KEY_QUERY } from './list-query.ts';
 import { createOpenApiDocument } from './openapi.ts';
 import type { Operations } from './operations.ts';
+import { propagationSchema, WAIT_QUERY } from './propagation.ts';
 import type { Route } from './route.ts';
 import {
   authorizeRequestSchema,
@@ -65,7 +66,13 @@ export function createRoutes(operations: Operations, life: LifeOperations, serve
       access: 'delete-ingestion-api-keys',
       operationId: 'deleteIngestionApiKey',
       summary: 'Delete an ingestion API key. Whoever sends with it is refused from then on.',
-      answers: { 204: { description: 'It is deleted.' }, 400: BAD_REQUEST, 404: NO_SUCH_ID },
+      query: [WAIT_QUERY],
+      answers: {
+        200: { description: 'It is deleted, and was waited for.', schema: propagationSchema },
+        204: { description: 'It is deleted.' },
+        400: BAD_REQUEST,
+        404: NO_SUCH_ID,
+      },
       handle: operations.deleteIngestionKey,
     },
     {
@@ -129,7 +136,13 @@ export function createRoutes(operations: Operations, life: LifeOperations, serve
       access: 'delete-service-tokens',
       operationId: 'deleteServiceToken',
       summary: 'Delete a service token. It opens nothing from then on.',
-      answers: { 204: { description: 'It is deleted.' }, 400: BAD_REQUEST, 404: NO_SUCH_ID },
+      query: [WAIT_QUERY],
+      answers: {
+        200: { description: 'It is deleted, and was waited for.', schema: propagationSchema },
+        204: { description: 'It is deleted.' },
+        400: BAD_REQUEST,
+        404: NO_SUCH_ID,
+      },
       handle: operations.deleteServiceToken,
     },
     ...createLifeRoutes(life),

@@ -19,6 +19,8 @@ export interface Creation<T extends object> {
   readonly canBeHadAgain?: boolean;
   /** What else is to be said in text output. */
   readonly remark?: (created: T) => string;
+  /** What is done at last, in whatever format it was told; may throw. */
+  readonly afterwards?: (created: T) => void;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface Creation<T extends object> {
  */
 export async function createAndShow<T extends object>(
   { flags: { file }, printer, withKeyAdmin }: Session<CreateFlags>,
-  { create, secret, message, jsonKey, canBeHadAgain = false, remark }: Creation<T>,
+  { create, secret, message, jsonKey, canBeHadAgain = false, remark, afterwards }: Creation<T>,
 ): Promise<void> {
   const keyFile = file === undefined ? undefined : reserveKeyFile(file);
   const created = await withKeyAdmin(create).catch((error: unknown) => {
@@ -38,6 +40,7 @@ export async function createAndShow<T extends object>(
 
   const tellMore = (): void => {
     if (remark !== undefined && !printer.json) printer.line(remark(created));
+    afterwards?.(created);
   };
   const show = (): void => {
     if (printer.json) printer.printJson({ [jsonKey]: created });

@@ -1,14 +1,17 @@
+import type { Propagation } from '../admin/propagation.ts';
 import type { CliCommand } from './cli-command.ts';
-import type { KeyAdmin } from './key-admin.ts';
+import type { KeyAdmin, Wait } from './key-admin.ts';
 import type { Session } from './session.ts';
 import { onlyId } from './values.ts';
+import { confirmPropagation, readWait, tellPropagation } from './wait-flag.ts';
+import type { WaitFlags } from './wait-flag.ts';
 
-export interface DeleteFlags {
+export interface DeleteFlags extends WaitFlags {
   readonly id?: string;
 }
 
 export interface Deletion {
-  readonly remove: (admin: KeyAdmin, id: string) => Promise<void>;
+  readonly remove: (admin: KeyAdmin, id: string, wait: Wait) => Promise<Propagation | undefined>;
   /** "Ingestion Api Key deleted" */
   readonly message: string;
   readonly jsonKey: string;
@@ -21,7 +24,10 @@ export async function deleteAndTell(
   { remove, message, jsonKey }: Deletion,
 ): Promise<void> {
   const id = onlyId(command, flags, operands);
-  await withKeyAdmin((admin) => remove(admin, id));
-  if (printer.json) printer.printJson({ [jsonKey]: Number(id) });
+  const wait = readWait(command, flags);
+  const propagation = await withKeyAdmin((admin) => remove(admin, id, wait));
+  if (printer.json) printer.printJson({ [jsonKey]: Number(id), ...(propagation && { propagation }) });
   else printer.success(`${message}: ${id}`);
+  tellPropagation(printer, propagation);
+  confirmPropagation(propagation, wait);
 }

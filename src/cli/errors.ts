@@ -10,6 +10,8 @@ export const EXIT = {
   readFile: 5,
   writeFile: 6,
   notFound: 8,
+  /** The change was made, but with --wait not every gateway has confirmed it in time. */
+  unconfirmed: 10,
   /** Something that was not foreseen. */
   execution: 9,
 } as const;

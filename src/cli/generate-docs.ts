@@ -47,6 +47,7 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   readFile: 'A file that was named cannot be read.',
   writeFile: 'The file of `--file` cannot be written. If the key had been created already, it is shown after all.',
   notFound: 'There is no key or token with this id.',
+  unconfirmed: 'The change was made, but with `--wait` not every gateway has confirmed it in time.',
   execution: 'Something that was not foreseen.',
 };
 

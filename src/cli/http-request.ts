@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 
 /** A gateway that takes longer is not going to answer; a person is waiting. */
-const TIMEOUT_MS = 10_000;
+export const TIMEOUT_MS = 10_000;
 /** A list of a hundred thousand keys has about 20 MB. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 

@@ -16,6 +16,7 @@ import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { addScopeFlags, readScope } from './scope-flags.ts';
 import type { ScopeFlags } from './scope-flags.ts';
+import { addWaitFlag } from './wait-flag.ts';
 import { formatExpiration, onlyId, parseExpiration } from './values.ts';
 
 /** keygate ingestion-api-key create | list | describe | update | disable | enable | rotate | reveal | delete */
@@ -196,15 +197,20 @@ function addDelete(group: CliCommand, runtime: Runtime): void {
         line: 'keygate ingestion-api-key delete --id 250558013078953',
       },
       { about: 'the same, shorter', line: 'keygate ingestion-api-key delete 250558013078953' },
+      {
+        about: 'it leaked: know when every gateway refuses it',
+        line: 'keygate ingestion-api-key delete 250558013078953 --wait',
+      },
     ],
     requiredFlags: ['id'],
   })
     .argument('[ID]')
     .option('-i, --id <int>', 'ID of the Ingestion Api Key to delete');
+  addWaitFlag(command);
 
   does<DeleteFlags>(command, runtime, (session) =>
     deleteAndTell(command, session, {
-      remove: (admin, id) => admin.deleteIngestionKey(id),
+      remove: (admin, id, wait) => admin.deleteIngestionKey(id, wait),
       message: 'Ingestion Api Key deleted',
       jsonKey: 'deleted-ingestion-api-key',
     }),

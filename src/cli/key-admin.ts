@@ -16,17 +16,21 @@ import type {
   NewServiceToken,
   ServiceToken,
 } from '../admin/schemas.ts';
+import type { Propagation } from '../admin/propagation.ts';
 import type { KeyQuery } from '../keys/key-query.ts';
 import type { AuditQuery } from '../store/port.ts';
+
+/** Milliseconds to wait at most until every gateway has applied the change; undefined for not at all. */
+export type Wait = number | undefined;
 
 /** What can be done to keys of one kind that are there already. */
 export interface KeyLife<Details, Rotated> {
   /** Also those that were deleted or replaced, with what is known of the life of each. */
   listAll(query: KeyQuery): Promise<Details[]>;
   get(id: string): Promise<Details>;
-  rotate(id: string, rotation: RotationRequest): Promise<Rotated>;
-  disable(id: string): Promise<Details>;
-  enable(id: string): Promise<Details>;
+  rotate(id: string, rotation: RotationRequest, wait?: Wait): Promise<Rotated>;
+  disable(id: string, wait?: Wait): Promise<Details>;
+  enable(id: string, wait?: Wait): Promise<Details>;
 }
 
 /**
@@ -36,10 +40,11 @@ export interface KeyLife<Details, Rotated> {
 export interface KeyAdmin {
   createIngestionKey(key: NewIngestionKey): Promise<GeneratedIngestionKey>;
   listIngestionKeys(query: KeyQuery): Promise<IngestionKey[]>;
-  deleteIngestionKey(id: string): Promise<void>;
+  /** Resolves with who has applied it, if that was to be waited for. */
+  deleteIngestionKey(id: string, wait?: Wait): Promise<Propagation | undefined>;
   createServiceToken(token: NewServiceToken): Promise<CreatedServiceToken>;
   listServiceTokens(query: KeyQuery): Promise<ServiceToken[]>;
-  deleteServiceToken(id: string): Promise<void>;
+  deleteServiceToken(id: string, wait?: Wait): Promise<Propagation | undefined>;
   readonly ingestionKeys: KeyLife<IngestionKeyDetails, RotatedIngestionKey>;
   readonly serviceTokens: KeyLife<ServiceTokenDetails, RotatedServiceToken>;
   updateIngestionKey(id: string, update: IngestionKeyUpdate): Promise<IngestionKeyDetails>;

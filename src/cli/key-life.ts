@@ -1,3 +1,4 @@
+import type { Propagation } from '../admin/propagation.ts';
 import type { CliCommand } from './cli-command.ts';
 import { addCommand } from './command.ts';
 import { createAndShow } from './create-key.ts';
@@ -7,6 +8,8 @@ import type { KeyAdmin, KeyLife } from './key-admin.ts';
 import { printable } from './table.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
+import { addWaitFlag, confirmPropagation, readWait, tellPropagation } from './wait-flag.ts';
+import type { WaitFlags } from './wait-flag.ts';
 import { formatTime, onlyId, parseDuration, parseExpiration } from './values.ts';
 
 /** What the commands need to know of keys of any kind. */
@@ -21,6 +24,7 @@ export interface Details {
   readonly retireAt?: number | undefined;
   readonly revokedAt?: number | undefined;
   readonly revokedBy?: string | undefined;
+  readonly propagation?: Propagation | undefined;
 }
 
 interface Rotated {
@@ -119,16 +123,20 @@ function addSetting<D extends Details, R extends Rotated>(
   })
     .argument('[ID]')
     .option('-i, --id <int>', `ID of the ${title} to ${verb}`);
+  addWaitFlag(command);
 
-  does<IdFlags>(command, runtime, async ({ flags, operands, printer, withKeyAdmin }) => {
+  does<IdFlags & WaitFlags>(command, runtime, async ({ flags, operands, printer, withKeyAdmin }) => {
     const id = onlyId(command, flags, operands);
-    const details = await withKeyAdmin((admin) => life(admin)[verb](id));
+    const wait = readWait(command, flags);
+    const details = await withKeyAdmin((admin) => life(admin)[verb](id, wait));
     if (printer.json) printer.printJson({ [group]: details });
     else printer.success(`${title} ${verb}d: ${id}`);
+    tellPropagation(printer, details.propagation);
+    confirmPropagation(details.propagation, wait);
   });
 }
 
-interface RotateFlags extends CreateFlags, IdFlags {
+interface RotateFlags extends CreateFlags, IdFlags, WaitFlags {
   readonly grace?: string;
   readonly now?: boolean;
   readonly expiration?: string;
@@ -161,6 +169,7 @@ function addRotate<D extends Details, R extends Rotated>(
     .option('--now', 'Refuse the old one from now on')
     .option('--expiration <time>', 'Expiration date of the new one, which does not take over that of the old one')
     .option('--file <string>', 'Write the new one to this new file (mode 0600) instead of showing it');
+  addWaitFlag(command);
 
   does<RotateFlags>(command, runtime, (session) => {
     const { flags, operands } = session;
@@ -170,12 +179,13 @@ function addRotate<D extends Details, R extends Rotated>(
     }
     const grace = flags.grace === undefined ? undefined : parseDuration(flags.grace, '--grace');
     const gracePeriod = flags.now === true ? 0 : grace;
+    const wait = readWait(command, flags);
     const rotation = {
       ...(gracePeriod !== undefined && { gracePeriod }),
       ...(flags.expiration !== undefined && { expiration: parseExpiration(flags.expiration) }),
     };
     return createAndShow(session, {
-      create: (admin) => life(admin).rotate(id, rotation),
+      create: (admin) => life(admin).rotate(id, rotation, wait),
       secret,
       message: `${title} rotated`,
       jsonKey: group,
@@ -183,6 +193,10 @@ function addRotate<D extends Details, R extends Rotated>(
         retireAt === undefined
           ? `The old one (${id}) is refused from now on.`
           : `The old one (${id}) works until ${formatTime(retireAt)}.`,
+      afterwards({ predecessor: { propagation } }) {
+        tellPropagation(session.printer, propagation);
+        confirmPropagation(propagation, wait);
+      },
     });
   });
 }

@@ -8,6 +8,7 @@ import {
   toRotatedServiceToken,
   toServiceTokenDetails,
 } from '../admin/life-schemas.ts';
+import { propagationOf } from '../admin/propagation.ts';
 import { toIngestionKey, toServiceToken } from '../admin/schemas.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
@@ -15,6 +16,7 @@ import { createDigester } from '../credential/digest.ts';
 import type { GeneratedKind } from '../credential/key-text.ts';
 import type { Actor } from '../keys/audit.ts';
 import type { RotatedKey } from '../keys/key-changes.ts';
+import type { Progress } from '../replica/progress.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import { createSealer } from '../keys/seal.ts';
 import { KeyServiceError } from '../keys/service-error.ts';
@@ -22,7 +24,7 @@ import { createKeyService } from '../keys/service.ts';
 import { openStore } from '../store/open.ts';
 import { StoreError } from '../store/port.ts';
 import { CliError, EXIT } from './errors.ts';
-import type { KeyAdmin, KeyLife } from './key-admin.ts';
+import type { KeyAdmin, KeyLife, Wait } from './key-admin.ts';
 
 export interface LocalOptions {
   /** The configuration file, if one was named. */
@@ -55,19 +57,33 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
   });
   const actor: Actor = { name: `cli:${userName()}`, via: 'cli' };
 
+  const propagation = ({ digest }: KeyRecord, wait: Wait) => propagationOf(digest, wait, store.replicas);
+
   function lifeOf<Details, Rotated>(
     kind: GeneratedKind,
-    toDetails: (record: KeyRecord, nowMs: number) => Details,
-    toRotated: (rotated: RotatedKey, nowMs: number) => Rotated,
+    toDetails: (record: KeyRecord, nowMs: number, propagation?: Progress) => Details,
+    toRotated: (rotated: RotatedKey, nowMs: number, propagation?: Progress) => Rotated,
   ): KeyLife<Details, Rotated> {
-    const details = (record: KeyRecord): Details => toDetails(record, Date.now());
+    const details = (record: KeyRecord, propagation?: Progress): Details => toDetails(record, Date.now(), propagation);
     return {
-      listAll: (query) => orCliError(async () => (await service.list(kind, { ...query, all: true })).map(details)),
+      listAll: (query) =>
+        orCliError(async () => (await service.list(kind, { ...query, all: true })).map((record) => details(record))),
       get: (id) => orCliError(async () => details(await service.get(kind, id))),
-      rotate: (id, { gracePeriod: graceMs, expiration: expiresAt }) =>
-        orCliError(async () => toRotated(await service.rotate(kind, id, { graceMs, expiresAt }, actor), Date.now())),
-      disable: (id) => orCliError(async () => details(await service.disable(kind, id, actor))),
-      enable: (id) => orCliError(async () => details(await service.enable(kind, id, actor))),
+      rotate: (id, { gracePeriod: graceMs, expiration: expiresAt }, wait) =>
+        orCliError(async () => {
+          const rotated = await service.rotate(kind, id, { graceMs, expiresAt }, actor);
+          return toRotated(rotated, Date.now(), await propagation(rotated.predecessor, wait));
+        }),
+      disable: (id, wait) =>
+        orCliError(async () => {
+          const record = await service.disable(kind, id, actor);
+          return details(record, await propagation(record, wait));
+        }),
+      enable: (id, wait) =>
+        orCliError(async () => {
+          const record = await service.enable(kind, id, actor);
+          return details(record, await propagation(record, wait));
+        }),
     };
   }
 
@@ -78,7 +94,8 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
         return { ...toIngestionKey(record), apiKey: text };
       }),
     listIngestionKeys: (query) => orCliError(async () => (await service.list('ingestion', query)).map(toIngestionKey)),
-    deleteIngestionKey: (id) => orCliError(async () => void (await service.revoke('ingestion', id, actor))),
+    deleteIngestionKey: (id, wait) =>
+      orCliError(async () => propagation(await service.revoke('ingestion', id, actor), wait)),
     createServiceToken: ({ name, roles, dedicatedSubject, expiryDate: expiresAt }) =>
       orCliError(async () => {
         const fault = unknownRolesFault(roles);
@@ -88,7 +105,8 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
         return { ...toServiceToken(record), token: text };
       }),
     listServiceTokens: (query) => orCliError(async () => (await service.list('service', query)).map(toServiceToken)),
-    deleteServiceToken: (id) => orCliError(async () => void (await service.revoke('service', id, actor))),
+    deleteServiceToken: (id, wait) =>
+      orCliError(async () => propagation(await service.revoke('service', id, actor), wait)),
     ingestionKeys: lifeOf('ingestion', toIngestionKeyDetails, toRotatedIngestionKey),
     serviceTokens: lifeOf('service', toServiceTokenDetails, toRotatedServiceToken),
     updateIngestionKey: (id, { description, expiration: expiresAt }) =>

@@ -8,6 +8,7 @@ import {
   rotatedServiceTokenSchema,
   serviceTokenDetailsSchema,
 } from '../admin/life-schemas.ts';
+import { propagationSchema } from '../admin/propagation.ts';
 import {
   createdServiceTokenSchema,
   generatedIngestionKeySchema,
@@ -15,9 +16,9 @@ import {
   serviceTokenSchema,
 } from '../admin/schemas.ts';
 import { CliError, EXIT } from './errors.ts';
-import { sendRequest } from './http-request.ts';
+import { sendRequest, TIMEOUT_MS } from './http-request.ts';
 import type { HttpResponse } from './http-request.ts';
-import type { KeyAdmin, KeyLife } from './key-admin.ts';
+import type { KeyAdmin, KeyLife, Wait } from './key-admin.ts';
 
 export interface RemoteOptions {
   /** Where the admin API is; a path before /api is kept. */
@@ -36,7 +37,7 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
   const base = parseBase(url);
   checkToken(token);
 
-  async function call(method: string, path: string, content?: unknown): Promise<HttpResponse> {
+  async function call(method: string, path: string, content?: unknown, waitMs = 0): Promise<HttpResponse> {
     const body = content === undefined ? undefined : JSON.stringify(content);
     const headers = {
       accept: 'application/json',
@@ -46,13 +47,31 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
         'content-length': String(Buffer.byteLength(body)),
       }),
     };
-    const response = await sendRequest({ url: new URL(path, base), method, headers, body, ca, skipSsl }).catch(
-      (error: Error) => {
-        throw couldNotConnect(url, error.message, error);
-      },
-    );
+    const response = await sendRequest({
+      url: new URL(path, base),
+      method,
+      headers,
+      body,
+      ca,
+      skipSsl,
+      timeoutMs: waitMs + TIMEOUT_MS,
+    }).catch((error: Error) => {
+      throw couldNotConnect(url, error.message, error);
+    });
     if (response.status >= 200 && response.status < 300) return response;
     throw toCliError(url, response);
+  }
+
+  async function callAndWait(method: string, path: string, wait: Wait, content?: unknown): Promise<HttpResponse> {
+    return call(method, withQuery(path, { wait: wait === undefined ? undefined : `${wait}ms` }), content, wait);
+  }
+
+  async function remove(path: string, wait: Wait) {
+    const response = await callAndWait('DELETE', path, wait);
+    if (wait === undefined) return undefined;
+    if (response.status === 200) return fetchOne(propagationSchema, response);
+    const message = 'it is deleted, but this gateway is too old to say who has applied that: update it to use --wait';
+    throw new CliError(message, { exitCode: EXIT.unconfirmed });
   }
 
   /** Later versions of the API may say more than is known here: what is known is taken. */
@@ -72,19 +91,20 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
     return {
       listAll: async (query) => fetchAll(details, await call('GET', withQuery(path, { ...query, all: true }))),
       get: async (id) => fetchOne(details, await call('GET', `${path}/${id}`)),
-      rotate: async (id, rotation) => fetchOne(rotated, await call('POST', `${path}/${id}/rotate`, rotation)),
-      disable: async (id) => fetchOne(details, await call('POST', `${path}/${id}/disable`)),
-      enable: async (id) => fetchOne(details, await call('POST', `${path}/${id}/enable`)),
+      rotate: async (id, rotation, wait) =>
+        fetchOne(rotated, await callAndWait('POST', `${path}/${id}/rotate`, wait, rotation)),
+      disable: async (id, wait) => fetchOne(details, await callAndWait('POST', `${path}/${id}/disable`, wait)),
+      enable: async (id, wait) => fetchOne(details, await callAndWait('POST', `${path}/${id}/enable`, wait)),
     };
   }
 
   return {
     createIngestionKey: async (key) => fetchOne(generatedIngestionKeySchema, await call('POST', KEYS, key)),
     listIngestionKeys: async (query) => fetchAll(ingestionKeySchema, await call('GET', withQuery(KEYS, query))),
-    deleteIngestionKey: async (id) => void (await call('DELETE', `${KEYS}/${id}`)),
+    deleteIngestionKey: async (id, wait) => remove(`${KEYS}/${id}`, wait),
     createServiceToken: async (request) => fetchOne(createdServiceTokenSchema, await call('POST', TOKENS, request)),
     listServiceTokens: async (query) => fetchAll(serviceTokenSchema, await call('GET', withQuery(TOKENS, query))),
-    deleteServiceToken: async (id) => void (await call('DELETE', `${TOKENS}/${id}`)),
+    deleteServiceToken: async (id, wait) => remove(`${TOKENS}/${id}`, wait),
     ingestionKeys: lifeOf(KEYS, ingestionKeyDetailsSchema, rotatedIngestionKeySchema),
     serviceTokens: lifeOf(TOKENS, serviceTokenDetailsSchema, rotatedServiceTokenSchema),
     updateIngestionKey: async (id, update) =>

@@ -13,6 +13,7 @@ import { addListFlags, readListFlags } from './list-flags.ts';
 import type { ListFlags } from './list-flags.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
+import { addWaitFlag } from './wait-flag.ts';
 import { collectList, formatExpiration, parseExpiration } from './values.ts';
 
 /** keygate service-token create | list | describe | disable | enable | rotate | delete */
@@ -135,10 +136,11 @@ function addDelete(group: CliCommand, runtime: Runtime): void {
   })
     .argument('[ID]')
     .option('-i, --id <int>', 'ID of the service token to delete');
+  addWaitFlag(command);
 
   does<DeleteFlags>(command, runtime, (session) =>
     deleteAndTell(command, session, {
-      remove: (admin, id) => admin.deleteServiceToken(id),
+      remove: (admin, id, wait) => admin.deleteServiceToken(id, wait),
       message: 'Service token deleted',
       jsonKey: 'deleted-service-token',
     }),

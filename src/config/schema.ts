@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { keys } from './keys-section.ts';
 import { redis } from './redis-section.ts';
 import { routes } from './routes-section.ts';
+import { canary, replica } from './replica-section.ts';
 import { duration, size } from './units.ts';
 import { address, filePath, inputFile, target, webOrigin } from './values.ts';
 
@@ -223,7 +224,7 @@ const log = z
   .prefault({})
   .describe('Logs go to standard output.');
 
-export const configSchema = z.strictObject({ listen, admin, ops, upstream, routes, store, keys, cors, cache, usage, limits, log });
+export const configSchema = z.strictObject({ listen, admin, ops, upstream, routes, store, keys, cors, cache, usage, replica, canary, limits, log });
 
 /** A validated configuration: durations in milliseconds, sizes in bytes, nothing optional by accident. */
 export type Config = z.output<typeof configSchema>;

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Protocol, RequestReport } from '../plane/plane.ts';
 import { REASONS } from '../verdict/reasons.ts';
+import { createReplicaMetrics } from './replica-metrics.ts';
 
 /** Seconds: a decision from memory takes microseconds, one that asks the store up to 150 ms. */
 const DECISION_BUCKETS = [
@@ -156,6 +157,7 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
 
   return {
     registry,
+    replica: createReplicaMetrics(registers),
     cacheHits,
     cacheMisses,
     cacheShed,

@@ -11,8 +11,17 @@ export type Rooms = Readonly<Record<string, readonly string[]>>;
 
 const MODEL = ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/answer.ts'] as const;
 const REQUEST = ['verdict', 'budget', 'headers.ts', 'gate.ts', 'reply', 'upstream', 'plane'] as const;
-const STORES = ['store/port.ts', 'store', 'keys', 'keys/seal.ts', 'cache', 'usage'] as const;
-const EDGES = ['version.ts', 'listening.ts', 'store-monitor.ts'] as const;
+const STORES = [
+  'store/port.ts',
+  'store/replica-port.ts',
+  'store',
+  'keys',
+  'keys/seal.ts',
+  'cache',
+  'replica',
+  'usage',
+] as const;
+const EDGES = ['version.ts', 'plane-options.ts', 'listening.ts', 'store-monitor.ts'] as const;
 
 export const ROOMS: Rooms = {
   credential: [],
@@ -43,6 +52,8 @@ export const ROOMS: Rooms = {
   cache: [...MODEL, 'store/port.ts', 'budget/bucket.ts'],
   usage: ['keys/record.ts', 'store/usage-port.ts'],
 
+  replica: [...MODEL, 'verdict', 'keys', 'store/port.ts', 'store/replica-port.ts'],
+
   'gate.ts': [...MODEL, 'verdict'],
   reply: ['verdict', 'headers.ts'],
   upstream: ['verdict', 'headers.ts'],
@@ -60,7 +71,7 @@ export const ROOMS: Rooms = {
   ],
 
   config: ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/seal.ts', 'plane/otlp-paths.ts'],
-  telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'usage', 'plane'],
+  telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'replica', 'usage', 'plane'],
   admin: [
     'credential',
     'keys/scope.ts',
@@ -69,13 +80,16 @@ export const ROOMS: Rooms = {
     'verdict',
     'gate.ts',
     'store/port.ts',
+    'store/replica-port.ts',
     'keys',
+    'replica',
   ],
 
   'version.ts': [],
   'store-monitor.ts': [],
   'listening.ts': ['plane'],
   'upstreams.ts': ['plane', 'upstream', 'config'],
+  'plane-options.ts': ['config', 'plane', 'listening.ts'],
   'app.ts': [
     ...MODEL,
     'keys/audit.ts',

@@ -8,10 +8,9 @@ import { startCollector } from '../support/collector.ts';
 import { startGateway } from '../support/gateway.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { callHttp } from '../support/http-client.ts';
-import { startRedis } from '../support/redis.ts';
-import type { TestRedis } from '../support/redis.ts';
 import { createCliHome } from '../support/run-cli.ts';
 import type { CliHome } from '../support/run-cli.ts';
+import { sharedStoreKinds } from '../support/shared-stores.ts';
 import { until } from '../support/wait.ts';
 
 /** A gateway, and the command line that works on the same store behind its back. */
@@ -22,47 +21,7 @@ interface Site {
   send(key: string): Promise<number>;
 }
 
-interface Kind {
-  readonly name: string;
-  begin(): Promise<void>;
-  end(): Promise<void>;
-  /** The store in the configuration, and in the environment. */
-  store(directory: string): { readonly config: object; readonly env: Record<string, string> };
-}
-
-function kinds(): Kind[] {
-  let redis: TestRedis;
-  let stores = 0;
-  return [
-    {
-      name: 'SQLite',
-      begin: async () => {},
-      end: async () => {},
-      store: (directory) => {
-        const path = join(directory, 'shared.db');
-        return { config: { sqlite: { path } }, env: { KEYGATE_STORE_SQLITE_PATH: path } };
-      },
-    },
-    {
-      name: 'Redis',
-      begin: async () => void (redis = await startRedis()),
-      end: () => redis.stop(),
-      store: () => {
-        const prefix = `life-${++stores}`;
-        return {
-          config: { redis: { url: redis.url, prefix } },
-          env: {
-            KEYGATE_STORE_SQLITE_PATH: '',
-            KEYGATE_STORE_REDIS_URL: redis.url,
-            KEYGATE_STORE_REDIS_PREFIX: prefix,
-          },
-        };
-      },
-    },
-  ];
-}
-
-for (const kind of kinds()) {
+for (const kind of sharedStoreKinds()) {
   describe(`the life of a key, seen by its senders, with a store in ${kind.name}`, { timeout: 60_000 }, () => {
     before(kind.begin);
     after(kind.end);

@@ -94,6 +94,7 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
   const handler = createAdminHandler({
     gate,
     service,
+    replicas: store.replicas,
     serverInfo: createServerInfo('1.2.3'),
     now,
     observe: { answered: (request) => requests.push(request) },
