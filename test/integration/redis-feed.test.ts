@@ -100,6 +100,24 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
     assert.deepEqual(await witness.until(3), [first?.digest, 'gap', third?.digest]);
   });
 
+  it('takes in more changes at once than it reads at a time, each in its place', async (t) => {
+    const { store, witness } = await watch(t);
+    const first = newRecord();
+    await store.insert(first, NOW, ENTRY);
+    await witness.until(1);
+    const digests = Array.from({ length: 2_500 }, () => newRecord().digest);
+    await redis.command(
+      'EVAL',
+      `local last = redis.call('HINCRBY', KEYS[1], 'changes', #ARGV) - #ARGV
+       for i, digest in ipairs(ARGV) do redis.call('XADD', KEYS[2], (last + i) .. '-0', 'digest', digest) end`,
+      2,
+      '{test}:digests',
+      '{test}:changes',
+      ...digests,
+    );
+    assert.deepEqual(await witness.until(1 + digests.length), [first.digest, ...digests]);
+  });
+
   it('reports a gap when the stream is lost with changes in it', async (t) => {
     const { store, witness } = await watch(t);
     const record = newRecord();

@@ -6,9 +6,10 @@ import type { AddressInfo } from 'node:net';
  * - open: bytes pass
  * - cut: connections are broken, new ones too, as when the other side is gone
  * - frozen: connections stay, and nothing passes until it is open again
+ * - an error: Redis is there, and says only this to each command
  * - no-feed: connections that call themselves by the name of the change feed are broken, the others pass
  */
-export type Link = 'open' | 'cut' | 'frozen' | 'no-feed';
+export type Link = 'open' | 'cut' | 'frozen' | 'no-feed' | { readonly error: string };
 
 /** A stretch of network between a store's client and its server, that can be broken while both of them live. */
 export interface TcpProxy {
@@ -45,7 +46,8 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       from.on('data', (bytes: Buffer) => {
         if (from === client) pair.isFeed ||= bytes.includes(FEED_NAME);
         if (isBroken(pair)) breakUp(pair);
-        else to.write(bytes);
+        else if (typeof link === 'string') to.write(bytes);
+        else if (from === client) client.write(`-${link.error}\r\n`.repeat(countCommands(bytes)));
       });
     }
     settle(pair);
@@ -81,4 +83,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       await once(proxy, 'close');
     },
   };
+}
+
+/** Of Redis' protocol: each command is a list. */
+function countCommands(bytes: Buffer): number {
+  return bytes.toString('latin1').match(/\*\d+\r\n/g)?.length ?? 0;
 }
