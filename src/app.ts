@@ -11,6 +11,7 @@ import { createGate } from './gate.ts';
 import { createCanaryKeys } from './keys/canary-keys.ts';
 import { createReceiverKeys, withReceiverKeys } from './keys/receiver-keys.ts';
 import { createSealer } from './keys/seal.ts';
+import { withOwners } from './keys/with-owners.ts';
 import { createKeyService } from './keys/service.ts';
 import type { KeyService } from './keys/service.ts';
 import { formatAddress, listen } from './listening.ts';
@@ -99,7 +100,7 @@ export function createApp(config: Config, log: Log): App {
 
   const receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
   const budgets = createBudgets({ now: () => performance.now(), maxKeys: config.cache.maxKeys });
-  const lookup = withReceiverKeys(receiverKeys, cache.lookup);
+  const lookup = withOwners(withReceiverKeys(receiverKeys, cache.lookup));
   const gate = createGate({
     readCredential: createCredentialReader(config.keys),
     digest,

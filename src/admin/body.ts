@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { nearest } from '../near.ts';
 import { errors } from './answer.ts';
 import type { Answer, ErrorStamp } from './answer.ts';
 
@@ -37,8 +38,28 @@ export async function readBody<T>(
 export function check<T>(stamp: ErrorStamp, schema: z.ZodType<T>, value: unknown): Parsed<T> {
   const result = schema.safeParse(value);
   if (result.success) return { value: result.data };
-  const faults = result.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
+  const faults = result.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => unknownField(schema, issue.path, key))
+      : [`${issue.path.join('.') || 'body'}: ${issue.message}`],
+  );
   return { refused: errors(stamp, 400, 'InvalidRequest', faults) };
+}
+
+/** A limit that was mistyped must not make a key without one, so fields that are not known are refused. */
+function unknownField(schema: z.ZodType, path: readonly PropertyKey[], key: string): string {
+  const known = Object.keys(shapeAt(schema, path));
+  const meant = nearest(key, known);
+  const advice = meant === undefined ? `the fields are ${known.join(', ')}` : `was ${meant} meant?`;
+  return `${[...path, JSON.stringify(key)].join('.')}: there is no such field; ${advice}`;
+}
+
+/** The fields of the object at this path in a schema. */
+function shapeAt(schema: unknown, path: readonly PropertyKey[]): Readonly<Record<PropertyKey, unknown>> {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return shapeAt(schema.unwrap(), path);
+  if (!(schema instanceof z.ZodObject)) return {};
+  const [step, ...rest] = path;
+  return step === undefined ? schema.shape : shapeAt(schema.shape[String(step)], rest);
 }
 
 async function readAll(request: IncomingMessage): Promise<Buffer | 'too large' | 'cut short'> {

@@ -9,6 +9,7 @@ import type { Answer } from './answer.ts';
 import { nameOf } from './caller.ts';
 import { createLifeOperations } from './life-operations.ts';
 import { createOperations } from './operations.ts';
+import { createOwnerOperations } from './owner-operations.ts';
 import { permissionsOf } from './roles.ts';
 import { createRouter } from './route.ts';
 import type { Access } from './route.ts';
@@ -72,7 +73,11 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
   const { gate, service, replicas, serverInfo, now, observe, used = () => {} } = options;
   const operations = createOperations({ gate, service, replicas, now });
   const lifeOperations = createLifeOperations({ service, replicas, now });
-  const findRoute = createRouter(createRoutes(operations, lifeOperations, serverInfo));
+  const owners = {
+    serviceIds: createOwnerOperations('serviceId', { service, now }),
+    users: createOwnerOperations('user', { service, now }),
+  };
+  const findRoute = createRouter(createRoutes(operations, lifeOperations, owners, serverInfo));
   const stamp = { now };
 
   type Entry = { readonly caller: KeyRecord | undefined } | { readonly refused: Answer };

@@ -11,6 +11,7 @@ import { actorOf, readId } from './caller.ts';
 import {
   ingestionKeyUpdateSchema,
   rotationSchema,
+  serviceTokenUpdateSchema,
   toAuditLogEntry,
   toIngestionKeyDetails,
   toRotatedIngestionKey,
@@ -102,16 +103,19 @@ export function createLifeOperations({ service, replicas, now }: LifeOperationOp
       return forbidden(stamp, `A token cannot change one that may do what it may not: ${lacking.join(', ')}.`);
     }
 
-    return { list, get, rotate, disable: setting('disable'), enable: setting('enable') };
+    return { list, get, rotate, disable: setting('disable'), enable: setting('enable'), refusalAbove };
   }
+
+  const ingestionKeys = operationsOn('ingestion');
+  const serviceTokens = operationsOn('service');
 
   async function updateIngestionKey(call: Call): Promise<Answer> {
     const id = readId(stamp, call);
     if ('refused' in id) return id.refused;
     const parsed = await readBody(stamp, call.request, ingestionKeyUpdateSchema);
     if ('refused' in parsed) return parsed.refused;
-    const { description, expiration: expiresAt } = parsed.value;
-    const record = await service.update('ingestion', id.value, { description, expiresAt }, actorOf(call));
+    const { expiration: expiresAt, ...update } = parsed.value;
+    const record = await service.update('ingestion', id.value, { ...update, expiresAt }, actorOf(call));
     return { status: 200, body: toIngestionKeyDetails(record, now()) };
   }
 
@@ -122,6 +126,18 @@ export function createLifeOperations({ service, replicas, now }: LifeOperationOp
     return { status: 200, body: { ...toIngestionKey(record), apiKey: text } };
   }
 
+  async function updateServiceToken(call: Call): Promise<Answer> {
+    const id = readId(stamp, call);
+    if ('refused' in id) return id.refused;
+    const parsed = await readBody(stamp, call.request, serviceTokenUpdateSchema);
+    if ('refused' in parsed) return parsed.refused;
+    const refusal = await serviceTokens.refusalAbove(call, id.value);
+    if (refusal !== undefined) return refusal;
+    const { expiryDate: expiresAt } = parsed.value;
+    const record = await service.update('service', id.value, { expiresAt }, actorOf(call));
+    return { status: 200, body: toServiceTokenDetails(record, now()) };
+  }
+
   async function readAudit({ query }: Call): Promise<Answer> {
     const parsed = readAuditQuery(stamp, query);
     if ('refused' in parsed) return parsed.refused;
@@ -129,10 +145,11 @@ export function createLifeOperations({ service, replicas, now }: LifeOperationOp
   }
 
   return {
-    ingestionKeys: operationsOn('ingestion'),
-    serviceTokens: operationsOn('service'),
+    ingestionKeys,
+    serviceTokens,
     updateIngestionKey,
     revealIngestionKey,
+    updateServiceToken,
     readAudit,
   };
 }

@@ -9,6 +9,7 @@ import {
   rotatedServiceTokenSchema,
   rotationSchema,
   serviceTokenDetailsSchema,
+  serviceTokenUpdateSchema,
 } from './life-schemas.ts';
 import { AUDIT_QUERY } from './list-query.ts';
 import { WAIT_QUERY } from './propagation.ts';
@@ -18,7 +19,7 @@ import { BAD_REQUEST, errorsResponseSchema } from './schemas.ts';
 import type { InvalidExpiryType } from './schemas.ts';
 
 const NO_SUCH_ID = { description: 'There is no key or token with this id.', schema: errorsResponseSchema };
-const WRONG_STATE = {
+export const WRONG_STATE = {
   description: 'It is deleted, expired, replaced or disabled; or others change it at the same time.',
   schema: errorsResponseSchema,
 };
@@ -44,7 +45,7 @@ export function createLifeRoutes(operations: LifeOperations): readonly Route[] {
       path: '/api/security/ingestion/api_keys/{id}',
       access: 'update-ingestion-api-keys',
       operationId: 'updateIngestionApiKey',
-      summary: 'Change the description or the expiry of an ingestion API key. What is not sent stays as it is.',
+      summary: 'Change an ingestion API key. What is not sent stays as it is.',
       body: ingestionKeyUpdateSchema,
       invalidExpiry: 'IngestionApiKeyInvalidExpiryError',
       answers: {
@@ -81,6 +82,22 @@ export function createLifeRoutes(operations: LifeOperations): readonly Route[] {
       details: serviceTokenDetailsSchema,
       rotated: rotatedServiceTokenSchema,
     }),
+    {
+      method: 'PATCH',
+      path: '/api/security/tokens/{id}',
+      access: 'update-service-tokens',
+      operationId: 'updateServiceToken',
+      summary: 'Change when a service token expires. What is not sent stays as it is.',
+      body: serviceTokenUpdateSchema,
+      invalidExpiry: 'ServiceTokenInvalidExpiryError',
+      answers: {
+        200: { description: 'The token as it is now.', schema: serviceTokenDetailsSchema },
+        400: BAD_REQUEST,
+        404: NO_SUCH_ID,
+        409: WRONG_STATE,
+      },
+      handle: operations.updateServiceToken,
+    },
     {
       method: 'GET',
       path: '/api/security/audit',

@@ -6,9 +6,12 @@ import type { KeyRecord } from '../keys/record.ts';
 import type { Progress } from '../replica/progress.ts';
 import type { StoredAuditEntry } from '../store/port.ts';
 import { propagationSchema } from './propagation.ts';
+import { scopeUpdate } from './scope-schemas.ts';
 import {
   createdServiceTokenSchema,
+  epochMs,
   generatedIngestionKeySchema,
+  id,
   ingestionKeySchema,
   serviceTokenSchema,
   toIngestionKey,
@@ -16,9 +19,6 @@ import {
 } from './schemas.ts';
 
 /** What goes over the wire about the life of keys and tokens. StackState has none of this, so the shapes are ours. */
-
-const epochMs = z.int().nonnegative().meta({ format: 'int64' });
-const id = z.int().nonnegative().meta({ format: 'int64' });
 
 const life = {
   state: z
@@ -36,7 +36,7 @@ const life = {
 export const ingestionKeyDetailsSchema = ingestionKeySchema.extend(life);
 export const serviceTokenDetailsSchema = serviceTokenSchema.extend(life);
 
-export const rotationSchema = z.object({
+export const rotationSchema = z.strictObject({
   gracePeriod: z
     .int()
     .nonnegative()
@@ -53,9 +53,14 @@ export const revealedIngestionKeySchema = ingestionKeySchema.extend({
   apiKey: z.string().describe('The key itself, of which a sealed copy was kept.'),
 });
 
-export const ingestionKeyUpdateSchema = z.object({
+export const ingestionKeyUpdateSchema = z.strictObject({
   description: z.string().optional().describe('Empty: none any more.'),
   expiration: epochMs.nullable().optional().describe('null: it does not expire any more.'),
+  ...scopeUpdate,
+});
+
+export const serviceTokenUpdateSchema = z.strictObject({
+  expiryDate: epochMs.nullable().optional().describe('null: it does not expire any more.'),
 });
 
 const fields = z.record(z.string(), z.unknown());
@@ -67,7 +72,7 @@ export const auditLogEntrySchema = z.strictObject({
   via: z.enum(WAYS),
   address: z.string().optional().describe('Where the change was sent from.'),
   action: z.enum(AUDIT_ACTIONS),
-  what: z.enum(['ingestion-api-key', 'service-token', 'receiver-key', 'canary-key']),
+  what: z.enum(['ingestion-api-key', 'service-token', 'receiver-key', 'canary-key', 'service-id', 'user']),
   id,
   name: z.string(),
   before: fields.describe('The changed fields that had a value before.'),
@@ -84,6 +89,7 @@ export const namedLifeSchemas = {
   RotatedServiceToken: rotatedServiceTokenSchema,
   RevealedIngestionApiKey: revealedIngestionKeySchema,
   IngestionApiKeyUpdate: ingestionKeyUpdateSchema,
+  ServiceTokenUpdate: serviceTokenUpdateSchema,
   AuditLogEntry: auditLogEntrySchema,
 };
 
@@ -94,6 +100,7 @@ export type RotatedIngestionKey = z.output<typeof rotatedIngestionKeySchema>;
 export type RotatedServiceToken = z.output<typeof rotatedServiceTokenSchema>;
 export type RevealedIngestionKey = z.output<typeof revealedIngestionKeySchema>;
 export type IngestionKeyUpdate = z.output<typeof ingestionKeyUpdateSchema>;
+export type ServiceTokenUpdate = z.output<typeof serviceTokenUpdateSchema>;
 export type AuditLogEntry = z.output<typeof auditLogEntrySchema>;
 
 export function toIngestionKeyDetails(record: KeyRecord, nowMs: number, propagation?: Progress): IngestionKeyDetails {
@@ -147,6 +154,8 @@ const WHAT = {
   service: 'service-token',
   receiver: 'receiver-key',
   canary: 'canary-key',
+  serviceId: 'service-id',
+  user: 'user',
 } as const;
 
 export function toAuditLogEntry({ cursor, entry }: StoredAuditEntry): AuditLogEntry {

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { namedLifeSchemas } from './life-schemas.ts';
+import { namedOwnerSchemas } from './owner-schemas.ts';
 import { PERMISSIONS } from './roles.ts';
 import type { Access, AnswerShape, Route } from './route.ts';
 import { errorsResponseSchema, namedSchemas } from './schemas.ts';
 
-const allNamedSchemas = { ...namedSchemas, ...namedLifeSchemas };
+const allNamedSchemas = { ...namedSchemas, ...namedLifeSchemas, ...namedOwnerSchemas };
 
 /** The OpenAPI 3.1 document, made from the route table and the schemas that the routes work with: it cannot drift. */
 export function createOpenApiDocument(routes: readonly Route[], version: string): Record<string, unknown> {
@@ -13,7 +14,8 @@ export function createOpenApiDocument(routes: readonly Route[], version: string)
     info: {
       title: 'Keygate admin API',
       version,
-      description: 'Manages the ingestion API keys and service tokens of Keygate, in the shapes of StackState’s API.',
+      description:
+        'Manages the ingestion API keys of Keygate, their owners and its service tokens, in the shapes of StackState’s API.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

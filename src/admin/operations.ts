@@ -65,7 +65,7 @@ export function createOperations({ gate, service, replicas, now }: OperationOpti
     if (lacking.length > 0) {
       return forbidden(stamp, `A token cannot give what it lacks itself: ${lacking.join(', ')}.`);
     }
-    const key = { kind: 'service', name, roles, dedicatedSubject, expiresAt } as const;
+    const key = { kind: 'service', name, roles, owner: dedicatedSubject, expiresAt } as const;
     const { record, text } = await service.create(key, actorOf(call));
     return { status: 200, body: { ...toServiceToken(record), token: text } };
   }

@@ -13,10 +13,19 @@ export const PERMISSIONS = {
   'authorize-ingestion-api-keys': 'Ask whether a given key may send, without sending anything.',
   'get-service-tokens': 'List service tokens. The tokens themselves are never shown.',
   'create-service-tokens': 'Create service tokens, with no more permissions than one has oneself.',
-  'update-service-tokens': 'Disable and enable service tokens that have no more permissions than one has oneself.',
+  'update-service-tokens':
+    'Change, disable and enable service tokens that have no more permissions than one has oneself.',
   'rotate-service-tokens': 'Replace service tokens that have no more permissions than one has oneself.',
   'delete-service-tokens': 'Delete service tokens.',
-  'get-audit': 'Read the audit log: who changed which key or token, when, and from where.',
+  'get-service-ids': 'List service ids, and what they own.',
+  'create-service-ids': 'Create service ids.',
+  'update-service-ids': 'Change, lock and unlock service ids: all keys of a locked one are refused.',
+  'delete-service-ids': 'Delete service ids, and with each of them all its keys.',
+  'get-users': 'List users, and what they own.',
+  'create-users': 'Create users.',
+  'update-users': 'Change, lock and unlock users: all keys of a locked one are refused.',
+  'delete-users': 'Delete users, and with each of them all their keys.',
+  'get-audit': 'Read the audit log: who changed which key, token or owner, when, and from where.',
 } as const;
 
 export type Permission = keyof typeof PERMISSIONS;
@@ -35,7 +44,8 @@ interface Role {
 export const ROLES = {
   admin: { about: 'Everything.', permissions },
   'key-manager': {
-    about: 'Manages ingestion API keys, and no service tokens: for the automation that hands out keys.',
+    about:
+      'Manages ingestion API keys, and neither their owners nor service tokens: for automation that hands out keys.',
     permissions: [
       'get-ingestion-api-keys',
       'create-ingestion-api-keys',
@@ -43,11 +53,13 @@ export const ROLES = {
       'rotate-ingestion-api-keys',
       'delete-ingestion-api-keys',
       'authorize-ingestion-api-keys',
+      'get-service-ids',
+      'get-users',
     ],
   },
   viewer: {
-    about: 'Sees which keys and tokens exist, and changes nothing.',
-    permissions: ['get-ingestion-api-keys', 'get-service-tokens'],
+    about: 'Sees which keys, tokens and owners exist, and changes nothing.',
+    permissions: ['get-ingestion-api-keys', 'get-service-tokens', 'get-service-ids', 'get-users'],
   },
   auditor: { about: 'Reads the audit log, and nothing else.', permissions: ['get-audit'] },
   validator: {

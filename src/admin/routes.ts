@@ -6,6 +6,8 @@ import { ingestionKeyDetailsSchema, serviceTokenDetailsSchema } from './life-sch
 import { KEY_QUERY } from './list-query.ts';
 import { createOpenApiDocument } from './openapi.ts';
 import type { Operations } from './operations.ts';
+import { createOwnerRoutes } from './owner-routes.ts';
+import type { OwnersOperations } from './owner-routes.ts';
 import { propagationSchema, WAIT_QUERY } from './propagation.ts';
 import type { Route } from './route.ts';
 import {
@@ -27,7 +29,12 @@ const NO_SUCH_ID = { description: 'There is no live key or token with this id.',
 const NAME_TAKEN = { description: 'A live key or token has this name already.', schema: errorsResponseSchema };
 
 /** Every route of the admin API: its row says who may call it, what it does, and how the OpenAPI document shows it. */
-export function createRoutes(operations: Operations, life: LifeOperations, serverInfo: ServerInfo): readonly Route[] {
+export function createRoutes(
+  operations: Operations,
+  life: LifeOperations,
+  owners: OwnersOperations,
+  serverInfo: ServerInfo,
+): readonly Route[] {
   const routes: readonly Route[] = [
     {
       method: 'GET',
@@ -146,6 +153,7 @@ export function createRoutes(operations: Operations, life: LifeOperations, serve
       handle: operations.deleteServiceToken,
     },
     ...createLifeRoutes(life),
+    ...createOwnerRoutes(owners),
     {
       method: 'GET',
       path: '/api/server/info',

@@ -1,53 +1,28 @@
 import { z } from 'zod';
-import { endsAt, SIGNALS } from '../keys/record.ts';
+import { endsAt, OWNER_KINDS } from '../keys/record.ts';
 import type { KeyRecord } from '../keys/record.ts';
-import { KEY_TYPES, MAX_BYTE_LIMIT, MAX_REQUEST_LIMIT } from '../keys/scope.ts';
+import { scope } from './scope-schemas.ts';
 
 /**
  * What goes over the wire, in StackState's shapes: times are epoch milliseconds, ids are int64 numbers (those made here
  * have 48 bits, which a double holds), absent fields are left out. Answers are strict, so that no field of a record gets
- * out by accident; requests may carry fields that are not known here, which are ignored.
+ * out by accident; what makes or changes something is strict, so that a mistyped limit does not make a key without one.
  */
 
-const epochMs = z.int().nonnegative().meta({ format: 'int64' });
-const id = z.int().nonnegative().meta({ format: 'int64' });
+export const epochMs = z.int().nonnegative().meta({ format: 'int64' });
+export const id = z.int().nonnegative().meta({ format: 'int64' });
 
-const requestLimit = z.int().min(1).max(MAX_REQUEST_LIMIT).optional();
-const byteLimit = z.int().min(1).max(MAX_BYTE_LIMIT).optional();
+/** Whose a key is, in answers. */
+const owner = z.strictObject({ id, kind: z.enum(OWNER_KINDS), name: z.string() });
 
-/** What a key may be limited to. StackState's shapes have none of it, so it is there only where it was asked for. */
-const scope = {
-  type: z
-    .enum(KEY_TYPES)
-    .optional()
-    .describe('rum: for pages in browsers, taken over OTLP/HTTP only. sensor, thirdParty: taken on every route.'),
-  signals: z.array(z.enum(SIGNALS)).optional().describe('What it may send. Without it: everything.'),
-  cidrs: z
-    .array(z.string())
-    .optional()
-    .describe('Networks or addresses that it may be used from, such as 10.0.0.0/8. Without it: all of them.'),
-  origins: z
-    .array(z.string())
-    .optional()
-    .describe(
-      'Web origins that it may be used from, such as https://shop.example.com, or *. Without it: all, and none.',
-    ),
-  tenant: z.string().optional().describe('Told to the collector with each request.'),
-  limits: z
-    .strictObject({
-      requestsPerSecond: requestLimit,
-      requestBurst: requestLimit,
-      bytesPerSecond: byteLimit,
-      byteBurst: byteLimit,
-    })
-    .optional()
-    .describe('How much it may send, on average and at once. A burst that is not given is what a second brings.'),
-};
-
-export const newIngestionKeySchema = z.object({
+export const newIngestionKeySchema = z.strictObject({
   name: z.string().describe('Unique among the live keys.'),
   description: z.string().optional(),
   expiration: epochMs.optional().describe('The key is dead from this instant on. Without it the key does not expire.'),
+  owner: z
+    .string()
+    .optional()
+    .describe('Name or id of the service id or user whose key it is: it works only while that one does.'),
   ...scope,
 });
 
@@ -57,6 +32,7 @@ export const ingestionKeySchema = z.strictObject({
   name: z.string(),
   description: z.string().optional(),
   expiration: epochMs.optional(),
+  owner: owner.optional(),
   ...scope,
 });
 
@@ -66,13 +42,16 @@ export const generatedIngestionKeySchema = ingestionKeySchema.extend({
 
 export const authorizeRequestSchema = z.object({ apiKey: z.string().describe('The key to judge.') });
 
-export const newServiceTokenSchema = z.object({
+export const newServiceTokenSchema = z.strictObject({
   name: z.string().describe('Unique among the live tokens.'),
   expiryDate: epochMs
     .optional()
     .describe('The token is dead from this instant on. Without it the token does not expire.'),
   roles: z.array(z.string()).min(1, 'must name at least one role'),
-  dedicatedSubject: z.string().optional().describe('The user or service that the token is for.'),
+  dedicatedSubject: z
+    .string()
+    .optional()
+    .describe('Name or id of the user or service id that the token is for: it works only while that one does.'),
 });
 
 export const serviceTokenSchema = z.strictObject({
@@ -150,6 +129,7 @@ export function toIngestionKey(record: KeyRecord): IngestionKey {
   return {
     ...common(record),
     ...(record.description !== undefined && { description: record.description }),
+    ...(record.owner !== undefined && { owner: { ...record.owner, id: Number(record.owner.id) } }),
     ...scopeOf(record),
   };
 }
@@ -166,10 +146,11 @@ function scopeOf({ type, signals, cidrs, origins, tenant, limits }: KeyRecord) {
 }
 
 export function toServiceToken(record: KeyRecord): ServiceToken {
+  const dedicatedSubject = record.owner?.name ?? record.dedicatedSubject;
   return {
     ...common(record),
     roles: record.roles ?? [],
-    ...(record.dedicatedSubject !== undefined && { dedicatedSubject: record.dedicatedSubject }),
+    ...(dedicatedSubject !== undefined && { dedicatedSubject }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { IngestionKeyDetails, RotatedIngestionKey } from '../admin/life-schemas.ts';
 import type { IngestionKey } from '../admin/schemas.ts';
+import { KIND_NAMES } from '../keys/record.ts';
 import type { CliCommand } from './cli-command.ts';
 import { addCommand } from './command.ts';
 import { createAndShow } from './create-key.ts';
@@ -14,10 +15,10 @@ import type { ListFlags } from './list-flags.ts';
 import { addReveal } from './reveal-key.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
-import { addScopeFlags, readScope } from './scope-flags.ts';
+import { addScopeFlags, describeScope, readScope, readScopeUpdate } from './scope-flags.ts';
 import type { ScopeFlags } from './scope-flags.ts';
 import { addWaitFlag } from './wait-flag.ts';
-import { formatExpiration, onlyId, parseExpiration } from './values.ts';
+import { formatExpiration, onlyId, parseExpiration, parseNewExpiration } from './values.ts';
 
 /** keygate ingestion-api-key create | list | describe | update | disable | enable | rotate | reveal | delete */
 export function addIngestionApiKey(program: CliCommand, runtime: Runtime): void {
@@ -39,6 +40,7 @@ interface CreateIngestionKeyFlags extends CreateFlags, ScopeFlags {
   readonly name: string;
   readonly description?: string;
   readonly expiration?: string;
+  readonly owner?: string;
 }
 
 function addCreate(group: CliCommand, runtime: Runtime): void {
@@ -66,21 +68,27 @@ function addCreate(group: CliCommand, runtime: Runtime): void {
         about: 'create a key for one network, with 100 requests and 1 MiB per second, and more at once',
         line: 'keygate ingestion-api-key create --name edge --cidr 10.0.0.0/8 --limit-requests 100/500 --limit-bytes 1MiB/8MiB',
       },
+      {
+        about: 'create a key that stops at once when its owner is locked or deleted',
+        line: 'keygate ingestion-api-key create --name checkout-eu --owner checkout',
+      },
     ],
     requiredFlags: ['name'],
   })
     .option('-n, --name <string>', 'Name of the API Key')
     .option('--description <string>', 'Optional description of the API Key')
     .option('--expiration <time>', 'Expiration date of the API Key')
+    .option('--owner <string>', 'Name or ID of the service id or user that the key works for: only while that one does')
     .option('--file <string>', 'Write the key to this new file (mode 0600) instead of showing it');
   const command = addScopeFlags(create);
 
   does<CreateIngestionKeyFlags>(command, runtime, (session) => {
-    const { name, description, expiration } = session.flags;
+    const { name, description, expiration, owner } = session.flags;
     const key = {
       name,
       ...(description !== undefined && description !== '' && { description }),
       ...(expiration !== undefined && { expiration: parseExpiration(expiration) }),
+      ...(owner !== undefined && { owner }),
       ...readScope(session.flags),
     };
     return createAndShow(session, {
@@ -139,20 +147,26 @@ const LIFE: LifeKind<IngestionKeyDetails, RotatedIngestionKey> = {
   short: 'the key',
   life: (admin) => admin.ingestionKeys,
   secret: 'apiKey',
-  describe: ({ description }) => [['Description', description]],
+  describe: ({ description, owner, ...scope }) => [
+    ['Description', description],
+    ['Owner', owner && `${KIND_NAMES[owner.kind]} ${owner.name} (${owner.id})`],
+    ...describeScope(scope),
+  ],
 };
 
-interface UpdateFlags {
+interface UpdateFlags extends ScopeFlags {
   readonly id?: string;
   readonly description?: string;
   readonly expiration?: string;
 }
 
 function addUpdate(group: CliCommand, runtime: Runtime): void {
-  const command = addCommand(group, {
+  const update = addCommand(group, {
     name: 'update',
     summary: 'Change an Ingestion Api Key',
-    description: 'Change the description or the expiration date of a key. What is not given stays as it is.',
+    description:
+      'Change a key where it is: its text stays the same, and gateways take the change at once. What is not given stays as\n' +
+      'it is, and none removes: --cidr none lets a key be used from everywhere.',
     examples: [
       {
         about: 'let a key expire',
@@ -162,6 +176,14 @@ function addUpdate(group: CliCommand, runtime: Runtime): void {
         about: 'let it expire no more, and describe it',
         line: 'keygate ingestion-api-key update --id 250558013078953 --expiration none --description "the shop"',
       },
+      {
+        about: 'slow a key down, and let it send from one network only',
+        line: 'keygate ingestion-api-key update --id 250558013078953 --limit-requests 10/50 --cidr 10.0.0.0/8',
+      },
+      {
+        about: 'take its limits away again',
+        line: 'keygate ingestion-api-key update --id 250558013078953 --limit-requests none --cidr none',
+      },
     ],
     requiredFlags: ['id'],
   })
@@ -169,18 +191,23 @@ function addUpdate(group: CliCommand, runtime: Runtime): void {
     .option('-i, --id <int>', 'ID of the Ingestion Api Key to change')
     .option('--description <string>', 'New description of the API Key; "" for none')
     .option('--expiration <time>', 'New expiration date of the API Key; none for none');
+  const command = addScopeFlags(update);
 
   does<UpdateFlags>(command, runtime, async ({ flags, operands, printer, withKeyAdmin }) => {
     const id = onlyId(command, flags, operands);
     const { description, expiration } = flags;
-    if (description === undefined && expiration === undefined) {
-      throw new UsageError('nothing to change: give --description or --expiration', { duringParse: true, command });
-    }
-    const update = {
+    const changes = {
       ...(description !== undefined && { description }),
-      ...(expiration !== undefined && { expiration: expiration === 'none' ? null : parseExpiration(expiration) }),
+      ...(expiration !== undefined && { expiration: parseNewExpiration(expiration) }),
+      ...readScopeUpdate(flags),
     };
-    const key = await withKeyAdmin((admin) => admin.updateIngestionKey(id, update));
+    if (Object.keys(changes).length === 0) {
+      throw new UsageError('nothing to change: give --description, --expiration, or what the key is to be limited to', {
+        duringParse: true,
+        command,
+      });
+    }
+    const key = await withKeyAdmin((admin) => admin.updateIngestionKey(id, changes));
     if (printer.json) printer.printJson({ 'ingestion-api-key': key });
     else printer.success(`Ingestion Api Key updated: ${id}`);
   });

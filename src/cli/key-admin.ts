@@ -7,7 +7,9 @@ import type {
   RotatedServiceToken,
   RotationRequest,
   ServiceTokenDetails,
+  ServiceTokenUpdate,
 } from '../admin/life-schemas.ts';
+import type { Owner, OwnerDetails } from '../admin/owner-schemas.ts';
 import type {
   CreatedServiceToken,
   GeneratedIngestionKey,
@@ -33,6 +35,24 @@ export interface KeyLife<Details, Rotated> {
   enable(id: string, wait?: Wait): Promise<Details>;
 }
 
+/** Roles as they were typed: whoever manages owners says which ones there are. */
+export interface NewOwnerRequest {
+  readonly name: string;
+  readonly description?: string;
+  readonly roles?: readonly string[];
+}
+
+/** What can be done to owners of one kind. Each change tells how many keys go with it. */
+export interface OwnerAdmin {
+  create(owner: NewOwnerRequest): Promise<OwnerDetails>;
+  list(query: KeyQuery): Promise<Owner[]>;
+  get(id: string): Promise<OwnerDetails>;
+  update(id: string, update: Partial<Omit<NewOwnerRequest, 'name'>>): Promise<OwnerDetails>;
+  lock(id: string): Promise<OwnerDetails>;
+  unlock(id: string): Promise<OwnerDetails>;
+  delete(id: string): Promise<OwnerDetails>;
+}
+
 /**
  * What the commands need of whoever manages keys: the admin API of a running gateway, or the key store itself. Both
  * speak in the shapes of the admin API, and throw a CliError for everything that goes wrong.
@@ -47,6 +67,9 @@ export interface KeyAdmin {
   deleteServiceToken(id: string, wait?: Wait): Promise<Propagation | undefined>;
   readonly ingestionKeys: KeyLife<IngestionKeyDetails, RotatedIngestionKey>;
   readonly serviceTokens: KeyLife<ServiceTokenDetails, RotatedServiceToken>;
+  readonly serviceIds: OwnerAdmin;
+  readonly users: OwnerAdmin;
+  updateServiceToken(id: string, update: ServiceTokenUpdate): Promise<ServiceTokenDetails>;
   updateIngestionKey(id: string, update: IngestionKeyUpdate): Promise<IngestionKeyDetails>;
   revealIngestionKey(id: string): Promise<RevealedIngestionKey>;
   /** Newest first. */

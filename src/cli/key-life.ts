@@ -5,7 +5,6 @@ import { createAndShow } from './create-key.ts';
 import type { CreateFlags } from './create-key.ts';
 import { UsageError } from './errors.ts';
 import type { KeyAdmin, KeyLife } from './key-admin.ts';
-import { printable } from './table.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { addWaitFlag, confirmPropagation, readWait, tellPropagation } from './wait-flag.ts';
@@ -85,9 +84,9 @@ function addDescribe<D extends Details, R extends Rotated>(
     const id = onlyId(command, flags, operands);
     const details = await withKeyAdmin((admin) => life(admin).get(id));
     if (printer.json) return printer.printJson({ [group]: details });
-    const time = (epochMs: number | undefined) => epochMs && formatTime(epochMs);
+    const time = (epochMs: number | undefined) => (epochMs === undefined ? undefined : formatTime(epochMs));
     const by = details.revokedBy === undefined ? '' : ` by ${details.revokedBy}`;
-    const rows = [
+    printer.fields([
       ['ID', String(details.id)],
       ['Name', details.name],
       ['State', details.state],
@@ -96,11 +95,8 @@ function addDescribe<D extends Details, R extends Rotated>(
       ['Expiration', time(details.expiration) ?? 'never'],
       ['Replaced by', details.replacedBy?.toString()],
       ['Retires', time(details.retireAt)],
-      ['Deleted', details.revokedAt && `${formatTime(details.revokedAt)}${by}`],
-    ] as const;
-    for (const [label, value] of rows) {
-      if (value !== undefined) printer.line(`${`${label}:`.padEnd(13)}${printable(String(value))}`);
-    }
+      ['Deleted', details.revokedAt === undefined ? undefined : `${formatTime(details.revokedAt)}${by}`],
+    ]);
   });
 }
 

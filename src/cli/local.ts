@@ -8,6 +8,8 @@ import {
   toRotatedServiceToken,
   toServiceTokenDetails,
 } from '../admin/life-schemas.ts';
+import { toOwner, toOwnerDetails } from '../admin/owner-schemas.ts';
+import type { OwnerDetails } from '../admin/owner-schemas.ts';
 import { propagationOf } from '../admin/propagation.ts';
 import { toIngestionKey, toServiceToken } from '../admin/schemas.ts';
 import { formatFaults } from '../config/faults.ts';
@@ -17,14 +19,14 @@ import type { GeneratedKind } from '../credential/key-text.ts';
 import type { Actor } from '../keys/audit.ts';
 import type { RotatedKey } from '../keys/key-changes.ts';
 import type { Progress } from '../replica/progress.ts';
-import type { KeyRecord } from '../keys/record.ts';
+import type { KeyRecord, OwnerKind } from '../keys/record.ts';
 import { createSealer } from '../keys/seal.ts';
 import { KeyServiceError } from '../keys/service-error.ts';
 import { createKeyService } from '../keys/service.ts';
 import { openStore } from '../store/open.ts';
 import { StoreError } from '../store/port.ts';
 import { CliError, EXIT } from './errors.ts';
-import type { KeyAdmin, KeyLife, Wait } from './key-admin.ts';
+import type { KeyAdmin, KeyLife, OwnerAdmin, Wait } from './key-admin.ts';
 
 export interface LocalOptions {
   /** The configuration file, if one was named. */
@@ -87,6 +89,23 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
     };
   }
 
+  function ownersOf(kind: OwnerKind): OwnerAdmin {
+    const told = (work: () => Promise<KeyRecord>): Promise<OwnerDetails> =>
+      orCliError(async () => {
+        const record = await work();
+        return toOwnerDetails(record, await service.ownedBy(record.id));
+      });
+    return {
+      create: (owner) => told(() => service.createOwner({ ...owner, kind }, actor)),
+      list: (query) => orCliError(async () => (await service.list(kind, query)).map(toOwner)),
+      get: (id) => told(() => service.get(kind, id)),
+      update: (id, update) => told(() => service.update(kind, id, update, actor)),
+      lock: (id) => told(() => service.disable(kind, id, actor)),
+      unlock: (id) => told(() => service.enable(kind, id, actor)),
+      delete: (id) => told(() => service.revoke(kind, id, actor)),
+    };
+  }
+
   return {
     createIngestionKey: ({ expiration: expiresAt, ...key }) =>
       orCliError(async () => {
@@ -100,7 +119,7 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
       orCliError(async () => {
         const fault = unknownRolesFault(roles);
         if (fault !== undefined) throw new CliError(fault, { exitCode: EXIT.refused });
-        const key = { kind: 'service', name, roles, dedicatedSubject, expiresAt } as const;
+        const key = { kind: 'service', name, roles, owner: dedicatedSubject, expiresAt } as const;
         const { record, text } = await service.create(key, actor);
         return { ...toServiceToken(record), token: text };
       }),
@@ -109,9 +128,15 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
       orCliError(async () => propagation(await service.revoke('service', id, actor), wait)),
     ingestionKeys: lifeOf('ingestion', toIngestionKeyDetails, toRotatedIngestionKey),
     serviceTokens: lifeOf('service', toServiceTokenDetails, toRotatedServiceToken),
-    updateIngestionKey: (id, { description, expiration: expiresAt }) =>
+    serviceIds: ownersOf('serviceId'),
+    users: ownersOf('user'),
+    updateServiceToken: (id, { expiryDate: expiresAt }) =>
+      orCliError(async () =>
+        toServiceTokenDetails(await service.update('service', id, { expiresAt }, actor), Date.now()),
+      ),
+    updateIngestionKey: (id, { expiration: expiresAt, ...update }) =>
       orCliError(async () => {
-        const record = await service.update('ingestion', id, { description, expiresAt }, actor);
+        const record = await service.update('ingestion', id, { ...update, expiresAt }, actor);
         return toIngestionKeyDetails(record, Date.now());
       }),
     revealIngestionKey: (id) =>

@@ -20,10 +20,14 @@ export interface Printer {
   /** The table, or the sentence that says there is nothing to show. */
   readonly table: (table: Table, nothing: string) => void;
   readonly line: (text: string) => void;
+  /** What is known of one thing, a line each; what has no value is left out. */
+  readonly fields: (fields: readonly (readonly [label: string, value: string | undefined])[]) => void;
   readonly printJson: (value: unknown) => void;
   readonly error: (error: CliError) => void;
 }
 
+/** "Description: " */
+const LABEL_WIDTH = 13;
 const CYAN = '36';
 const WHITE = '37';
 
@@ -42,6 +46,11 @@ export function createPrinter({ stdout, stderr, json, colour }: PrinterOptions):
       stdout.write(table.rows.length === 0 ? `${nothing}\n` : renderTable(table, style));
     },
     line: (text) => void stdout.write(`${text}\n`),
+    fields: (fields) => {
+      for (const [label, value] of fields) {
+        if (value !== undefined) stdout.write(`${`${label}:`.padEnd(LABEL_WIDTH)}${printable(value)}\n`);
+      }
+    },
     printJson: (value) => void stdout.write(toJson(value)),
     error: ({ message, reason, details }) => {
       const inJson = reason === undefined ? message : `${message}: ${reason}`;

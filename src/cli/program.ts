@@ -4,6 +4,7 @@ import { CliCommand } from './cli-command.ts';
 import { describe, invalidArgument } from './command.ts';
 import { addGatewayCommands } from './gateway-commands.ts';
 import { addIngestionApiKey } from './ingestion-api-key.ts';
+import { addOwners } from './owners.ts';
 import { createPrinter } from './printer.ts';
 import type { Printer } from './printer.ts';
 import { addServiceToken } from './service-token.ts';
@@ -52,6 +53,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
   addGatewayCommands(program, runtime);
   addIngestionApiKey(program, runtime);
   addServiceToken(program, runtime);
+  addOwners(program, runtime);
   addAudit(program, runtime);
   return program;
 }

@@ -8,6 +8,7 @@ import {
   rotatedServiceTokenSchema,
   serviceTokenDetailsSchema,
 } from '../admin/life-schemas.ts';
+import { ownerDetailsSchema, ownerSchema } from '../admin/owner-schemas.ts';
 import { propagationSchema } from '../admin/propagation.ts';
 import {
   createdServiceTokenSchema,
@@ -18,7 +19,7 @@ import {
 import { CliError, EXIT } from './errors.ts';
 import { sendRequest, TIMEOUT_MS } from './http-request.ts';
 import type { HttpResponse } from './http-request.ts';
-import type { KeyAdmin, KeyLife, Wait } from './key-admin.ts';
+import type { KeyAdmin, KeyLife, OwnerAdmin, Wait } from './key-admin.ts';
 
 export interface RemoteOptions {
   /** Where the admin API is; a path before /api is kept. */
@@ -30,6 +31,8 @@ export interface RemoteOptions {
 
 const KEYS = 'security/ingestion/api_keys';
 const TOKENS = 'security/tokens';
+const SERVICE_IDS = 'security/service_ids';
+const USERS = 'security/users';
 const AUDIT = 'security/audit';
 
 /** Manages keys through the admin API of a running gateway. */
@@ -98,6 +101,20 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
     };
   }
 
+  function ownersAt(path: string): OwnerAdmin {
+    const change = async (method: string, at: string, content?: unknown) =>
+      fetchOne(ownerDetailsSchema, await call(method, at, content));
+    return {
+      create: (owner) => change('POST', path, owner),
+      list: async (query) => fetchAll(ownerSchema, await call('GET', withQuery(path, query))),
+      get: (id) => change('GET', `${path}/${id}`),
+      update: (id, update) => change('PATCH', `${path}/${id}`, update),
+      lock: (id) => change('POST', `${path}/${id}/lock`),
+      unlock: (id) => change('POST', `${path}/${id}/unlock`),
+      delete: (id) => change('DELETE', `${path}/${id}`),
+    };
+  }
+
   return {
     createIngestionKey: async (key) => fetchOne(generatedIngestionKeySchema, await call('POST', KEYS, key)),
     listIngestionKeys: async (query) => fetchAll(ingestionKeySchema, await call('GET', withQuery(KEYS, query))),
@@ -107,6 +124,10 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
     deleteServiceToken: async (id, wait) => remove(`${TOKENS}/${id}`, wait),
     ingestionKeys: lifeOf(KEYS, ingestionKeyDetailsSchema, rotatedIngestionKeySchema),
     serviceTokens: lifeOf(TOKENS, serviceTokenDetailsSchema, rotatedServiceTokenSchema),
+    serviceIds: ownersAt(SERVICE_IDS),
+    users: ownersAt(USERS),
+    updateServiceToken: async (id, update) =>
+      fetchOne(serviceTokenDetailsSchema, await call('PATCH', `${TOKENS}/${id}`, update)),
     updateIngestionKey: async (id, update) =>
       fetchOne(ingestionKeyDetailsSchema, await call('PATCH', `${KEYS}/${id}`, update)),
     revealIngestionKey: async (id) => fetchOne(revealedIngestionKeySchema, await call('POST', `${KEYS}/${id}/reveal`)),

@@ -1,3 +1,4 @@
+import type { IngestionKeyUpdate } from '../admin/life-schemas.ts';
 import type { NewIngestionKey } from '../admin/schemas.ts';
 import { size } from '../config/units.ts';
 import { SIGNALS } from '../keys/record.ts';
@@ -18,7 +19,9 @@ export interface ScopeFlags {
   readonly limitBytes?: string;
 }
 
-type Scope = Pick<NewIngestionKey, 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'limits'>;
+type ScopeField = 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'limits';
+type Scope = Pick<NewIngestionKey, ScopeField>;
+type ScopeUpdate = Pick<IngestionKeyUpdate, ScopeField>;
 
 export function addScopeFlags(command: CliCommand): CliCommand {
   return command
@@ -33,6 +36,67 @@ export function addScopeFlags(command: CliCommand): CliCommand {
     .option('--limit-requests <rate>', 'Requests per second, and how many at once: N or N/burst')
     .option('--limit-bytes <rate>', 'Bytes per second, and how many at once: 1MiB or 1MiB/4MiB');
 }
+
+const NONE = 'none';
+const FLAGS = ['type', 'signals', 'cidr', 'origin', 'tenant', 'limitRequests', 'limitBytes'] as const;
+const NO_REQUESTS = { requestsPerSecond: null, requestBurst: null };
+const NO_BYTES = { bytesPerSecond: null, byteBurst: null };
+
+/** The same for a key that is there: `none` removes, and an amount given anew takes its burst with it. */
+export function readScopeUpdate(flags: ScopeFlags): ScopeUpdate {
+  const isNone = (name: (typeof FLAGS)[number]): boolean => flags[name]?.toString() === NONE;
+  const given = Object.fromEntries(FLAGS.filter((name) => !isNone(name)).map((name) => [name, flags[name]]));
+  const { limits, ...scope } = readScope(given);
+  const amounts = {
+    ...(flags.limitRequests !== undefined && NO_REQUESTS),
+    ...(flags.limitBytes !== undefined && NO_BYTES),
+    ...limits,
+  };
+  return {
+    ...scope,
+    ...(isNone('type') && { type: null }),
+    ...(isNone('signals') && { signals: null }),
+    ...(isNone('cidr') && { cidrs: null }),
+    ...(isNone('origin') && { origins: null }),
+    ...(isNone('tenant') && { tenant: null }),
+    ...(Object.keys(amounts).length > 0 && { limits: amounts }),
+  };
+}
+
+/** What a key is limited to, for people. */
+export function describeScope({ type, signals, cidrs, origins, tenant, limits }: Scope) {
+  return [
+    ['Type', type],
+    ['Signals', signals?.join(', ')],
+    ['Networks', cidrs?.join(', ')],
+    ['Origins', origins?.join(', ')],
+    ['Tenant', tenant],
+    ['Requests', describeRate(limits?.requestsPerSecond, limits?.requestBurst, String)],
+    ['Bytes', describeRate(limits?.bytesPerSecond, limits?.byteBurst, formatBytes)],
+  ] as const;
+}
+
+/** As the flags take it. */
+function describeRate(
+  rate: number | undefined,
+  burst: number | undefined,
+  format: (amount: number) => string,
+): string | undefined {
+  if (rate === undefined) return undefined;
+  return `${format(rate)} per second${burst === undefined ? '' : `, ${format(burst)} at once`}`;
+}
+
+/** Exact, in the largest unit that leaves no fraction. */
+function formatBytes(amount: number): string {
+  const [unit, size] = BYTE_UNITS.find(([, each]) => amount % each === 0) ?? ['B', 1];
+  return `${amount / size}${unit}`;
+}
+
+const BYTE_UNITS = [
+  ['GiB', 2 ** 30],
+  ['MiB', 2 ** 20],
+  ['KiB', 2 ** 10],
+] as const;
 
 /** Says of every value what is allowed, before anything is asked of a server or a store. */
 export function readScope(flags: ScopeFlags): Scope {

@@ -14,9 +14,9 @@ import type { ListFlags } from './list-flags.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { addWaitFlag } from './wait-flag.ts';
-import { collectList, formatExpiration, parseExpiration } from './values.ts';
+import { collectList, formatExpiration, onlyId, parseExpiration, parseNewExpiration } from './values.ts';
 
-/** keygate service-token create | list | describe | disable | enable | rotate | delete */
+/** keygate service-token create | list | update | describe | disable | enable | rotate | delete */
 export function addServiceToken(program: CliCommand, runtime: Runtime): void {
   const group = addCommand(program, {
     name: 'service-token',
@@ -25,6 +25,7 @@ export function addServiceToken(program: CliCommand, runtime: Runtime): void {
   });
   addCreate(group, runtime);
   addList(group, runtime);
+  addUpdate(group, runtime);
   addKeyLife(group, runtime, LIFE);
   addDelete(group, runtime);
 }
@@ -57,7 +58,10 @@ function addCreate(group: CliCommand, runtime: Runtime): void {
     .option('-n, --name <string>', 'Name of the service token')
     .option('--roles <strings>', 'Roles assigned to the service token, separated by commas or repeated', collectList)
     .option('--expiration <time>', 'Expiration date of the service token')
-    .option('--dedicatedSubject <string>', 'The user or service that the token is for')
+    .option(
+      '--dedicatedSubject <string>',
+      'Name or id of the user or service id that the token is for: it works only while that one does',
+    )
     .option('--file <string>', 'Write the token to this new file (mode 0600) instead of showing it');
 
   does<CreateServiceTokenFlags>(command, runtime, (session) => {
@@ -119,6 +123,39 @@ const LIFE: LifeKind<ServiceTokenDetails, RotatedServiceToken> = {
     ['For', dedicatedSubject],
   ],
 };
+
+interface UpdateFlags {
+  readonly id?: string;
+  readonly expiration?: string;
+}
+
+function addUpdate(group: CliCommand, runtime: Runtime): void {
+  const command = addCommand(group, {
+    name: 'update',
+    summary: 'Change when a service token expires',
+    description:
+      'Change the expiration date of a service token. Its roles are for good: for others, create another token.',
+    examples: [
+      {
+        about: 'let a token expire',
+        line: 'keygate service-token update --id 107484341630693 --expiration 2030-12-31',
+      },
+      { about: 'let it expire no more', line: 'keygate service-token update --id 107484341630693 --expiration none' },
+    ],
+    requiredFlags: ['id', 'expiration'],
+  })
+    .argument('[ID]')
+    .option('-i, --id <int>', 'ID of the service token to change')
+    .option('--expiration <time>', 'New expiration date of the service token; none for none');
+
+  does<UpdateFlags>(command, runtime, async ({ flags, operands, printer, withKeyAdmin }) => {
+    const id = onlyId(command, flags, operands);
+    const update = { expiryDate: parseNewExpiration(flags.expiration) };
+    const token = await withKeyAdmin((admin) => admin.updateServiceToken(id, update));
+    if (printer.json) printer.printJson({ 'service-token': token });
+    else printer.success(`Service token updated: ${id}`);
+  });
+}
 
 function addDelete(group: CliCommand, runtime: Runtime): void {
   const command = addCommand(group, {

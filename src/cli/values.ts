@@ -33,6 +33,12 @@ export function parseExpiration(text: string): number {
   );
 }
 
+/** The expiration that something is to have from now on; `none` is null: it does not expire any more. */
+export function parseNewExpiration(text: string | undefined): number | null | undefined {
+  if (text === undefined) return undefined;
+  return text === 'none' ? null : parseExpiration(text);
+}
+
 /** Always in UTC, as it was entered: in local time, the day would be off by one west of Greenwich. */
 export function formatExpiration(epochMs: number | undefined): string {
   return epochMs === undefined ? '' : new Date(epochMs).toISOString().slice(0, 10);
@@ -60,6 +66,11 @@ export function parseDuration(text: string, names: string): number {
 export function parseCount(text: string, names: string): number {
   if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text);
   throw invalidArgument(text, names, 'it must be a number from 1 to 999999');
+}
+
+/** Like `collectList`, for a list that may be made empty: `none` by itself is no entry. */
+export function collectOrNone(text: string, previous: readonly string[] = []): string[] {
+  return text === 'none' ? [] : collectList(text, previous);
 }
 
 /** For a flag that may be repeated, each time with a comma-separated list. */

@@ -1,7 +1,7 @@
 import { parseDocument } from 'yaml';
 import { type Option, optionsBelow, type SectionOption } from './describe.ts';
 import { type ConfigFault, HIDDEN_VALUE, showValue } from './faults.ts';
-import { nearest, plain } from './near.ts';
+import { nearest, plain } from '../near.ts';
 import { setAt, type Tree } from './tree.ts';
 import { type ReadFile, readFault } from './yaml-file.ts';
 

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { nameOf, type Option, optionAt, optionsBelow, type SectionOption } from './describe.ts';
 import { variableOf } from './environment.ts';
 import { type ConfigFault, HIDDEN_VALUE, showValue } from './faults.ts';
-import { nearest, plain } from './near.ts';
+import { nearest, plain } from '../near.ts';
 import { type Config, configSchema } from './schema.ts';
 import { copyOf, removeAt, type Tree, valueAt } from './tree.ts';
 

@@ -3,7 +3,8 @@ import { createHmac, hash } from 'node:crypto';
 declare const digestBrand: unique symbol;
 
 /**
- * What is known of a key after the door: `sha256:<hex>`, or `hmac-<pepper id>:<hex>` when a pepper is configured. The
+ * What is known of a key after the door: `sha256:<hex>`, or `hmac-<pepper id>:<hex>` when a pepper is configured. (Owners of
+ * keys, who have no text, are stored under `owner:<id>`.) The
  * pepper's id travels with each digest, so that peppers can be rotated while old keys keep working. Keys have at least
  * 128 random bits, so a fast hash is the right one: a slow one would only be a way to stall the gateway.
  */
@@ -50,7 +51,19 @@ function hmac(pepper: Pepper, text: string): KeyDigest {
   return `hmac-${pepper.id}:${createHmac('sha256', pepper.secret).update(text).digest('hex')}` as KeyDigest;
 }
 
-const DIGEST = /^(?:sha256|hmac-[A-Za-z0-9_.-]{1,64}):[0-9a-f]{64}$/;
+const DIGEST = /^(?:(?:sha256|hmac-[A-Za-z0-9_.-]{1,64}):[0-9a-f]{64}|owner:[0-9]{1,19})$/;
+
+/**
+ * Where the record of an owner is stored. Owners have no text, so there is nothing to hash; no text of a key comes to a
+ * digest of this form, so nobody can send one.
+ */
+export function ownerDigest(id: string): KeyDigest {
+  return `owner:${id}` as KeyDigest;
+}
+
+export function isOwnerDigest(digest: KeyDigest): boolean {
+  return digest.startsWith('owner:');
+}
 
 /** Digests that come back from a store are checked before they are trusted as such. */
 export function isKeyDigest(value: unknown): value is KeyDigest {

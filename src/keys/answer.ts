@@ -3,7 +3,12 @@ import type { KeyRecord } from './record.ts';
 
 /** What is known of a key. "No such key" and "cannot tell" are different answers: only the first may end in a 403. */
 export type KeyAnswer =
-  | { readonly kind: 'known'; readonly record: KeyRecord }
+  | {
+      readonly kind: 'known';
+      readonly record: KeyRecord;
+      /** What is known of the owner, for a key that has one. */
+      readonly owner?: KeyAnswer;
+    }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'unavailable'; readonly reason: 'store_unavailable' | 'store_timeout' };
 

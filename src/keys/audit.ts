@@ -7,6 +7,8 @@ export const AUDIT_ACTIONS = [
   'rotated',
   'disabled',
   'enabled',
+  'locked',
+  'unlocked',
   'updated',
   'revoked',
   /** Somebody was given the text of a key that was there already. */
@@ -93,6 +95,7 @@ const IS_TOLD: Readonly<Record<keyof KeyRecord, boolean>> = {
   origins: true,
   limits: true,
   roles: true,
+  owner: true,
   dedicatedSubject: true,
   state: true,
   createdAt: false,

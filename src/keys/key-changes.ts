@@ -4,9 +4,11 @@ import type { GeneratedKind, Random } from '../credential/key-text.ts';
 import type { KeyStore } from '../store/port.ts';
 import { toAuditEntry } from './audit.ts';
 import type { Actor, AuditAction, AuditEntry } from './audit.ts';
-import { checkDescription, checkExpiry, createId } from './new-key.ts';
-import { stateOf, withoutSealed } from './record.ts';
-import type { KeyRecord } from './record.ts';
+import { updated } from './key-update.ts';
+import type { KeyUpdate } from './key-update.ts';
+import { checkExpiry, createId } from './new-key.ts';
+import { isOwnerKind, stateOf, withoutSealed } from './record.ts';
+import type { KeyRecord, ManagedKind } from './record.ts';
 import { withSealed } from './seal.ts';
 import type { Sealer } from './seal.ts';
 import { conflict, KeyServiceError, notFound, wrongState } from './service-error.ts';
@@ -27,26 +29,19 @@ export interface RotatedKey {
   readonly predecessor: KeyRecord;
 }
 
-/** What is not given stays as it is. */
-export interface KeyUpdate {
-  /** Empty: none any more. */
-  readonly description?: string | undefined;
-  /** null: it does not expire any more. */
-  readonly expiresAt?: number | null | undefined;
-}
-
 /**
- * The changes of a key that is there. Each is decided on the record as it is; when somebody else changes that in between,
+ * The changes of a key or an owner that is there. Each is decided on the record as it is; when somebody else changes that in between,
  * it is decided once more, which is the same as having come a moment later. What is as it is wanted to be is not changed.
  */
 export interface KeyChanges {
   rotate(kind: GeneratedKind, id: string, rotation: Rotation, actor: Actor): Promise<RotatedKey>;
-  /** Refuses whoever uses it, until it is enabled; it keeps its name. */
-  disable(kind: GeneratedKind, id: string, actor: Actor): Promise<KeyRecord>;
-  enable(kind: GeneratedKind, id: string, actor: Actor): Promise<KeyRecord>;
-  update(kind: GeneratedKind, id: string, update: KeyUpdate, actor: Actor): Promise<KeyRecord>;
-  /** For good. A key that is revoked already is not found. */
-  revoke(kind: GeneratedKind, id: string, actor: Actor): Promise<KeyRecord>;
+  /** Refuses whoever uses it, until it is enabled; it keeps its name. Of an owner: locks it, and so all of its keys. */
+  disable(kind: ManagedKind, id: string, actor: Actor): Promise<KeyRecord>;
+  /** Of an owner: unlocks it. */
+  enable(kind: ManagedKind, id: string, actor: Actor): Promise<KeyRecord>;
+  update<Kind extends ManagedKind>(kind: Kind, id: string, update: KeyUpdate<Kind>, actor: Actor): Promise<KeyRecord>;
+  /** For good. What is revoked already is not found. */
+  revoke(kind: ManagedKind, id: string, actor: Actor): Promise<KeyRecord>;
 }
 
 export interface KeyChangesOptions {
@@ -58,7 +53,7 @@ export interface KeyChangesOptions {
   readonly sealer: Sealer;
   readonly audited: (entry: AuditEntry) => void;
   /** Throws if there is no such key. */
-  readonly get: (kind: GeneratedKind, id: string) => Promise<KeyRecord>;
+  readonly get: (kind: ManagedKind, id: string) => Promise<KeyRecord>;
 }
 
 const DAY_MS = 86_400_000;
@@ -69,7 +64,7 @@ export function createKeyChanges(options: KeyChangesOptions): KeyChanges {
   const { store, digester, now, random, sealer, audited, get } = options;
 
   interface Change {
-    readonly kind: GeneratedKind;
+    readonly kind: ManagedKind;
     readonly id: string;
     readonly actor: Actor;
     readonly action: AuditAction;
@@ -141,23 +136,22 @@ export function createKeyChanges(options: KeyChangesOptions): KeyChanges {
     rotate,
 
     disable: (kind, id, actor) =>
-      change({ kind, id, actor, action: 'disabled' }, (record, nowMs) => {
+      change({ kind, id, actor, action: isOwnerKind(kind) ? 'locked' : 'disabled' }, (record, nowMs) => {
         mustLive(kind, record, nowMs);
         return record.state === 'disabled' ? record : { ...record, state: 'disabled' };
       }),
 
     enable: (kind, id, actor) =>
-      change({ kind, id, actor, action: 'enabled' }, (record, nowMs) => {
+      change({ kind, id, actor, action: isOwnerKind(kind) ? 'unlocked' : 'enabled' }, (record, nowMs) => {
         mustLive(kind, record, nowMs);
         return record.state === 'active' ? record : { ...record, state: 'active' };
       }),
 
     update: (kind, id, update, actor) =>
       change({ kind, id, actor, action: 'updated' }, (record, nowMs) => {
-        if (update.description !== undefined) checkDescription(update.description);
-        if (typeof update.expiresAt === 'number') checkExpiry(update.expiresAt, nowMs);
+        const after = updated(record, update, nowMs);
         mustLive(kind, record, nowMs);
-        return updated(record, update);
+        return after;
       }),
 
     revoke: (kind, id, actor) =>
@@ -201,13 +195,6 @@ function settingsOf(record: KeyRecord): Omit<KeyRecord, 'id' | 'digest' | 'creat
   return { ...settings, state: 'active', revision: 1 };
 }
 
-function updated(record: KeyRecord, update: KeyUpdate): KeyRecord {
-  const { description = record.description ?? '', expiresAt = record.expiresAt ?? null } = update;
-  if (description === (record.description ?? '') && expiresAt === (record.expiresAt ?? null)) return record;
-  const { description: _old, expiresAt: _before, ...rest } = record;
-  return { ...rest, ...(description && { description }), ...(expiresAt !== null && { expiresAt }) };
-}
-
 function checkGrace(graceMs: number): void {
   if (Number.isSafeInteger(graceMs) && graceMs >= 0 && graceMs <= MAX_GRACE_MS) return;
   throw new KeyServiceError(
@@ -217,7 +204,7 @@ function checkGrace(graceMs: number): void {
 }
 
 /** What is dead stays dead: its name may have been given to another key since. */
-export function mustLive(kind: GeneratedKind, record: KeyRecord, nowMs: number): void {
+export function mustLive(kind: ManagedKind, record: KeyRecord, nowMs: number): void {
   switch (stateOf(record, nowMs)) {
     case 'active':
     case 'disabled':
@@ -232,7 +219,7 @@ export function mustLive(kind: GeneratedKind, record: KeyRecord, nowMs: number):
   }
 }
 
-function mustBeReplaceable(kind: GeneratedKind, record: KeyRecord, nowMs: number): void {
+function mustBeReplaceable(kind: ManagedKind, record: KeyRecord, nowMs: number): void {
   mustLive(kind, record, nowMs);
   if (record.replacedBy !== undefined) {
     throw wrongState(kind, record.id, `was replaced by ${record.replacedBy} already. Rotate that one.`);

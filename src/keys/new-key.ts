@@ -1,7 +1,7 @@
 import type { GeneratedKind, Random } from '../credential/key-text.ts';
 import { checkNoScope, toScope } from './new-scope.ts';
 import type { NewScope } from './new-scope.ts';
-import type { KeyRecord } from './record.ts';
+import type { KeyRecord, Owner } from './record.ts';
 import { KeyServiceError } from './service-error.ts';
 
 export interface NewKey extends NewScope {
@@ -13,7 +13,8 @@ export interface NewKey extends NewScope {
   readonly expiresAt?: number | undefined;
   /** What a service token may do; an ingestion key has none. */
   readonly roles?: readonly string[] | undefined;
-  readonly dedicatedSubject?: string | undefined;
+  /** The name or the id of the service id or user whose key it is: it works only while that one does. */
+  readonly owner?: string | undefined;
 }
 
 /** What every key is given when it is made. */
@@ -22,10 +23,11 @@ export interface Birth {
   readonly digest: KeyRecord['digest'];
   readonly nowMs: number;
   readonly by: string;
+  readonly owner?: Owner | undefined;
 }
 
-export function toRecord(key: NewKey, { id, digest, nowMs, by }: Birth): KeyRecord {
-  const { kind, name, description, expiresAt, roles, dedicatedSubject } = key;
+export function toRecord(key: NewKey, { id, digest, nowMs, by, owner }: Birth): KeyRecord {
+  const { kind, name, description, expiresAt, roles } = key;
   return {
     id,
     kind,
@@ -34,7 +36,7 @@ export function toRecord(key: NewKey, { id, digest, nowMs, by }: Birth): KeyReco
     digest,
     ...toScope(key),
     ...(roles !== undefined && { roles: [...new Set(roles)] }),
-    ...(dedicatedSubject !== undefined && { dedicatedSubject }),
+    ...(owner !== undefined && { owner }),
     state: 'active',
     createdAt: nowMs,
     createdBy: by,
@@ -57,13 +59,7 @@ const ROLE = /^[A-Za-z0-9_.:-]{1,100}$/;
 /** Throws for the first thing that is wrong with it. */
 export function checkNewKey(key: NewKey, nowMs: number): void {
   const { kind, name, description = '', expiresAt, roles } = key;
-  const isPlainName = name.trim() === name && name.isWellFormed() && !CONTROL.test(name);
-  if (name.length < 1 || name.length > MAX_NAME_LENGTH || !isPlainName) {
-    throw new KeyServiceError(
-      'invalid_name',
-      `The name must have 1 to ${MAX_NAME_LENGTH} characters, no control characters, and no spaces at its ends.`,
-    );
-  }
+  checkName(name);
   checkDescription(description);
   if (expiresAt !== undefined) checkExpiry(expiresAt, nowMs);
   if (kind === 'ingestion' && roles !== undefined) {
@@ -74,6 +70,16 @@ export function checkNewKey(key: NewKey, nowMs: number): void {
   }
   if (kind === 'service') checkNoScope(key);
   toScope(key);
+}
+
+export function checkName(name: string): void {
+  const isPlainName = name.trim() === name && name.isWellFormed() && !CONTROL.test(name);
+  if (name.length < 1 || name.length > MAX_NAME_LENGTH || !isPlainName) {
+    throw new KeyServiceError(
+      'invalid_name',
+      `The name must have 1 to ${MAX_NAME_LENGTH} characters, no control characters, and no spaces at its ends.`,
+    );
+  }
 }
 
 export function checkDescription(description: string): void {

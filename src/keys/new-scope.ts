@@ -16,7 +16,18 @@ export interface NewScope {
   readonly limits?: KeyLimits | undefined;
 }
 
-type Scope = Pick<KeyRecord, 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'limits'>;
+/** What is to change of that: what is absent stays as it is, null removes it. */
+export interface ScopeUpdate {
+  readonly type?: KeyType | null | undefined;
+  readonly signals?: readonly Signal[] | null | undefined;
+  readonly cidrs?: readonly string[] | null | undefined;
+  readonly origins?: readonly string[] | null | undefined;
+  readonly tenant?: string | null | undefined;
+  /** One amount may change while the others stay. */
+  readonly limits?: { readonly [name in keyof KeyLimits]?: number | null | undefined } | null | undefined;
+}
+
+export type Scope = Pick<KeyRecord, 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'limits'>;
 
 const MAX_ENTRIES = 100;
 const MAX_TENANT_LENGTH = 100;
@@ -38,6 +49,27 @@ export function toScope({ type, signals, cidrs, origins, tenant, limits = {} }: 
     ...(tenant !== undefined && { tenant }),
     ...(given.length > 0 && { limits: Object.fromEntries(given) }),
   };
+}
+
+/** The scope as it will be. Throws for the first fault. */
+export function updateScope(scope: Scope, update: ScopeUpdate): Scope {
+  const { limits = scope.limits } = update;
+  return toScope({
+    type: changed(scope.type, update.type),
+    signals: changed(scope.signals, update.signals),
+    cidrs: changed(scope.cidrs, update.cidrs),
+    origins: changed(scope.origins, update.origins),
+    tenant: changed(scope.tenant, update.tenant),
+    limits: limits === null ? undefined : withoutNulls({ ...scope.limits, ...limits }),
+  });
+}
+
+function changed<T, U>(value: T, update: U | null | undefined): T | U | undefined {
+  return update === undefined ? value : (update ?? undefined);
+}
+
+function withoutNulls(limits: NonNullable<ScopeUpdate['limits']>): KeyLimits {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== null));
 }
 
 /** A service token sends nothing, so there is nothing to limit; taken in silence, a limit would be believed in. */

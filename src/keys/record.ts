@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isKeyDigest } from '../credential/digest.ts';
+import { isKeyDigest, isOwnerDigest } from '../credential/digest.ts';
 import type { KeyDigest } from '../credential/digest.ts';
 import { KEY_TYPES, isCidr, isOrigin, limitsProblem } from './scope.ts';
 import type { Cidr, Origin } from './scope.ts';
@@ -13,9 +13,28 @@ export type Signal = (typeof SIGNALS)[number];
  * - receiver: set in the configuration, sends telemetry, never expires (StackState's Receiver API key)
  * - service: a service token, manages keys through the admin API and never sends telemetry
  * - canary: made and revoked by a gateway all the time, to measure how long that takes; nobody holds it, it opens nothing
+ * - serviceId, user: no key but the owner of keys, a program or a person; see OWNER_KINDS
  */
-export const KEY_KINDS = ['ingestion', 'receiver', 'service', 'canary'] as const;
+export const KEY_KINDS = ['ingestion', 'receiver', 'service', 'canary', 'serviceId', 'user'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
+
+/**
+ * Owners are records like keys, so that whatever makes a change of a key true everywhere (store, feed, cache) does it for
+ * them too: `disabled` is a locked owner, `revoked` a deleted one.
+ */
+export const OWNER_KINDS = ['serviceId', 'user'] as const;
+export type OwnerKind = (typeof OWNER_KINDS)[number];
+
+/** The kinds that people make and change. */
+export type ManagedKind = Exclude<KeyKind, 'receiver' | 'canary'>;
+
+export function isOwnerKind(kind: KeyKind): kind is OwnerKind {
+  return kind === 'serviceId' || kind === 'user';
+}
+
+/** What an owner may be allowed. Without `Sender`, its keys may not send. */
+export const OWNER_ROLES = ['Sender'] as const;
+export type OwnerRole = (typeof OWNER_ROLES)[number];
 
 /** What messages call a key of each kind. */
 export const KIND_NAMES: Readonly<Record<KeyKind, string>> = {
@@ -23,6 +42,8 @@ export const KIND_NAMES: Readonly<Record<KeyKind, string>> = {
   receiver: 'receiver key',
   service: 'service token',
   canary: 'canary key',
+  serviceId: 'service id',
+  user: 'user',
 };
 
 const keyDigest = z.custom<KeyDigest>(isKeyDigest, 'is not a key digest');
@@ -30,6 +51,8 @@ const cidr = z.custom<Cidr>(isCidr, 'is not a network in canonical form');
 const origin = z.custom<Origin>(isOrigin, 'is not a web origin');
 const limit = z.number().optional();
 const epochMs = z.number().int().nonnegative();
+/** An int64 as a decimal string: other systems' ids exceed what a double holds. */
+const id = z.string().regex(/^[0-9]{1,19}$/);
 
 /** The text of a key, closed under a key-encryption key that is not in the store; all but `by` in base64. See seal.ts. */
 const sealedSchema = z.object({
@@ -47,9 +70,8 @@ export type Sealed = Readonly<z.output<typeof sealedSchema>>;
  * Optional fields are absent, not null. A revoked or expired record stays as a tombstone for a while, so that "revoked"
  * differs from "never existed".
  */
-export const keyRecordSchema = z.object({
-  /** An int64 as a decimal string: other systems' ids exceed what a double holds. */
-  id: z.string().regex(/^[0-9]{1,19}$/),
+const fields = z.object({
+  id,
   kind: z.enum(KEY_KINDS),
   name: z.string().min(1),
   description: z.string().optional(),
@@ -67,9 +89,14 @@ export const keyRecordSchema = z.object({
     .object({ requestsPerSecond: limit, requestBurst: limit, bytesPerSecond: limit, byteBurst: limit })
     .refine((limits) => limitsProblem(limits) === undefined, 'are no limits')
     .optional(),
-  /** Roles of a service token. */
+  /** Of a service token: what it may do. Of an owner: what its keys may do. */
   roles: z.array(z.string()).optional(),
-  /** The user or service that a service token is for (StackState's dedicatedSubject). */
+  /**
+   * Who the key is of: it works only while this one does. Its name never changes, so it is repeated here for those who
+   * read of the key. Absent: nobody in particular.
+   */
+  owner: z.object({ id, kind: z.enum(OWNER_KINDS), name: z.string().min(1) }).optional(),
+  /** Who a service token was said to be for before owners were records: a remark, and nothing depends on it. */
   dedicatedSubject: z.string().optional(),
   state: z.enum(['active', 'disabled', 'revoked']),
   createdAt: epochMs,
@@ -77,10 +104,7 @@ export const keyRecordSchema = z.object({
   /** The key is dead from this instant on. */
   expiresAt: epochMs.optional(),
   /** The id of the key that took this one's place; its name went to that one. */
-  replacedBy: z
-    .string()
-    .regex(/^[0-9]{1,19}$/)
-    .optional(),
+  replacedBy: id.optional(),
   /** The key is dead from this instant on, because another one took its place. */
   retireAt: epochMs.optional(),
   /** When it was last changed, if ever. */
@@ -93,7 +117,14 @@ export const keyRecordSchema = z.object({
   sealed: sealedSchema.optional(),
 });
 
+/** A digest of the other sort would make a key of an owner, or an owner of a key. */
+export const keyRecordSchema = fields.refine(({ kind, digest }) => isOwnerKind(kind) === isOwnerDigest(digest), {
+  path: ['digest'],
+  message: 'is not that of its kind',
+});
+
 export type KeyRecord = Readonly<z.output<typeof keyRecordSchema>>;
+export type Owner = Readonly<NonNullable<KeyRecord['owner']>>;
 
 export function withoutSealed({ sealed: _hidden, ...record }: KeyRecord): KeyRecord {
   return record;

@@ -1,5 +1,5 @@
-import type { GeneratedKind } from '../credential/key-text.ts';
 import { KIND_NAMES } from './record.ts';
+import type { ManagedKind } from './record.ts';
 
 export type KeyServiceFault =
   | 'invalid_name'
@@ -8,6 +8,7 @@ export type KeyServiceFault =
   | 'invalid_grace'
   | 'invalid_roles'
   | 'invalid_scope'
+  | 'invalid_owner'
   | 'name_taken'
   | 'not_found'
   /** It is revoked, expired, replaced or disabled, and what was asked for needs one that is not. */
@@ -28,18 +29,18 @@ export class KeyServiceError extends Error {
   }
 }
 
-export function notFound(kind: GeneratedKind, id: string): KeyServiceError {
+export function notFound(kind: ManagedKind, id: string): KeyServiceError {
   return new KeyServiceError(
     'not_found',
     `There is no ${KIND_NAMES[kind]} with the id ${id}. List them to see their ids.`,
   );
 }
 
-export function wrongState(kind: GeneratedKind, id: string, why: string): KeyServiceError {
+export function wrongState(kind: ManagedKind, id: string, why: string): KeyServiceError {
   return new KeyServiceError('wrong_state', `The ${KIND_NAMES[kind]} ${id} ${why}`);
 }
 
-export function conflict(kind: GeneratedKind, id: string): KeyServiceError {
+export function conflict(kind: ManagedKind, id: string): KeyServiceError {
   const message = `The ${KIND_NAMES[kind]} ${id} is being changed by somebody else. Look at it again before you retry.`;
   return new KeyServiceError('conflict', message);
 }

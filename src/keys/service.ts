@@ -1,5 +1,4 @@
 import { createKeyText } from '../credential/key-text.ts';
-import type { GeneratedKind } from '../credential/key-text.ts';
 import type { AuditQuery, StoredAuditEntry } from '../store/port.ts';
 import { toAuditEntry } from './audit.ts';
 import type { Actor, AuditEntry } from './audit.ts';
@@ -8,9 +7,11 @@ import type { KeyChanges, KeyChangesOptions } from './key-changes.ts';
 import type { KeyQuery } from './key-query.ts';
 import { checkNewKey, createId, toRecord } from './new-key.ts';
 import type { NewKey } from './new-key.ts';
+import { checkNewOwner, findOwner, isStoppedWith, toOwnerRecord } from './new-owner.ts';
+import type { NewOwner } from './new-owner.ts';
 import { readKeys } from './read-keys.ts';
 import { KIND_NAMES } from './record.ts';
-import type { KeyRecord } from './record.ts';
+import type { KeyRecord, ManagedKind } from './record.ts';
 import { createReveal } from './reveal.ts';
 import type { RevealedKey } from './reveal.ts';
 import { NO_SEALER, withSealed } from './seal.ts';
@@ -23,15 +24,18 @@ export interface CreatedKey {
   readonly text: string;
 }
 
-/** The only writer of keys. Its methods throw a KeyServiceError for what the caller can mend, else the StoreError. */
+/** The only writer of keys and of their owners. Its methods throw a KeyServiceError for what the caller can mend, else the StoreError. */
 export interface KeyService extends KeyChanges {
   create(key: NewKey, actor: Actor): Promise<CreatedKey>;
   /** The text of an ingestion key of a type that is declared revealable. Audited before it is given out. */
   reveal(id: string, actor: Actor): Promise<RevealedKey>;
-  /** A key in whatever state, as long as it is remembered. */
-  get(kind: GeneratedKind, id: string): Promise<KeyRecord>;
+  createOwner(owner: NewOwner, actor: Actor): Promise<KeyRecord>;
+  /** The keys and tokens that work only while this owner does, and would work as far as they go themselves. */
+  ownedBy(ownerId: string): Promise<KeyRecord[]>;
+  /** A key or an owner in whatever state, as long as it is remembered. */
+  get(kind: ManagedKind, id: string): Promise<KeyRecord>;
   /** Without a query: the keys that were not revoked or replaced, by name; expired ones are among them. */
-  list(kind: GeneratedKind, query?: KeyQuery): Promise<KeyRecord[]>;
+  list(kind: ManagedKind, query?: KeyQuery): Promise<KeyRecord[]>;
   /** What was changed, newest first. */
   audit(query: AuditQuery): Promise<StoredAuditEntry[]>;
   /** Forgets the keys that have been dead for longer than tombstones are kept; returns how many. */
@@ -56,20 +60,42 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   async function create(key: NewKey, actor: Actor): Promise<CreatedKey> {
     const nowMs = now();
     checkNewKey(key, nowMs);
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const owner = key.owner === undefined ? undefined : await findOwner(store, key.owner, nowMs);
+    return insert(nowMs, actor, () => {
       const text = createKeyText(key.kind, random);
-      const birth = { id: createId(random), digest: digester(text).digest, nowMs, by: actor.name };
-      const record = withSealed(toRecord(key, birth), text, sealer);
+      const birth = { id: createId(random), digest: digester(text).digest, nowMs, by: actor.name, owner };
+      return { text, record: withSealed(toRecord(key, birth), text, sealer) };
+    });
+  }
+
+  async function createOwner(owner: NewOwner, actor: Actor): Promise<KeyRecord> {
+    const nowMs = now();
+    checkNewOwner(owner);
+    const { record } = await insert(nowMs, actor, () => ({
+      record: toOwnerRecord(owner, { id: createId(random), nowMs, by: actor.name }),
+    }));
+    return record;
+  }
+
+  /** Draws until there is room for what was drawn. */
+  async function insert<T extends { readonly record: KeyRecord }>(
+    nowMs: number,
+    actor: Actor,
+    draw: () => T,
+  ): Promise<T> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const drawn = draw();
+      const { record } = drawn;
       const entry = toAuditEntry({ at: nowMs, actor, action: 'created', after: record });
       const outcome = await store.insert(record, nowMs, entry);
       switch (outcome) {
         case 'inserted':
           audited(entry);
-          return { record, text };
+          return drawn;
         case 'name_taken':
           throw new KeyServiceError(
             'name_taken',
-            `There already is a live ${KIND_NAMES[key.kind]} named "${key.name}". Choose another name, or delete that one first.`,
+            `There already is a live ${KIND_NAMES[record.kind]} named "${record.name}". Choose another name, or delete that one first.`,
           );
         case 'exists':
           break; // draw again
@@ -78,7 +104,13 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     throw new KeyServiceError('conflict', 'No free id was found. Try again.');
   }
 
-  async function get(kind: GeneratedKind, id: string): Promise<KeyRecord> {
+  async function ownedBy(ownerId: string): Promise<KeyRecord[]> {
+    const nowMs = now();
+    const [keys, tokens] = await Promise.all([store.list('ingestion'), store.list('service')]);
+    return [...keys, ...tokens].filter((key) => isStoppedWith(ownerId, key, nowMs));
+  }
+
+  async function get(kind: ManagedKind, id: string): Promise<KeyRecord> {
     const record = await store.get(id);
     if (record?.kind !== kind) throw notFound(kind, id);
     return record;
@@ -88,6 +120,8 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     ...createKeyChanges({ store, digester, now, random, sealer, audited, get }),
     create,
     reveal: createReveal({ store, sealer, now, audited, get }),
+    createOwner,
+    ownedBy,
     get,
     list: (kind, query = {}) => readKeys(store, kind, query, now()),
     audit: (query) => store.audit(query),

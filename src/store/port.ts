@@ -13,6 +13,8 @@ export interface KeyStore {
   find(digests: readonly KeyDigest[]): Promise<KeyRecord | undefined>;
   /** The whole record: the only method that gives the sealed copy of a text. */
   get(id: string): Promise<KeyRecord | undefined>;
+  /** The record of this kind that has, or was the last to have, this name; it may be dead. */
+  named(kind: KeyKind, name: string): Promise<KeyRecord | undefined>;
   /** All readable records of a kind, tombstones included, in no particular order; without sealed copies. */
   list(kind: KeyKind): Promise<KeyRecord[]>;
   /** The next readable records of a kind, tombstones included, by name and then by id, in the order of code points. */
@@ -27,7 +29,10 @@ export interface KeyStore {
     nowMs: number,
     entry: AuditEntry | undefined,
   ): Promise<'inserted' | 'name_taken' | 'exists'>;
-  /** Replaces the record of the same id if its revision is still `record.revision - 1`. */
+  /**
+   * Replaces the record of the same id if its revision is still `record.revision - 1`. A conflict too if the record is to
+   * hold its name while another one has it: it was dead for a while, and is not called back over that one's head.
+   */
   replace(record: KeyRecord, entry: AuditEntry | undefined): Promise<'replaced' | 'conflict' | 'absent'>;
   /**
    * Forgets the record of this id if it still has this revision; whether it did. Watches are not told, so it must be

@@ -1,6 +1,6 @@
 import type { KeyAnswer } from '../keys/answer.ts';
 import { isExpired } from '../keys/record.ts';
-import type { KeyRecord, Signal } from '../keys/record.ts';
+import type { KeyKind, KeyRecord, OwnerRole, Signal } from '../keys/record.ts';
 import { isAmong } from '../keys/scope.ts';
 import type { KeyType } from '../keys/scope.ts';
 import { isInside } from './address.ts';
@@ -43,6 +43,8 @@ export interface Sending {
   readonly origin: string | undefined;
 }
 
+type KnownKey = Extract<KeyAnswer, { readonly kind: 'known' }>;
+
 /** The verdict, from what is known of the key and what it is to be used for. Pure: the same arguments, the same answer. */
 export function decide(answer: KeyAnswer, use: Use, nowMs: number): Decision {
   switch (answer.kind) {
@@ -52,7 +54,11 @@ export function decide(answer: KeyAnswer, use: Use, nowMs: number): Decision {
       return { verdict: 'refuse', reason: 'unknown_key' };
     case 'known': {
       const key = answer.record;
-      const reason = objectionToLife(key, nowMs) ?? objectionToUse(key, use);
+      const reason =
+        objectionToLife(key, nowMs) ??
+        objectionToKind(key, use) ??
+        objectionToOwner(answer, use) ??
+        objectionToUse(key, use);
       return reason === undefined ? { verdict: 'allow', key } : { verdict: 'refuse', reason, key };
     }
   }
@@ -70,16 +76,37 @@ function objectionToLife(key: KeyRecord, nowMs: number): Reason | undefined {
   }
 }
 
-/** Service tokens manage and never send; ingestion and receiver keys send and never manage; canaries do neither. */
-function objectionToUse(key: KeyRecord, use: Use): Reason | undefined {
-  switch (use.to) {
-    case 'manage':
-      return key.kind === 'service' ? undefined : 'role_missing';
-    case 'ask':
-      return key.kind === 'service' ? 'role_missing' : undefined;
-    case 'send':
-      return key.kind === 'service' || key.kind === 'canary' ? 'role_missing' : objectionToSending(key, use);
+/** Service tokens manage and never send; ingestion and receiver keys send and never manage; canaries and owners do neither. */
+function objectionToKind({ kind }: KeyRecord, { to }: Use): Reason | undefined {
+  return KINDS[to].includes(kind) ? undefined : 'role_missing';
+}
+
+const SENDERS: readonly KeyKind[] = ['ingestion', 'receiver'];
+const KINDS: Readonly<Record<Use['to'], readonly KeyKind[]>> = {
+  send: SENDERS,
+  ask: [...SENDERS, 'canary'],
+  manage: ['service'],
+};
+
+const SENDER: OwnerRole = 'Sender';
+
+/** A key is worth what its owner is. Whoever cannot be asked about is a doubt, as a key is. */
+function objectionToOwner({ record, owner }: KnownKey, { to }: Use): Reason | undefined {
+  if (record.owner === undefined) return undefined;
+  if (owner === undefined) return 'store_unavailable';
+  switch (owner.kind) {
+    case 'unavailable':
+      return owner.reason;
+    case 'unknown':
+      return 'owner_locked'; // deleted long ago, and forgotten
+    case 'known':
+      if (owner.record.state !== 'active') return 'owner_locked';
+      return to === 'manage' || owner.record.roles?.includes(SENDER) ? undefined : 'role_missing';
   }
+}
+
+function objectionToUse(key: KeyRecord, use: Use): Reason | undefined {
+  return use.to === 'send' ? objectionToSending(key, use) : undefined;
 }
 
 /** A key with origins is for web pages: a request that names none is from none of them. */

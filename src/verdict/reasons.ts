@@ -58,6 +58,10 @@ export const REASONS = {
     verdict: 'deny', http: 403, grpc: 7, fault: 'sender',
     message: 'The key is disabled. Ask the operator of this gateway to enable it.',
   },
+  owner_locked: {
+    verdict: 'deny', http: 403, grpc: 7, fault: 'sender',
+    message: 'The owner of the key is locked or was deleted. Ask the operator of this gateway to unlock it, or use a key of another owner.',
+  },
   signal_not_allowed: {
     verdict: 'deny', http: 403, grpc: 7, fault: 'sender',
     message: 'The key may not send this kind of telemetry.',

@@ -25,6 +25,7 @@ const EDGES = ['version.ts', 'plane-options.ts', 'listening.ts', 'store-monitor.
 
 export const ROOMS: Rooms = {
   credential: [],
+  'near.ts': [],
   'keys/scope.ts': [],
   'keys/record.ts': ['credential', 'keys/scope.ts'],
   'keys/order.ts': ['keys/record.ts'],
@@ -70,9 +71,10 @@ export const ROOMS: Rooms = {
     'upstream',
   ],
 
-  config: ['credential', 'keys/scope.ts', 'keys/record.ts', 'keys/seal.ts', 'plane/otlp-paths.ts'],
+  config: ['near.ts', 'credential', 'keys/scope.ts', 'keys/record.ts', 'keys/seal.ts', 'plane/otlp-paths.ts'],
   telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'replica', 'usage', 'plane'],
   admin: [
+    'near.ts',
     'credential',
     'keys/scope.ts',
     'keys/record.ts',

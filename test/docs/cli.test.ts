@@ -30,11 +30,16 @@ test('docs/cli.md has a section for every command', () => {
     'keygate service-token',
     'keygate service-token create',
     'keygate service-token list',
+    'keygate service-token update',
     'keygate service-token describe',
     'keygate service-token disable',
     'keygate service-token enable',
     'keygate service-token rotate',
     'keygate service-token delete',
+    ...['service-id', 'user'].flatMap((group) => [
+      `keygate ${group}`,
+      ...['create', 'list', 'describe', 'update', 'lock', 'unlock', 'delete'].map((verb) => `keygate ${group} ${verb}`),
+    ]),
     'keygate audit',
     'keygate audit list',
   ]);

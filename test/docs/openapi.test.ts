@@ -56,6 +56,8 @@ function assertDocumented(method: string, path: string, { status, text, json }: 
 
 const KEYS = '/api/security/ingestion/api_keys';
 const TOKENS = '/api/security/tokens';
+const SERVICE_IDS = '/api/security/service_ids';
+const USERS = '/api/security/users';
 const AUTHORIZE = '/api/security/ingestion/authorize';
 
 test('the document is OpenAPI 3.1, served without a token, with this version', () => {
@@ -78,6 +80,7 @@ test('its operations are exactly those that the server knows', async () => {
     `POST ${TOKENS}`,
     `DELETE ${TOKENS}/{id}`,
     `GET ${TOKENS}/{id}`,
+    `PATCH ${TOKENS}/{id}`,
     `POST ${KEYS}/{id}/rotate`,
     `POST ${KEYS}/{id}/disable`,
     `POST ${KEYS}/{id}/enable`,
@@ -86,6 +89,15 @@ test('its operations are exactly those that the server knows', async () => {
     `POST ${TOKENS}/{id}/disable`,
     `POST ${TOKENS}/{id}/enable`,
     'GET /api/security/audit',
+    ...[SERVICE_IDS, USERS].flatMap((path) => [
+      `GET ${path}`,
+      `POST ${path}`,
+      `GET ${path}/{id}`,
+      `PATCH ${path}/{id}`,
+      `DELETE ${path}/{id}`,
+      `POST ${path}/{id}/lock`,
+      `POST ${path}/{id}/unlock`,
+    ]),
     'GET /api/server/info',
     'GET /api/server/status',
     'GET /api/openapi.json',
@@ -123,6 +135,8 @@ test('what the server answers is what the document says, in success and in refus
     return reply;
   };
   const key = await call('POST', KEYS, { token, body: { name: 'k', description: 'd', expiration: NOW + 1_000 } });
+  const owner = await call('POST', '/api/security/users', { token, body: { name: 's' } });
+  assert.equal(owner.status, 200);
   const made = await call('POST', TOKENS, { token, body: { name: 't', roles: ['viewer'], dedicatedSubject: 's' } });
   const { id: keyId, apiKey } = key.json as { id: number; apiKey: string };
   const seen = [

@@ -44,7 +44,7 @@ test('a key is created, listed without its text, and deleted, in the shapes of S
   const expiration = NOW + DAY_MS;
   const created = await admin.request('POST', KEYS, {
     token,
-    body: { name: 'checkout', description: 'the shop', expiration, unknownField: 1 },
+    body: { name: 'checkout', description: 'the shop', expiration },
   });
   const { id, apiKey } = created.json as { id: number; apiKey: string };
   const shown = { id, lastUpdateTimestamp: NOW, name: 'checkout', expiration, description: 'the shop' };
@@ -73,6 +73,7 @@ test('a key is created, listed without its text, and deleted, in the shapes of S
 
 test('a service token is created with expiryDate, answered with expiration, and opens the API until it is deleted', async () => {
   const expiryDate = NOW + DAY_MS;
+  await admin.service.createOwner({ kind: 'serviceId', name: 'build agents' }, { name: 'a test' });
   const created = await admin.request('POST', TOKENS, {
     token,
     body: { name: 'ci', roles: ['viewer'], expiryDate, dedicatedSubject: 'build agents' },

@@ -183,7 +183,7 @@ test('faulty flags are refused with exit code 3, each in its own words', async (
       [KEYS, 'rotate', '1', '--grace', '5'],
       'invalid argument "5" for "--grace" flag: it must be a number with its unit, s, m, h or d, such as 24h',
     ],
-    [[KEYS, 'update', '1'], 'nothing to change: give --description or --expiration'],
+    [[KEYS, 'update', '1'], 'nothing to change: give --description, --expiration, or what the key is to be limited to'],
     [[KEYS, 'list', '--page', '2'], '--page needs --limit, which says how many a page has'],
     [[KEYS, 'list', '--limit', '0'], 'invalid argument "0" for "--limit" flag: it must be a number from 1 to 999999'],
     [

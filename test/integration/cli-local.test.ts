@@ -128,6 +128,7 @@ test('a service token is created, listed with its roles, and deleted by its bare
 test('roles may be repeated or separated by commas, and whom a token is for is shown when there is anyone', async (t) => {
   const cli = home(t);
   const args = ['service-token', 'create', '-n', 't', '--roles', 'viewer,validator', '--roles', 'key-manager'];
+  await cli.run(['service-id', 'create', '--name', 'ci']);
   const created = await cli.run([...args, '--dedicatedSubject', 'ci', '-o', 'json']);
   const { 'service-token': token } = JSON.parse(created.stdout) as { 'service-token': Record<string, unknown> };
   assert.deepEqual([token['roles'], token['dedicatedSubject']], [['viewer', 'validator', 'key-manager'], 'ci']);

@@ -4,7 +4,17 @@ import type { TestContext } from 'node:test';
 import type { AuditEntry } from '../../src/keys/audit.ts';
 import type { KeyStore } from '../../src/store/port.ts';
 import { storeKinds } from '../support/store-kinds.ts';
-import { createWitness, digestOf, ENTRY, insertAll, newRecord, revoked } from '../support/stores.ts';
+import {
+  asOwner,
+  createWitness,
+  digestOf,
+  ENTRY,
+  insertAll,
+  newOwner,
+  newRecord,
+  revoked,
+  succession,
+} from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -142,6 +152,70 @@ for (const kind of storeKinds()) {
       await store.insert(newRecord({ name: 'prod' }), NOW + 10, ENTRY);
       await store.replace(revoked(old, NOW + 11), ENTRY);
       assert.equal(await store.insert(newRecord({ name: 'prod' }), NOW + 12, ENTRY), 'name_taken');
+    });
+
+    it('does not call a key back to life over the head of the one that has its name by now', async (t) => {
+      const store = open(t);
+      const old = newRecord({ name: 'prod', expiresAt: NOW + 10 });
+      await store.insert(old, NOW, ENTRY);
+      const prolonged = { ...old, expiresAt: NOW + 100, revision: 2 };
+      const next = newRecord({ name: 'prod' });
+      await store.insert(next, NOW + 10, ENTRY);
+      // It was decided on while the old one lived, and comes late.
+      assert.equal(await store.replace(prolonged, { ...ENTRY, at: NOW + 9 }), 'conflict');
+      assert.deepEqual(await store.find([old.digest]), old);
+      assert.deepEqual(await store.named('ingestion', 'prod'), next);
+      assert.equal(await store.replace(revoked(old, NOW + 11), { ...ENTRY, at: NOW + 11 }), 'replaced');
+    });
+
+    it('changes a key whose name went to its successor', async (t) => {
+      const store = open(t);
+      const old = newRecord({ name: 'prod' });
+      await store.insert(old, NOW, ENTRY);
+      const { predecessor, successor } = succession(old, NOW + 10);
+      await store.succeed(predecessor, successor, NOW, [ENTRY, ENTRY]);
+      const described = { ...predecessor, description: 'old', revision: 3 };
+      assert.equal(await store.replace(described, { ...ENTRY, at: NOW }), 'replaced');
+      assert.deepEqual(await store.named('ingestion', 'prod'), successor);
+    });
+
+    it('finds a record by its kind and name', async (t) => {
+      const store = open(t);
+      assert.equal(await store.named('user', 'alice'), undefined);
+      const deleted = newOwner({ kind: 'user', name: 'alice' });
+      const alice = newOwner({ kind: 'user', name: 'alice' });
+      await store.insert(deleted, NOW, ENTRY);
+      await store.replace(revoked(deleted, NOW), ENTRY);
+      await store.insert(alice, NOW, ENTRY);
+      await store.insert(newRecord({ name: 'alice' }), NOW, ENTRY);
+      assert.deepEqual(await store.named('user', 'alice'), alice);
+      assert.equal(await store.named('serviceId', 'alice'), undefined);
+    });
+
+    it('keeps owners as it keeps keys, and says whose a key is', async (t) => {
+      const store = open(t);
+      const owner = newOwner();
+      const key = newRecord({ owner: asOwner(owner) });
+      const witness = createWitness();
+      const watch = await store.watch(witness);
+      t.after(() => watch.close());
+      await store.insert(owner, NOW, ENTRY);
+      await store.insert(key, NOW, ENTRY);
+      assert.deepEqual(await store.find([owner.digest]), owner);
+      assert.deepEqual(await store.find([key.digest]), key);
+      assert.deepEqual(await store.list('serviceId'), [owner]);
+      await store.replace({ ...owner, state: 'disabled', revision: 2 }, ENTRY);
+      assert.deepEqual(await witness.until(3), [owner.digest, key.digest, owner.digest]);
+    });
+
+    it('takes no key for an owner, and no owner for a key', async (t) => {
+      const store = open(t);
+      const [key, owner] = [newRecord(), newOwner()];
+      const [posing, hashed] = [newRecord({ digest: owner.digest }), newOwner()];
+      await store.insert(posing, NOW, ENTRY);
+      await store.insert({ ...hashed, digest: key.digest }, NOW, ENTRY);
+      await assert.rejects(store.find([owner.digest]), { name: 'StoreError', fault: 'corrupt' });
+      await assert.rejects(store.find([key.digest]), { name: 'StoreError', fault: 'corrupt' });
     });
 
     it('replaces a record only if nobody changed it in between', async (t) => {

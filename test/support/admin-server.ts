@@ -10,6 +10,7 @@ import { createCredentialReader } from '../../src/credential/read.ts';
 import { createGate } from '../../src/gate.ts';
 import { STORE_UNAVAILABLE, UNKNOWN } from '../../src/keys/answer.ts';
 import { createReceiverKeys, withReceiverKeys } from '../../src/keys/receiver-keys.ts';
+import { withOwners } from '../../src/keys/with-owners.ts';
 import type { AuditEntry } from '../../src/keys/audit.ts';
 import { createKeyService } from '../../src/keys/service.ts';
 import type { Sealer } from '../../src/keys/seal.ts';
@@ -80,15 +81,17 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
   const gate = createGate({
     readCredential: createCredentialReader(ADMIN_CREDENTIALS),
     digest,
-    lookup: withReceiverKeys(receiver, async (digests) => {
-      try {
-        const record = await store.find([digests.digest, ...digests.alternates]);
-        return record === undefined ? UNKNOWN : { kind: 'known', record };
-      } catch (error) {
-        if (error instanceof StoreError) return STORE_UNAVAILABLE;
-        throw error;
-      }
-    }),
+    lookup: withOwners(
+      withReceiverKeys(receiver, async (digests) => {
+        try {
+          const record = await store.find([digests.digest, ...digests.alternates]);
+          return record === undefined ? UNKNOWN : { kind: 'known', record };
+        } catch (error) {
+          if (error instanceof StoreError) return STORE_UNAVAILABLE;
+          throw error;
+        }
+      }),
+    ),
     now,
   });
   const handler = createAdminHandler({

@@ -1,8 +1,9 @@
 import { createHash, randomInt } from 'node:crypto';
-import { isKeyDigest } from '../../src/credential/digest.ts';
+import { isKeyDigest, ownerDigest } from '../../src/credential/digest.ts';
 import type { KeyDigest } from '../../src/credential/digest.ts';
 import type { AuditEntry } from '../../src/keys/audit.ts';
-import type { KeyRecord } from '../../src/keys/record.ts';
+import { isOwnerKind } from '../../src/keys/record.ts';
+import type { KeyRecord, Owner } from '../../src/keys/record.ts';
 import { parseCidr, parseOrigin } from '../../src/keys/scope.ts';
 import type { Cidr, Origin, ScopeResult } from '../../src/keys/scope.ts';
 import type { ChangeObserver, KeyStore } from '../../src/store/port.ts';
@@ -41,6 +42,18 @@ export function newRecord(fields: Partial<KeyRecord> = {}): KeyRecord {
     revision: 1,
     ...fields,
   };
+}
+
+/** A live service id that may send. */
+export function newOwner(fields: Partial<KeyRecord> = {}): KeyRecord {
+  const record = newRecord({ kind: 'serviceId', roles: ['Sender'], ...fields });
+  return { ...record, digest: ownerDigest(record.id) };
+}
+
+/** The same as its keys name it. */
+export function asOwner({ id, kind, name }: KeyRecord): Owner {
+  if (!isOwnerKind(kind)) throw new TypeError(`a ${kind} owns nothing`);
+  return { id, kind, name };
 }
 
 /** Some entry of the audit log, for tests that are not about it. */

@@ -195,8 +195,8 @@ const INSERT = `${WRITER}
 `;
 
 /**
- * ARGV: expected store id, key id, digest, the name to free as kind:name or '', record, the revision it replaces, audit
- * entry.
+ * ARGV: expected store id, key id, digest, kind:name, record, the revision it replaces, audit entry, what becomes of the
+ * name: 'held', 'freed', or 'given' to a successor before.
  * Reply: outcome, store id.
  */
 const REPLACE = `${WRITER}
@@ -205,11 +205,13 @@ const REPLACE = `${WRITER}
   local stored = read_record(ARGV[2])
   if not stored then return { 'absent', store } end
   if stored == 'unreadable' or stored.revision ~= tonumber(ARGV[6]) then return { 'conflict', store } end
+  local holder = redis.call('HGET', names, ARGV[4])
+  if ARGV[8] == 'held' and holder and holder ~= ARGV[2] then return { 'conflict', store } end
   announce(ARGV[3])
   note(ARGV[2], ARGV[7])
   redis.call('HSET', records, ARGV[2], ARGV[5])
   index(ARGV[2], ARGV[5])
-  if ARGV[4] ~= '' and redis.call('HGET', names, ARGV[4]) == ARGV[2] then redis.call('HDEL', names, ARGV[4]) end
+  if ARGV[8] == 'freed' and holder == ARGV[2] then redis.call('HDEL', names, ARGV[4]) end
   return { 'replaced', store }
 `;
 

@@ -26,6 +26,8 @@ export interface RedisStoreOptions {
 }
 
 const ENTRIES_PER_READ = 500;
+/** The id of no record: asked for to hear whether the store is ours at all. */
+const NOBODY = '-';
 
 /**
  * Keys in Redis, shared by all gateways. Connects in the background: a gateway starts, and answers "cannot tell", while
@@ -51,6 +53,12 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
   const expectedStore = () => identity.expected ?? '';
   const readable = (stored: Iterable<readonly [id: string, json: string]>) =>
     readRecords(stored, observe && ((error) => observe.unreadable(error)));
+
+  async function get(id: string): Promise<KeyRecord | undefined> {
+    const [storeId, json] = await connection.run((redis) => redis.hmget(keys.records, STORE_FIELD, id));
+    if (identity.isUnused(storeId)) return undefined;
+    return typeof json === 'string' ? readRecord(id, json) : undefined;
+  }
 
   async function readAll(kind: KeyKind): Promise<KeyRecord[]> {
     const storeId = await connection.run((redis) => redis.hget(keys.records, STORE_FIELD));
@@ -84,10 +92,12 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       return readFound(digests, id, json);
     },
 
-    async get(id) {
-      const [storeId, json] = await connection.run((redis) => redis.hmget(keys.records, STORE_FIELD, id));
-      if (identity.isUnused(storeId)) return undefined;
-      return typeof json === 'string' ? readRecord(id, json) : undefined;
+    get,
+
+    async named(kind, name) {
+      const id = await connection.run((redis) => redis.hget(keys.names, nameField({ kind, name })));
+      const record = await get(id ?? NOBODY);
+      return record?.kind === kind && record.name === name ? record : undefined;
     },
 
     list: readAll,
@@ -117,17 +127,17 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
     },
 
     async replace(record, entry) {
-      const freedName = record.state === 'revoked' ? nameField(record) : '';
       const reply = await writer.write((redis) =>
         redis.keygateReplace(
           ...allKeys,
           expectedStore(),
           record.id,
           record.digest,
-          freedName,
+          nameField(record),
           writeRecord(record),
           record.revision - 1,
           writeEntry(entry),
+          useOfName(record),
         ),
       );
       return identity.outcomeOf(reply);
@@ -205,6 +215,12 @@ function writeEntry(entry: AuditEntry | undefined): string {
   return entry === undefined ? '' : JSON.stringify(entry);
 }
 
-function nameField({ kind, name }: KeyRecord): string {
+/** What becomes of the name of a record that is replaced by this one. */
+function useOfName({ state, replacedBy }: KeyRecord): 'held' | 'freed' | 'given' {
+  if (state === 'revoked') return 'freed';
+  return replacedBy === undefined ? 'held' : 'given';
+}
+
+function nameField({ kind, name }: Pick<KeyRecord, 'kind' | 'name'>): string {
   return `${kind}:${name}`;
 }

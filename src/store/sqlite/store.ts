@@ -35,9 +35,12 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
   const pageByName = database.prepare(
     'SELECT id, name, json FROM records WHERE kind = ? AND (name, id) > (?, ?) ORDER BY name, id LIMIT ?',
   );
-  const holderOfName = database.prepare(
+  const otherHolder = database.prepare(
     "SELECT id FROM records WHERE kind = ? AND name = ? AND state != 'revoked' AND (died_at IS NULL OR died_at > ?)" +
-      " AND json_extract(json, '$.replacedBy') IS NULL",
+      " AND json_extract(json, '$.replacedBy') IS NULL AND id != ?",
+  );
+  const newestOfName = database.prepare(
+    'SELECT id, json FROM records WHERE kind = ? AND name = ? ORDER BY rowid DESC LIMIT 1',
   );
   const insertRecord = database.prepare(
     'INSERT INTO records (id, kind, name, digest, state, died_at, revision, json) VALUES (?, ?, ?, ?, ?, ?, ?, ?)' +
@@ -98,6 +101,11 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     return readRecords(stored, observe && ((error) => observe.unreadable(error)));
   }
 
+  /** Whether another record has the name of this one. */
+  function isHeldByOther({ id, kind, name }: KeyRecord, nowMs: number): boolean {
+    return otherHolder.get(kind, name, nowMs, id) !== undefined;
+  }
+
   /** Whether there was room for it. */
   function add(record: KeyRecord): boolean {
     const { id, kind, name, digest, state, revision } = record;
@@ -125,6 +133,12 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
         return row && readRecord(id, String(row['json']));
       }),
 
+    named: (kind, name) =>
+      use(() => {
+        const row = newestOfName.get(kind, name);
+        return row && readRecord(String(row['id']), String(row['json']));
+      }),
+
     list: (kind) => use(() => readable(byKind.all(kind))),
 
     page: (kind, { after, limit }) =>
@@ -137,7 +151,7 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
 
     insert: (record, nowMs, entry) =>
       write(() => {
-        if (holderOfName.get(record.kind, record.name, nowMs)) return 'name_taken';
+        if (isHeldByOther(record, nowMs)) return 'name_taken';
         if (!add(record)) return 'exists';
         announce(record);
         audit(entry);
@@ -149,6 +163,8 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
         const row = byId.get(record.id);
         if (!row) return 'absent';
         if (row['revision'] !== record.revision - 1) return 'conflict';
+        const isHolding = record.state !== 'revoked' && record.replacedBy === undefined;
+        if (isHolding && isHeldByOther(record, entry?.at ?? 0)) return 'conflict';
         put(record);
         announce(record);
         audit(entry);
@@ -159,9 +175,7 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
       write(() => {
         const row = byId.get(predecessor.id);
         if (!row) return 'absent';
-        const holder = holderOfName.get(predecessor.kind, predecessor.name, nowMs);
-        const isHeld = holder === undefined || holder['id'] === predecessor.id;
-        if (row['revision'] !== predecessor.revision - 1 || !isHeld) return 'conflict';
+        if (row['revision'] !== predecessor.revision - 1 || isHeldByOther(predecessor, nowMs)) return 'conflict';
         if (!add(successor)) return 'exists';
         put(predecessor);
         announce(predecessor);

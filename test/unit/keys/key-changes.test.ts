@@ -50,11 +50,12 @@ describe('rotating a key', () => {
 
   it('keeps roles and subject of a service token', async (t) => {
     const { service } = setUpService(t);
-    const token = { kind: 'service', name: 'ci', roles: ['viewer'], dedicatedSubject: 'bot' } as const;
+    await service.createOwner({ kind: 'user', name: 'bot' }, ALICE);
+    const token = { kind: 'service', name: 'ci', roles: ['viewer'], owner: 'bot' } as const;
     const { record: old } = await service.create(token, ALICE);
     const { record, text } = await service.rotate('service', old.id, {}, ALICE);
     assert.match(text, /^svctok-/);
-    assert.deepEqual([record.roles, record.dedicatedSubject], [['viewer'], 'bot']);
+    assert.deepEqual([record.roles, record.owner], [['viewer'], old.owner]);
   });
 
   it('lets both keys work until exactly the end of the grace, then the new one only', async (t) => {

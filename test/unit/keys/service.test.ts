@@ -69,13 +69,14 @@ describe('the key service', () => {
 
   it('creates a service token with roles, each once, and whom it is for', async (t) => {
     const { service } = setUp(t);
+    const { id } = await service.createOwner({ kind: 'serviceId', name: 'bot' }, ALICE);
     const { record, text } = await service.create(
-      { kind: 'service', name: 'ci', roles: ['admin', 'reader', 'admin'], dedicatedSubject: 'bot' },
+      { kind: 'service', name: 'ci', roles: ['admin', 'reader', 'admin'], owner: 'bot' },
       ALICE,
     );
     assert.match(text, /^svctok-/);
     assert.deepEqual(record.roles, ['admin', 'reader']);
-    assert.equal(record.dedicatedSubject, 'bot');
+    assert.deepEqual(record.owner, { id, kind: 'serviceId', name: 'bot' });
   });
 
   it('draws again when an id is taken', async (t) => {

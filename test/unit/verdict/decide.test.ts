@@ -4,13 +4,13 @@ import * as fc from 'fast-check';
 import { STORE_TIMEOUT, STORE_UNAVAILABLE, UNKNOWN } from '../../../src/keys/answer.ts';
 import type { KeyAnswer } from '../../../src/keys/answer.ts';
 import { KEY_KINDS, SIGNALS } from '../../../src/keys/record.ts';
-import type { KeyRecord } from '../../../src/keys/record.ts';
+import type { KeyKind, KeyRecord } from '../../../src/keys/record.ts';
 import { KEY_TYPES } from '../../../src/keys/scope.ts';
 import type { KeyType } from '../../../src/keys/scope.ts';
 import { decide } from '../../../src/verdict/decide.ts';
 import type { Route, Sending, Use } from '../../../src/verdict/decide.ts';
 import { row } from '../../../src/verdict/reasons.ts';
-import { cidrs, newRecord, origins } from '../../support/stores.ts';
+import { asOwner, cidrs, newOwner, newRecord, origins } from '../../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
 const TRACES: Sending = { to: 'send', signal: 'traces', route: 'otlp-grpc', peer: '192.0.2.1', origin: undefined };
@@ -107,6 +107,35 @@ describe('a key of the type', () => {
     });
   }
 });
+const OWNER = newOwner();
+const ownerIs = (fields: Partial<KeyRecord>): KeyAnswer => ({ kind: 'known', record: { ...OWNER, ...fields } });
+
+interface OwnedCase {
+  readonly sentence: string;
+  readonly key?: Partial<KeyRecord>;
+  readonly owner: KeyAnswer | undefined;
+  readonly use?: Use;
+  readonly expected: string;
+}
+
+// oxfmt-ignore
+const OWNED: readonly OwnedCase[] = [
+  { sentence: 'a key of an owner that is a sender may send', owner: ownerIs({}), expected: 'allow' },
+  { sentence: 'a key of a locked owner may not send', owner: ownerIs({ state: 'disabled' }), expected: 'owner_locked' },
+  { sentence: 'a key of a deleted owner may not send', owner: ownerIs({ state: 'revoked' }), expected: 'owner_locked' },
+  { sentence: 'a key of an owner that was forgotten may not send', owner: UNKNOWN, expected: 'owner_locked' },
+  { sentence: 'a key of an owner that is no sender may not send', owner: ownerIs({ roles: [] }), expected: 'role_missing' },
+  { sentence: 'a key of an owner without roles may not send', owner: { kind: 'known', record: newRecord() }, expected: 'role_missing' },
+  { sentence: 'whoever asks hears of the owner too', owner: ownerIs({ state: 'disabled' }), use: ASK, expected: 'owner_locked' },
+  { sentence: 'an owner that cannot be looked up is a doubt', owner: STORE_UNAVAILABLE, expected: 'store_unavailable' },
+  { sentence: 'an owner that does not come in time is a doubt', owner: STORE_TIMEOUT, expected: 'store_timeout' },
+  { sentence: 'an owner that nobody looked up is a doubt', owner: undefined, expected: 'store_unavailable' },
+  { sentence: 'a revoked key is no doubt, whatever its owner is', key: { state: 'revoked' }, owner: STORE_UNAVAILABLE, expected: 'revoked_key' },
+  { sentence: 'an expired key is no doubt, whatever its owner is', key: { expiresAt: NOW }, owner: STORE_TIMEOUT, expected: 'expired_key' },
+  { sentence: 'a token needs no role of its owner', key: { kind: 'service' }, owner: ownerIs({ roles: [] }), use: MANAGE, expected: 'allow' },
+  { sentence: 'a token of a locked owner opens nothing', key: { kind: 'service' }, owner: ownerIs({ state: 'disabled' }), use: MANAGE, expected: 'owner_locked' },
+  { sentence: 'a token of a deleted owner opens nothing', key: { kind: 'service' }, owner: UNKNOWN, use: MANAGE, expected: 'owner_locked' },
+];
 
 describe('the verdict', () => {
   for (const { sentence, key, use = TRACES, expected } of CASES) {
@@ -118,6 +147,23 @@ describe('the verdict', () => {
       );
     });
   }
+
+  for (const { sentence, key = {}, owner, use = TRACES, expected } of OWNED) {
+    it(sentence, () => {
+      const record = newRecord({ owner: asOwner(OWNER), ...key });
+      assert.deepEqual(
+        decide({ kind: 'known', record, ...(owner !== undefined && { owner }) }, use, NOW),
+        expected === 'allow' ? { verdict: 'allow', key: record } : { verdict: 'refuse', reason: expected, key: record },
+      );
+    });
+  }
+
+  it('on the record of an owner is that it is no credential, for whatever use', () => {
+    for (const use of [TRACES, ASK, MANAGE]) {
+      const decision = decide({ kind: 'known', record: OWNER }, use, NOW);
+      assert.deepEqual(decision, { verdict: 'refuse', reason: 'role_missing', key: OWNER });
+    }
+  });
 
   it('on a key that is not known names no key', () => {
     assert.deepEqual(decide(UNKNOWN, TRACES, NOW), { verdict: 'refuse', reason: 'unknown_key' });
@@ -139,13 +185,20 @@ const records: fc.Arbitrary<KeyRecord> = fc
       origins: fc.constantFrom(origins(SHOP), origins('*')),
       cidrs: fc.constantFrom(cidrs('192.0.2.0/24'), cidrs('10.0.0.0/8')),
       expiresAt: fc.integer({ min: NOW - 2, max: NOW + 2 }),
+      owner: fc.constant(asOwner(OWNER)),
     },
     { requiredKeys: ['kind', 'state'] },
   )
   .map((fields) => newRecord(fields));
+const owners: fc.Arbitrary<KeyAnswer> = fc.oneof(
+  fc.constantFrom(UNKNOWN, STORE_TIMEOUT, STORE_UNAVAILABLE),
+  fc
+    .record({ state: fc.constantFrom('active', 'disabled', 'revoked'), roles: fc.subarray(['Sender']) })
+    .map((fields): KeyAnswer => ownerIs(fields)),
+);
 const answers: fc.Arbitrary<KeyAnswer> = fc.oneof(
   fc.constantFrom(UNKNOWN, STORE_TIMEOUT, STORE_UNAVAILABLE),
-  records.map((record): KeyAnswer => ({ kind: 'known', record })),
+  fc.record({ kind: fc.constant('known'), record: records, owner: owners }),
 );
 const sendings: fc.Arbitrary<Sending> = fc.record({
   to: fc.constant('send'),
@@ -174,20 +227,28 @@ describe('whatever is known of a key,', () => {
         const decision = decide(answer, use, NOW);
         const verdict = decision.verdict === 'allow' ? 'allow' : row(decision.reason).verdict;
         if (answer.kind === 'unavailable') assert.equal(verdict, 'undecided');
-        else assert.notEqual(verdict, 'undecided');
+        else if (verdict === 'undecided') {
+          const isOwned = answer.kind === 'known' && answer.record.owner !== undefined;
+          assert.ok(isOwned && answer.owner?.kind === 'unavailable');
+        }
       }),
     );
   });
 
   it('it is let through only if it is active, alive and meant for this', () => {
     fc.assert(
-      fc.property(records, uses, (record, use) => {
-        const isMeant =
-          record.kind === 'canary' ? use.to === 'ask' : (record.kind === 'service') === (use.to === 'manage');
+      fc.property(records, owners, uses, (record, owner, use) => {
+        const isToken = record.kind === 'service';
+        const mayBeMeant: readonly KeyKind[] =
+          use.to === 'ask' ? ['ingestion', 'receiver', 'canary'] : ['ingestion', 'receiver'];
+        const isMeant = use.to === 'manage' ? isToken : mayBeMeant.includes(record.kind);
         const isAlive = record.state === 'active' && (record.expiresAt ?? Infinity) > NOW;
         const mayCarry = use.to !== 'send' || isWithinScope(record, use);
-        const { verdict } = decide({ kind: 'known', record }, use, NOW);
-        assert.equal(verdict === 'allow', isMeant && isAlive && mayCarry);
+        const ownersRoles = owner.kind === 'known' && owner.record.state === 'active' ? owner.record.roles : undefined;
+        const isBacked =
+          record.owner === undefined || (ownersRoles !== undefined && (isToken || ownersRoles.length > 0));
+        const { verdict } = decide({ kind: 'known', record, owner }, use, NOW);
+        assert.equal(verdict === 'allow', isMeant && isAlive && isBacked && mayCarry);
       }),
     );
   });
