@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Digests, KeyDigest } from '../credential/digest.ts';
-import { UNKNOWN } from '../keys/answer.ts';
+import { STORE_UNAVAILABLE, UNKNOWN } from '../keys/answer.ts';
 import type { KeyAnswer, KeyLookup } from '../keys/answer.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import type { ChangeObserver } from '../store/port.ts';
@@ -99,7 +99,12 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
       observe?.hit('unknown', false);
       return UNKNOWN;
     }
-    const ask = () => lookups.answer(digests);
+    const ask = () => {
+      const answer = lookups.answer(digests);
+      if (typeof answer !== 'string') return answer;
+      observe?.shed(answer);
+      return STORE_UNAVAILABLE;
+    };
     const isStranger =
       from !== undefined && entry === undefined && !isVouchedFor(digests) && !lookups.isUnderWay(digests);
     return isStranger ? strangers.ask(from, ask) : ask();
@@ -111,14 +116,14 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
 
   /** What the store says now; if it says nothing, what is remembered, unless that was found to be untrue meanwhile. */
   function checkAgain(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
-    const orRemembered = (answer: KeyAnswer): KeyAnswer => {
+    const orRemembered = (answer: KeyAnswer = STORE_UNAVAILABLE): KeyAnswer => {
       const entry = answer.kind === 'unavailable' ? findKnown(digests) : undefined;
       if (entry === undefined) return answer;
       observe?.hit('known', true);
       return entry.answer;
     };
     const answer = lookups.answer(digests);
-    return answer instanceof Promise ? answer.then(orRemembered) : orRemembered(answer);
+    return typeof answer === 'string' ? orRemembered() : answer.then(orRemembered);
   }
 
   function findKnown({ digest, alternates }: Digests): Entry | undefined {

@@ -29,8 +29,8 @@ export interface Lookups {
   /** Starts a lookup in the background unless there is one. */
   start(digests: Digests): void;
   isUnderWay(digests: Digests): boolean;
-  /** Waits for the lookup of this key, starting it if need be: `lookupTimeoutMs` at most. */
-  answer(digests: Digests): KeyAnswer | Promise<KeyAnswer>;
+  /** Waits for the lookup of this key, starting it if need be: `lookupTimeoutMs` at most. Or says why it is not started. */
+  answer(digests: Digests): Promise<KeyAnswer> | ShedCause;
   /** Lookups of this key that have begun may see it as it was: they are not remembered, and nobody else joins them. */
   disown(digest: KeyDigest): void;
   disownAll(): void;
@@ -95,10 +95,7 @@ export function createLookups(options: LookupsOptions): Lookups {
     isUnderWay: ({ digest }) => flights.has(digest),
     answer(digests) {
       const flight = join(digests);
-      if (typeof flight === 'string') {
-        observe?.shed(flight);
-        return STORE_UNAVAILABLE;
-      }
+      if (typeof flight === 'string') return flight;
       observe?.miss();
       flight.bounded ??= within(lookupTimeoutMs, flight.answer);
       return flight.bounded;

@@ -46,10 +46,10 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
       }
       // A volatile policy takes only what has an expiry in Redis. Keys of Keygate have none.
       const evicts = policy.startsWith('allkeys-');
+      const cause = `maxmemory-policy is ${policy}`;
       metrics.storeEvicts.set(evicts ? 1 : 0);
-      if (!evicts) log('debug', 'Redis keeps all keys when its memory is full', { policy });
-      else
-        log('warn', 'Redis will delete keys when its memory is full; set maxmemory-policy to noeviction', { policy });
+      if (!evicts) log('debug', 'Redis keeps all keys of Keygate when its memory is full', { cause });
+      else log('warn', 'Redis will delete keys when its memory is full; set maxmemory-policy to noeviction', { cause });
     },
   };
 }

@@ -13,7 +13,7 @@ const HANG_MS = 2_000;
 
 describe('the change feed in Redis', { timeout: 120_000 }, () => {
   let redis: TestRedis;
-  before(async () => void (redis = await startRedis()));
+  before(async () => void (redis = await startRedis({ options: () => ({ 'enable-debug-command': 'local' }) })));
   after(() => redis.stop());
   afterEach(() => redis.restart());
 
@@ -76,6 +76,21 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
     await feedIs('down', 1);
     await feedIs('up', 2);
     assert.deepEqual(await witness.until(2), [first.digest, second.digest]);
+  });
+
+  it('reports a gap when Redis comes back with another history of writes, and goes on from where it was', async (t) => {
+    const { store, witness, feedIs } = await watch(t);
+    const [first, second] = [newRecord(), newRecord()];
+    await store.insert(first, NOW, ENTRY);
+    await witness.until(1);
+    await redis.command('DEBUG', 'CHANGE-REPL-ID'); // as on a replica that was promoted
+    await cutFeed();
+    await store.insert(second, NOW, ENTRY);
+    await feedIs('up', 2);
+    assert.deepEqual(await witness.until(3), [first.digest, 'gap', second.digest]);
+    await cutFeed();
+    await feedIs('up', 3);
+    assert.equal(witness.seen.length, 3, 'once');
   });
 
   it('reports a gap when changes were trimmed away before it read them', async (t) => {

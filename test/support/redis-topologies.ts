@@ -11,6 +11,8 @@ export interface SentinelSetup {
   readonly servers: readonly TestRedis[];
   readonly sentinels: readonly TestRedis[];
   readonly server: RedisServer;
+  /** The same for store.redis of a configuration. */
+  readonly config: { readonly sentinels: string[]; readonly master: string };
   /** The server that the Sentinels take for the primary. */
   primary(): Promise<TestRedis>;
   replica(): Promise<TestRedis>;
@@ -79,6 +81,7 @@ export async function startSentinels(): Promise<SentinelSetup> {
         login: {},
         database: 0,
       },
+      config: { sentinels: sentinels.map(addressOf), master: MASTER },
       primary,
       async replica() {
         const current = await primary();
@@ -95,6 +98,8 @@ export async function startSentinels(): Promise<SentinelSetup> {
 export interface ClusterSetup {
   readonly nodes: readonly TestRedis[];
   readonly server: RedisServer;
+  /** The same for store.redis of a configuration. */
+  readonly config: { readonly nodes: string[] };
   /** The node that serves the slot of this name, as the others see it. */
   ownerOf(name: string): Promise<TestRedis>;
   stop(): Promise<void>;
@@ -169,6 +174,7 @@ export async function startCluster({ replicas = 0 } = {}): Promise<ClusterSetup>
     return {
       nodes,
       server: { whereabouts: { kind: 'cluster', nodes: nodes.map(endpointOf) }, login: {}, database: 0 },
+      config: { nodes: nodes.map(addressOf) },
       async ownerOf(name) {
         for (const node of nodes) {
           const slot = await node.command('CLUSTER', 'KEYSLOT', name).catch(() => undefined);
@@ -196,6 +202,8 @@ async function untilReplicasFollow(primary: TestRedis, count: number): Promise<v
   );
 }
 
-export function endpointOf({ port }: TestRedis): { host: string; port: number } {
+const addressOf = ({ port }: TestRedis): string => `127.0.0.1:${port}`;
+
+function endpointOf({ port }: TestRedis): { host: string; port: number } {
   return { host: '127.0.0.1', port };
 }
