@@ -8,6 +8,8 @@ import type { Gateway } from '../support/gateway.ts';
 import { callHttp, keepAliveAgent } from '../support/http-client.ts';
 import type { TestRedis } from '../support/redis.ts';
 import { startCluster, startSentinels } from '../support/redis-topologies.ts';
+import { documentedAclRule } from '../support/store-kinds.ts';
+import { createCertificate } from '../support/tls.ts';
 import { openRedisStore } from '../support/stores.ts';
 import { until } from '../support/wait.ts';
 
@@ -145,6 +147,38 @@ for (const [topology, start] of Object.entries(TOPOLOGIES)) {
     }
   });
 }
+
+describe('with TLS and a user of its own', { timeout: 110_000 }, () => {
+  const user = { tls: true, user: 'keygate', password: 'password', minReplicas: 1 };
+
+  it('a gateway finds its keys through Sentinels', async (t) => {
+    const tls = await createCertificate(t);
+    const redis = await startSentinels({ tls });
+    t.after(() => redis.stop());
+    for (const server of redis.servers) await server.command('ACL', ...documentedAclRule('keygate'));
+    const collector = await startCollector(t);
+    const files = { ca: tls.certPath, cert: tls.certPath, key: tls.keyPath };
+    const gateway = await startGateway(t, {
+      store: { redis: { ...redis.config, ...user, ...files, sentinelUser: 'keygate', sentinelPassword: 'password' } },
+      upstream: { http: collector.httpUrl },
+    });
+    assert.equal(await statusOf(gateway, (await gateway.createKey()).text), 200);
+  });
+
+  it('a gateway finds its keys in a Cluster', async (t) => {
+    const tls = await createCertificate(t);
+    const cluster = await startCluster({ tls, replicas: 1 });
+    t.after(() => cluster.stop());
+    for (const server of cluster.nodes) await server.command('ACL', ...documentedAclRule('keygate'));
+    const collector = await startCollector(t);
+    const files = { ca: tls.certPath, cert: tls.certPath, key: tls.keyPath };
+    const gateway = await startGateway(t, {
+      store: { redis: { ...cluster.config, ...user, ...files } },
+      upstream: { http: collector.httpUrl },
+    });
+    assert.equal(await statusOf(gateway, (await gateway.createKey()).text), 200);
+  });
+});
 
 describe('Sentinels', { timeout: 110_000 }, () => {
   it('may be frozen or gone, as long as most are there; a failover by hand is followed', async (t) => {

@@ -1,11 +1,30 @@
 import type { RedisServer } from '../../src/store/redis/server.ts';
 import { randomPort, startRedis } from './redis.ts';
-import type { TestRedis } from './redis.ts';
+import type { ServerOptions, TestRedis } from './redis.ts';
 import { until } from './wait.ts';
 
 /** Timeouts of seconds, where real ones have many, so that a failover takes two or three. */
 const DOWN_AFTER_MS = 500;
 const READY_WITHIN_MS = 20_000;
+
+/** PEM files: with them all servers speak TLS to one another and to clients, who need a certificate too. */
+export interface TlsFiles {
+  readonly certPath: string;
+  readonly keyPath: string;
+}
+
+/** The port for TLS is beside that for the test's own commands. */
+function tlsOptions(tls: TlsFiles | undefined, tlsPort: number): ServerOptions {
+  return tls === undefined
+    ? {}
+    : {
+        'tls-port': tlsPort,
+        'tls-cert-file': tls.certPath,
+        'tls-key-file': tls.keyPath,
+        'tls-ca-cert-file': tls.certPath,
+        'tls-replication': 'yes',
+      };
+}
 
 export interface SentinelSetup {
   readonly servers: readonly TestRedis[];
@@ -22,8 +41,21 @@ export interface SentinelSetup {
 const MASTER = 'mymaster';
 
 /** A primary, a replica, and three Sentinels that watch over them. */
-export async function startSentinels(): Promise<SentinelSetup> {
+export async function startSentinels({ tls }: { tls?: TlsFiles } = {}): Promise<SentinelSetup> {
   const started: TestRedis[] = [];
+  const tlsPorts = new Map<TestRedis, number>();
+  const portOf = (redis: TestRedis) => tlsPorts.get(redis) ?? redis.port;
+  async function startOne(options: ServerOptions, sentinelConfig?: string): Promise<TestRedis> {
+    let tlsPort = 0;
+    const redis = await startRedis({
+      options: () => ({ ...options, ...(tls && tlsOptions(tls, (tlsPort ||= randomPort()))) }),
+      ...(sentinelConfig !== undefined && { sentinelConfig }),
+    });
+    started.push(redis);
+    if (tls !== undefined) tlsPorts.set(redis, tlsPort);
+    return redis;
+  }
+
   const stop = async () => void (await Promise.all(started.map((redis) => redis.stop())));
   try {
     const replicationOptions = {
@@ -31,25 +63,20 @@ export async function startSentinels(): Promise<SentinelSetup> {
       'repl-ping-replica-period': 1,
       'replica-priority': 100,
     };
-    const first = await startRedis({ options: () => replicationOptions });
-    started.push(first);
-    const second = await startRedis({
-      options: () => ({ ...replicationOptions, replicaof: `127.0.0.1 ${first.port}` }),
-    });
-    started.push(second);
+    const first = await startOne(replicationOptions);
+    const second = await startOne({ ...replicationOptions, replicaof: `127.0.0.1 ${portOf(first)}` });
     const servers = [first, second];
     const sentinels: TestRedis[] = [];
     for (let i = 0; i < 3; i++) {
       const sentinelConfig = [
-        `sentinel monitor ${MASTER} 127.0.0.1 ${first.port} 2`,
+        `sentinel monitor ${MASTER} 127.0.0.1 ${portOf(first)} 2`,
         `sentinel down-after-milliseconds ${MASTER} ${DOWN_AFTER_MS}`,
         `sentinel failover-timeout ${MASTER} 3000`,
         `sentinel parallel-syncs ${MASTER} 1`,
+        'user keygate on >password -@all +sentinel|master', // beside the test's own, who needs no password
         '',
       ].join('\n');
-      const sentinel = await startRedis({ sentinelConfig });
-      started.push(sentinel);
-      sentinels.push(sentinel);
+      sentinels.push(await startOne({}, sentinelConfig));
     }
     for (const sentinel of sentinels) {
       await until(
@@ -67,7 +94,7 @@ export async function startSentinels(): Promise<SentinelSetup> {
       for (const sentinel of sentinels) {
         const reply = await sentinel.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER).catch(() => undefined);
         const port = Array.isArray(reply) ? Number(reply[1]) : undefined;
-        const found = servers.find((redis) => redis.port === port);
+        const found = servers.find((redis) => portOf(redis) === port);
         if (found !== undefined) return found;
       }
       throw new Error('no Sentinel answers');
@@ -81,7 +108,7 @@ export async function startSentinels(): Promise<SentinelSetup> {
         login: {},
         database: 0,
       },
-      config: { sentinels: sentinels.map(addressOf), master: MASTER },
+      config: { sentinels: sentinels.map((redis) => `127.0.0.1:${portOf(redis)}`), master: MASTER },
       primary,
       async replica() {
         const current = await primary();
@@ -108,13 +135,17 @@ export interface ClusterSetup {
 const SLOTS = 16_384;
 
 /** Three primaries that share the slots, with as many replicas each as is said. */
-export async function startCluster({ replicas = 0 } = {}): Promise<ClusterSetup> {
+export async function startCluster({
+  replicas = 0,
+  tls,
+}: { replicas?: number; tls?: TlsFiles } = {}): Promise<ClusterSetup> {
   const nodes: TestRedis[] = [];
   const busPorts: number[] = [];
+  const tlsPorts: number[] = [];
   const stop = async () => void (await Promise.all(nodes.map((node) => node.stop())));
   try {
     for (let i = 0; i < 3 * (1 + replicas); i++) {
-      let busPort = 0;
+      let [busPort, tlsPort] = [0, 0];
       nodes.push(
         await startRedis({
           options: () => ({
@@ -124,10 +155,12 @@ export async function startCluster({ replicas = 0 } = {}): Promise<ClusterSetup>
             'cluster-node-timeout': 1_000,
             'cluster-replica-validity-factor': 0,
             'repl-diskless-sync-delay': 0,
+            ...(tls && { ...tlsOptions(tls, (tlsPort ||= randomPort())), 'tls-cluster': 'yes' }),
           }),
         }),
       );
       busPorts.push(busPort);
+      tlsPorts.push(tlsPort);
     }
     const primaries = nodes.slice(0, 3);
     const [first] = primaries;
@@ -174,7 +207,7 @@ export async function startCluster({ replicas = 0 } = {}): Promise<ClusterSetup>
     return {
       nodes,
       server: { whereabouts: { kind: 'cluster', nodes: nodes.map(endpointOf) }, login: {}, database: 0 },
-      config: { nodes: nodes.map(addressOf) },
+      config: { nodes: tls === undefined ? nodes.map(addressOf) : tlsPorts.map((port) => `localhost:${port}`) },
       async ownerOf(name) {
         for (const node of nodes) {
           const slot = await node.command('CLUSTER', 'KEYSLOT', name).catch(() => undefined);
