@@ -4,6 +4,7 @@ import { ADMIN_CREDENTIALS, ADMIN_SERVER_OPTIONS, createAdminHandler } from './a
 import { createServerInfo } from './admin/server-info.ts';
 import { createBudgets } from './budget/budgets.ts';
 import { createKeyCache } from './cache/key-cache.ts';
+import { watchFromSnapshot } from './cache/warm-start.ts';
 import type { Config } from './config/schema.ts';
 import { createDigester } from './credential/digest.ts';
 import { createCredentialReader } from './credential/read.ts';
@@ -16,6 +17,7 @@ import { createKeyService } from './keys/service.ts';
 import type { KeyService } from './keys/service.ts';
 import { formatAddress, listen } from './listening.ts';
 import { corsRules, listener, planeLimits } from './plane-options.ts';
+import { openSnapshot } from './open-snapshot.ts';
 import { createLibraryPlane } from './plane/library/library-plane.ts';
 import type { BoundAddress } from './plane/plane.ts';
 import { createMembership } from './replica/membership.ts';
@@ -76,6 +78,7 @@ export function createApp(config: Config, log: Log): App {
     lookupTimeoutMs: (config.store.redis?.commandTimeout ?? 100) + LOOKUP_SLACK_MS,
     observe: cacheObserver(metrics, log),
   });
+  const snapshot = openSnapshot(config, cache, metrics, log);
   const keys = createKeyService({
     store: announcing(store, cache),
     digester: digest,
@@ -193,8 +196,8 @@ export function createApp(config: Config, log: Log): App {
     notReady() {
       if (state !== 'serving') return state;
       // An outage later on takes no replica out of service: it serves what it knows. One that never reached its store
-      // knows nothing.
-      const knowsKeys = monitor.everUp() || config.keys.receiverKeys.length > 0;
+      // knows nothing, unless there was a snapshot.
+      const knowsKeys = monitor.everUp() || config.keys.receiverKeys.length > 0 || cache.sizes().known > 0;
       return knowsKeys ? undefined : 'the key store has not answered since this replica started';
     },
   });
@@ -204,6 +207,7 @@ export function createApp(config: Config, log: Log): App {
 
   async function close(): Promise<void> {
     clearInterval(pruning);
+    snapshot?.stop();
     monitor.stop();
     await plane.close();
     await membership.stop();
@@ -226,7 +230,7 @@ export function createApp(config: Config, log: Log): App {
     keys,
     async start() {
       try {
-        watch = await store.watch(membership.observer);
+        watch = await watchFromSnapshot(store, membership.observer, cache, snapshot);
         await monitor.start();
         const [adminAddress, opsAddress] = await Promise.all([
           listen(admin, config.admin.address),
@@ -255,6 +259,7 @@ export function createApp(config: Config, log: Log): App {
       metrics.draining.set(1);
       log('info', 'draining: no new connections, requests in flight are finished');
       await plane.drain(config.limits.drainTimeout);
+      await snapshot?.flush();
       await close();
       log('info', 'drained');
     },

@@ -36,16 +36,35 @@ export interface KeyCache extends ChangeObserver {
   /** A hit is answered at once: no promise, no timer, no I/O. */
   readonly lookup: KeyLookup;
   sizes(): Readonly<Record<Pool, number>>;
+  /** Known keys that no gap has made uncertain; those used last come last. */
+  remembered(): RememberedKey[];
+  /**
+   * Takes over what an earlier process remembered, as aged keys, and tells how many were not too old. It is as good as the
+   * feed that goes on where that process was: a gap ends it.
+   */
+  restore(keys: readonly RememberedKey[]): number;
+  /** The feed has told all that happened since then: those that it has not ended are as good as fresh. */
+  confirmRestored(): void;
+  /** Another number whenever known keys have changed. */
+  revision(): number;
+}
+
+export interface RememberedKey {
+  readonly record: KeyRecord;
+  readonly ageMs: number;
 }
 
 interface Entry {
-  readonly answer: KeyAnswer;
-  readonly checkedAt: number;
+  readonly answer: Extract<KeyAnswer, { kind: 'known' }>;
+  checkedAt: number;
   /** How many gaps there had been when it was read. */
-  readonly gaps: number;
+  gaps: number;
   /** The last attempt to look it up again failed; the next one is not before this. */
   retryAt: number;
 }
+
+/** In place of the number of gaps, in an entry from an earlier process: it is aged, whatever its age. */
+const RESTORED = -1;
 
 /** How long after a failed attempt a key is not looked up again; for as long after that, nobody waits for the next one. */
 const RETRY_AFTER_MS = 1_000;
@@ -74,6 +93,7 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
   });
   /** Counted, so that one gap makes all entries aged at once. */
   let gaps = 0;
+  let revision = 0;
   const lookups = createLookups({ ...options, settled: remember });
   const strangers = createStrangers({
     now,
@@ -140,12 +160,14 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
       case 'known':
         unknown.delete(digests.digest);
         known.set(answer.record.digest, { answer, checkedAt: startedAt, gaps, retryAt: -Infinity });
+        revision++;
         break;
       case 'unknown':
         for (const digest of [digests.digest, ...digests.alternates]) {
           known.delete(digest);
           vouchedFor.delete(digest);
         }
+        revision++;
         unknown.set(digests.digest, now() + unknownForMs);
         break;
       case 'unavailable': {
@@ -159,6 +181,7 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
   return {
     lookup,
     changed(digest) {
+      revision++;
       known.delete(digest);
       unknown.delete(digest);
       vouchedFor.set(digest, true);
@@ -166,9 +189,34 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     },
     gap() {
       gaps++;
+      revision++;
+      const restored = [...known.keys()].filter((digest) => known.peek(digest)?.gaps === RESTORED);
+      for (const digest of restored) known.delete(digest);
       unknown.clear();
       lookups.disownAll();
     },
+    remembered() {
+      const nowMs = now();
+      const keys: RememberedKey[] = [];
+      for (const entry of known.rvalues()) {
+        if (entry === undefined) continue; // only lru-cache's types foresee it
+        const isCertain = entry.gaps === gaps || entry.gaps === RESTORED;
+        if (isCertain) keys.push({ record: entry.answer.record, ageMs: nowMs - entry.checkedAt });
+      }
+      return keys;
+    },
+    restore(keys) {
+      const youngEnough = keys.filter(({ ageMs }) => ageMs < staleForMs);
+      for (const { record, ageMs } of youngEnough) {
+        const answer = { kind: 'known', record } as const;
+        known.set(record.digest, { answer, checkedAt: now() - ageMs, gaps: RESTORED, retryAt: -Infinity });
+      }
+      return youngEnough.length;
+    },
+    confirmRestored() {
+      for (const entry of known.values()) if (entry.gaps === RESTORED) Object.assign(entry, { gaps, checkedAt: now() });
+    },
+    revision: () => revision,
     sizes: () => ({ known: known.size, unknown: unknown.size }),
   };
 }

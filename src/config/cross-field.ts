@@ -24,6 +24,7 @@ export function crossFieldProblems(config: Config, { root, readFile, dev }: Cros
     ...repeatedPeppers(config),
     ...unusableRevealable(config),
     ...tenantInCarrier(config),
+    ...needlessSnapshot(config),
     ...repeatedRoutes(config),
   ];
 }
@@ -141,6 +142,12 @@ function repeatedRoutes({ routes }: Config): Problem[] {
       return [{ path: ['routes', section, 'paths', index], message }];
     }),
   );
+}
+
+function needlessSnapshot({ cache: { snapshot }, store: { redis } }: Config): Problem[] {
+  if (snapshot === null || redis !== null) return [];
+  const message = 'must not be set without store.redis: SQLite keeps all keys in a file on this machine already';
+  return [{ path: ['cache', 'snapshot'], message, others: ['store.redis'] }];
 }
 
 function repeatedPeppers({ keys: { pepper, previousPeppers } }: Config): Problem[] {

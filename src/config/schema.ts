@@ -3,6 +3,7 @@ import { keys } from './keys-section.ts';
 import { redis } from './redis-section.ts';
 import { routes } from './routes-section.ts';
 import { canary, replica } from './replica-section.ts';
+import { snapshot } from './snapshot-section.ts';
 import { duration, size } from './units.ts';
 import { address, filePath, inputFile, target, webOrigin } from './values.ts';
 
@@ -171,6 +172,7 @@ const cache = z
         'How many lookups a second may find nothing: a flood of random keys reaches the store no faster. One network ' +
           '(an IPv4 address, or an IPv6 /64) may use a quarter of it; above it senders of keys never seen get 503.',
       ),
+    snapshot,
   })
   .prefault({})
   .describe('The in-process cache in front of the store.');

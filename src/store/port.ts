@@ -122,6 +122,8 @@ export interface ChangeObserver {
 export interface FeedPosition {
   readonly store: string | null;
   readonly change: number;
+  /** The server's history of writes that it is in, where that has a name: in another one the numbers mean other changes. */
+  readonly history?: string | undefined;
 }
 
 export interface Watch {

@@ -105,6 +105,23 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
       this.set({ pool: 'unknown' }, unknown);
     },
   });
+  const snapshotLoads = new Counter({
+    name: 'keygate_snapshot_loads_total',
+    help: 'Attempts to read the snapshot of known keys at the start, by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const snapshotWrites = new Counter({
+    name: 'keygate_snapshot_writes_total',
+    help: 'Attempts to write the snapshot of known keys: written or failed.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const snapshotWrittenAt = new Gauge({
+    name: 'keygate_snapshot_written_timestamp_seconds',
+    help: 'When this process last wrote the snapshot of known keys, in seconds since the epoch; 0 if it has not.',
+    registers,
+  });
   const storeReads = new Histogram({
     name: 'keygate_store_lookup_seconds',
     help: 'Lookups in the store by outcome: found, absent, or the fault.',
@@ -162,6 +179,9 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     cacheMisses,
     cacheShed,
     cacheEvictions,
+    snapshotLoads,
+    snapshotWrites,
+    snapshotWrittenAt,
     storeReads,
     storeUp,
     feedUp,

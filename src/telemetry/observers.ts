@@ -1,4 +1,5 @@
 import type { CacheObserver } from '../cache/observer.ts';
+import type { SnapshotObserver } from '../cache/snapshot.ts';
 import type { AuditEntry } from '../keys/audit.ts';
 import { KIND_NAMES } from '../keys/record.ts';
 import type { StoreObserver } from '../store/port.ts';
@@ -64,6 +65,29 @@ export function usageObserver(metrics: Metrics, log: Log): UsageObserver {
     dropped(requests) {
       metrics.usageDropped.inc(requests);
       log('warn', 'the use of some keys is lost: it could not be written to the key store', { requests });
+    },
+  };
+}
+
+export function snapshotObserver(metrics: Metrics, log: Log, path: string): SnapshotObserver {
+  return {
+    loaded(outcome, count, problem) {
+      metrics.snapshotLoads.inc({ outcome });
+      if (outcome === 'loaded') log('info', 'known keys were read from the snapshot', { count, path });
+      else if (outcome === 'absent') log('info', 'there is no snapshot of known keys yet', { path });
+      else log('warn', 'the snapshot of known keys was refused; no key is known yet', { path, cause: problem });
+    },
+    written(count, seconds) {
+      metrics.snapshotWrites.inc({ outcome: 'written' });
+      metrics.snapshotWrittenAt.setToCurrentTime();
+      log('debug', 'known keys were written to the snapshot', { count, duration_ms: Math.round(seconds * 1_000) });
+    },
+    failed(error) {
+      metrics.snapshotWrites.inc({ outcome: 'failed' });
+      log('warn', 'the snapshot of known keys cannot be written; make its folder writable', {
+        path,
+        cause: error.message,
+      });
     },
   };
 }

@@ -92,6 +92,7 @@ export const ROOMS: Rooms = {
   'listening.ts': ['plane'],
   'upstreams.ts': ['plane', 'upstream', 'config'],
   'plane-options.ts': ['config', 'plane', 'listening.ts'],
+  'open-snapshot.ts': ['cache', 'config', 'telemetry'],
   'app.ts': [
     ...MODEL,
     'keys/audit.ts',
@@ -101,6 +102,7 @@ export const ROOMS: Rooms = {
     'config',
     'telemetry',
     'upstreams.ts',
+    'open-snapshot.ts',
     ...EDGES,
   ],
 

@@ -90,7 +90,14 @@ test('the groups that config/keygate.yaml shows as comments are valid when they 
   const groups = optionsBelow(root).filter(({ kind }) => kind === 'group');
   assert.deepEqual(
     groups.map(({ name }) => name),
-    ['listen.grpc.tls', 'listen.http.tls', 'store.redis', 'keys.pepper', 'keys.revealable.encryptionKey'],
+    [
+      'listen.grpc.tls',
+      'listen.http.tls',
+      'store.redis',
+      'keys.pepper',
+      'keys.revealable.encryptionKey',
+      'cache.snapshot',
+    ],
   );
   const text = read('config/keygate.yaml');
   for (const { name, path } of groups) {

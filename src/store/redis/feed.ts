@@ -34,9 +34,9 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
   /** The change that makes the feed current: the last one there was when the connection was made. */
   let goal: number | undefined;
   let isLate = false;
-  let hasMet = false;
   /** The server's history of writes that the position is in. */
-  let history: string | undefined;
+  let history = options.from?.history;
+  let hasMet = history !== undefined;
   let isOtherHistory = false;
   let state: 'up' | 'down' | undefined;
 
@@ -99,7 +99,7 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
   function tell(madeAt: readonly number[]): void {
     if (position === undefined || position === toldPosition) return;
     if (position.change !== toldPosition?.change || position.store !== toldPosition.store) {
-      observer.applied?.(position, madeAt);
+      observer.applied?.({ ...position, history }, madeAt);
     }
     toldPosition = position;
   }

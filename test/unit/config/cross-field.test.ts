@@ -285,3 +285,15 @@ test('revealable types need an encryption key, and each encryption key an id of 
     'keys.revealable.encryptionKey.secret must be 32 bytes in base64: openssl rand -base64 32',
   ]);
 });
+
+test('a snapshot is for keys in Redis, and is signed', () => {
+  const cache = { snapshot: { path: '/snapshot', secret: 'at-least-16-characters' } };
+  assert.deepEqual(faultsOf({ cache, store: { redis: { url: 'redis://redis:6379' } } }), []);
+  assert.deepEqual(faultsOf({ cache }), [
+    'cache.snapshot must not be set without store.redis: SQLite keeps all keys in a file on this machine already',
+  ]);
+  assert.deepEqual(
+    faultsOf({ cache: { snapshot: { path: '/snapshot' } } }).map((fault) => fault.split(' ')[0]),
+    ['cache.snapshot.secret'],
+  );
+});
