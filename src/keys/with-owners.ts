@@ -16,8 +16,8 @@ export function withOwners(lookup: KeyLookup): KeyLookup {
       : { kind: 'known', record, owner };
   }
 
-  return (digests) => {
-    const answer = lookup(digests);
+  return (digests, from) => {
+    const answer = lookup(digests, from);
     return answer instanceof Promise ? answer.then(join) : join(answer);
   };
 }
