@@ -15,6 +15,7 @@ import { createRouter } from './route.ts';
 import type { Access } from './route.ts';
 import { createRoutes } from './routes.ts';
 import type { ServerInfo } from './schemas.ts';
+import { createTransferOperations } from './transfer-operations.ts';
 
 /** What an admin request came to. Neither the request's body nor its credential is in here. */
 export interface AdminRequest {
@@ -77,7 +78,8 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
     serviceIds: createOwnerOperations('serviceId', { service, now }),
     users: createOwnerOperations('user', { service, now }),
   };
-  const findRoute = createRouter(createRoutes(operations, lifeOperations, owners, serverInfo));
+  const transferOperations = createTransferOperations({ service, now });
+  const findRoute = createRouter(createRoutes(operations, lifeOperations, owners, transferOperations, serverInfo));
   const stamp = { now };
 
   type Entry = { readonly caller: KeyRecord | undefined } | { readonly refused: Answer };

@@ -10,20 +10,19 @@ import type { QueryParameter } from './route.ts';
 const MAX_ENTRIES = 1_000;
 const DEFAULT_ENTRIES = 100;
 
-const count = (min: number, max: number) =>
+export const count = (min: number, max: number) =>
   z
     .string()
     .regex(/^[0-9]{1,9}$/, `must be a number from ${min} to ${max}`)
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a number from ${min} to ${max}`);
 
+export const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+
 const MAX_COUNT = 1_000_000;
 
 const keyQuerySchema = z.object({
-  all: z
-    .enum(['true', 'false'], 'must be true or false')
-    .transform((text) => text === 'true')
-    .optional(),
+  all: flag.optional(),
   name: z.string().max(100, 'must have at most 100 characters').optional(),
   sort: z.enum(KEY_SORTS, `must be one of ${KEY_SORTS.join(', ')}`).optional(),
   limit: count(1, MAX_COUNT).optional(),

@@ -4,8 +4,9 @@ import { namedOwnerSchemas } from './owner-schemas.ts';
 import { PERMISSIONS } from './roles.ts';
 import type { Access, AnswerShape, Route } from './route.ts';
 import { errorsResponseSchema, namedSchemas } from './schemas.ts';
+import { namedTransferSchemas } from './transfer-schemas.ts';
 
-const allNamedSchemas = { ...namedSchemas, ...namedLifeSchemas, ...namedOwnerSchemas };
+const allNamedSchemas = { ...namedSchemas, ...namedLifeSchemas, ...namedOwnerSchemas, ...namedTransferSchemas };
 
 /** The OpenAPI 3.1 document, made from the route table and the schemas that the routes work with: it cannot drift. */
 export function createOpenApiDocument(routes: readonly Route[], version: string): Record<string, unknown> {

@@ -25,6 +25,8 @@ export const PERMISSIONS = {
   'create-users': 'Create users.',
   'update-users': 'Change, lock and unlock users: all keys of a locked one are refused.',
   'delete-users': 'Delete users, and with each of them all their keys.',
+  'import-keys': 'Import keys, tokens and owners by their digests; each only with the permission to create it.',
+  'export-keys': 'Export all keys, service tokens and owners with their digests, to import them elsewhere.',
   'get-audit': 'Read the audit log: who changed which key, token or owner, when, and from where.',
 } as const;
 

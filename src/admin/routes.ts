@@ -24,6 +24,8 @@ import {
   serviceTokenSchema,
 } from './schemas.ts';
 import type { ServerInfo } from './schemas.ts';
+import type { TransferOperations } from './transfer-operations.ts';
+import { createTransferRoutes } from './transfer-routes.ts';
 
 const NO_SUCH_ID = { description: 'There is no live key or token with this id.', schema: errorsResponseSchema };
 const NAME_TAKEN = { description: 'A live key or token has this name already.', schema: errorsResponseSchema };
@@ -33,6 +35,7 @@ export function createRoutes(
   operations: Operations,
   life: LifeOperations,
   owners: OwnersOperations,
+  transfer: TransferOperations,
   serverInfo: ServerInfo,
 ): readonly Route[] {
   const routes: readonly Route[] = [
@@ -154,6 +157,7 @@ export function createRoutes(
     },
     ...createLifeRoutes(life),
     ...createOwnerRoutes(owners),
+    ...createTransferRoutes(transfer),
     {
       method: 'GET',
       path: '/api/server/info',

@@ -19,7 +19,10 @@ import type {
   ServiceToken,
 } from '../admin/schemas.ts';
 import type { Propagation } from '../admin/propagation.ts';
+import type { ImportResult } from '../admin/transfer-schemas.ts';
+import type { Digester } from '../credential/digest.ts';
 import type { KeyQuery } from '../keys/key-query.ts';
+import type { ExportQuery } from '../keys/transfer.ts';
 import type { AuditQuery } from '../store/port.ts';
 
 /** Milliseconds to wait at most until every gateway has applied the change; undefined for not at all. */
@@ -53,6 +56,13 @@ export interface OwnerAdmin {
   delete(id: string): Promise<OwnerDetails>;
 }
 
+/** A page of keys, which go into a file as they are. */
+export interface ExportedKeys {
+  readonly keys: readonly object[];
+  /** Where to read on from; absent at the end. */
+  readonly next?: string | undefined;
+}
+
 /**
  * What the commands need of whoever manages keys: the admin API of a running gateway, or the key store itself. Both
  * speak in the shapes of the admin API, and throw a CliError for everything that goes wrong.
@@ -72,6 +82,11 @@ export interface KeyAdmin {
   updateServiceToken(id: string, update: ServiceTokenUpdate): Promise<ServiceTokenDetails>;
   updateIngestionKey(id: string, update: IngestionKeyUpdate): Promise<IngestionKeyDetails>;
   revealIngestionKey(id: string): Promise<RevealedIngestionKey>;
+  /** What became of each line, in their order; at most MAX_IMPORT_LINES of them. */
+  importKeys(lines: readonly object[], options: { readonly dryRun: boolean }): Promise<ImportResult[]>;
+  exportKeys(query: ExportQuery): Promise<ExportedKeys>;
+  /** The digests under which a text would be looked up; it does not leave this process for it. */
+  readonly digestsOf: Digester;
   /** Newest first. */
   audit(query: AuditQuery): Promise<AuditLogEntry[]>;
   close(): Promise<void>;

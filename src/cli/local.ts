@@ -44,9 +44,10 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
   note(`using the key store ${choice.redis === null ? `in ${choice.sqlite.path}` : 'in Redis'} directly`);
 
   const store = await orCliError(() => openStore(choice));
+  const digester = createDigester({ pepper: keys.pepper ?? undefined, previousPeppers: keys.previousPeppers });
   const service = createKeyService({
     store,
-    digester: createDigester({ pepper: keys.pepper ?? undefined, previousPeppers: keys.previousPeppers }),
+    digester,
     now: Date.now,
     random: randomBytes,
     tombstoneMs: choice.tombstones,
@@ -144,6 +145,19 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
         const { record, text } = await service.reveal(id, actor);
         return { ...toIngestionKey(record), apiKey: text };
       }),
+    importKeys: (lines, { dryRun }) =>
+      orCliError(() =>
+        service.import(
+          {
+            lines,
+            dryRun,
+            refusal: ({ kind, roles = [] }) => (kind === 'service' ? unknownRolesFault(roles) : undefined),
+          },
+          actor,
+        ),
+      ),
+    exportKeys: (query) => orCliError(() => service.export(query)),
+    digestsOf: digester,
     audit: (query) => orCliError(async () => (await service.audit(query)).map(toAuditLogEntry)),
     close: () => store.close(),
   };

@@ -5,6 +5,7 @@ import { describe, invalidArgument } from './command.ts';
 import { addGatewayCommands } from './gateway-commands.ts';
 import { addIngestionApiKey } from './ingestion-api-key.ts';
 import { addOwners } from './owners.ts';
+import { addKeys } from './keys.ts';
 import { createPrinter } from './printer.ts';
 import type { Printer } from './printer.ts';
 import { addServiceToken } from './service-token.ts';
@@ -54,6 +55,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
   addIngestionApiKey(program, runtime);
   addServiceToken(program, runtime);
   addOwners(program, runtime);
+  addKeys(program, runtime);
   addAudit(program, runtime);
   return program;
 }

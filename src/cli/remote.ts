@@ -16,6 +16,8 @@ import {
   ingestionKeySchema,
   serviceTokenSchema,
 } from '../admin/schemas.ts';
+import { importAnswerSchema } from '../admin/transfer-schemas.ts';
+import { createDigester } from '../credential/digest.ts';
 import { CliError, EXIT } from './errors.ts';
 import { sendRequest, TIMEOUT_MS } from './http-request.ts';
 import type { HttpResponse } from './http-request.ts';
@@ -34,6 +36,8 @@ const TOKENS = 'security/tokens';
 const SERVICE_IDS = 'security/service_ids';
 const USERS = 'security/users';
 const AUDIT = 'security/audit';
+const IMPORT = 'security/keys/import';
+const EXPORT = 'security/keys/export';
 
 /** Manages keys through the admin API of a running gateway. */
 export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): KeyAdmin {
@@ -131,11 +135,22 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
     updateIngestionKey: async (id, update) =>
       fetchOne(ingestionKeyDetailsSchema, await call('PATCH', `${KEYS}/${id}`, update)),
     revealIngestionKey: async (id) => fetchOne(revealedIngestionKeySchema, await call('POST', `${KEYS}/${id}/reveal`)),
+    importKeys: async (lines, { dryRun }) => {
+      const { results } = await fetchOne(importAnswerSchema, await call('POST', IMPORT, { lines, dryRun }));
+      if (results.length === lines.length) return results;
+      throw couldNotConnect(url, `it answered ${results.length} of ${lines.length} lines`);
+    },
+    exportKeys: async (query) => read(url, exportedKeysSchema, await call('GET', withQuery(EXPORT, query))),
+    // Whether the gateway has a pepper is not known here; it takes plain digests too, as of keys before its first one.
+    digestsOf: createDigester({}),
     audit: async ({ limit, before, keyId }) =>
       fetchAll(auditLogEntrySchema, await call('GET', withQuery(AUDIT, { limit, before, key: keyId }))),
     close: async () => {},
   };
 }
+
+/** Keys go into the file as they came, with whatever later versions know of them. */
+const exportedKeysSchema = z.object({ keys: z.array(z.looseObject({})), next: z.string().optional() });
 
 /** What is taken of an answer, whatever else is in it. */
 type Known<S extends z.ZodRawShape> = z.output<z.ZodObject<S>>;

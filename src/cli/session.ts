@@ -18,6 +18,7 @@ export interface Session<Flags> {
   readonly flags: Flags & GlobalFlags;
   readonly operands: readonly string[];
   readonly env: Terminal['env'];
+  readonly terminal: Terminal;
   readonly printer: Printer;
   /** Tells standard error, whatever the output format. */
   readonly say: (line: string) => void;
@@ -51,6 +52,7 @@ export function does<Flags>(command: CliCommand, runtime: Runtime, work: Work<Fl
         flags,
         operands: command.args,
         env,
+        terminal: runtime.terminal,
         printer,
         say,
         withKeyAdmin: async (useAdmin) => {

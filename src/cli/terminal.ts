@@ -2,11 +2,14 @@
 export interface Terminal {
   readonly stdout: Output;
   readonly stderr: Output;
+  /** What is piped in. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Output {
-  write(text: string): unknown;
+  /** `done` is called when the text has gone out, or could not. */
+  write(text: string, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
@@ -18,5 +21,14 @@ export function processTerminal(): Terminal {
       if (error.code !== 'EPIPE') throw error;
     });
   }
-  return { stdout: process.stdout, stderr: process.stderr, env: process.env };
+  const { stdout, stderr, env } = process;
+  return {
+    stdout,
+    stderr,
+    env,
+    // Only who wants it opens it: an open one can keep a process alive.
+    get stdin() {
+      return process.stdin;
+    },
+  };
 }

@@ -13,6 +13,8 @@ export const AUDIT_ACTIONS = [
   'revoked',
   /** Somebody was given the text of a key that was there already. */
   'revealed',
+  /** It came as it is from another store or system. */
+  'imported',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
@@ -36,7 +38,8 @@ export type Fields = z.output<typeof fields>;
 
 /**
  * One change of one key, for those who later ask who did it. Written in one step with the change itself, so neither is
- * there without the other; that a key was revealed is written before it is. `before` and `after` hold the fields that changed and had a value, and never a secret.
+ * there without the other; that a key was revealed is written before it is. `before` and `after` hold the fields that
+ * changed and had a value, and never a secret.
  */
 export const auditEntrySchema = z.object({
   at: z.number().int().nonnegative(),

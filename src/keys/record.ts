@@ -70,7 +70,7 @@ export type Sealed = Readonly<z.output<typeof sealedSchema>>;
  * Optional fields are absent, not null. A revoked or expired record stays as a tombstone for a while, so that "revoked"
  * differs from "never existed".
  */
-const fields = z.object({
+export const recordFields = z.object({
   id,
   kind: z.enum(KEY_KINDS),
   name: z.string().min(1),
@@ -118,7 +118,7 @@ const fields = z.object({
 });
 
 /** A digest of the other sort would make a key of an owner, or an owner of a key. */
-export const keyRecordSchema = fields.refine(({ kind, digest }) => isOwnerKind(kind) === isOwnerDigest(digest), {
+export const keyRecordSchema = recordFields.refine(({ kind, digest }) => isOwnerKind(kind) === isOwnerDigest(digest), {
   path: ['digest'],
   message: 'is not that of its kind',
 });
@@ -133,6 +133,11 @@ export function withoutSealed({ sealed: _hidden, ...record }: KeyRecord): KeyRec
 /** A live key holds its name, until another key takes its place; a tombstone does not. */
 export function isLive(record: KeyRecord, nowMs: number): boolean {
   return record.state !== 'revoked' && !isExpired(record, nowMs);
+}
+
+/** Whether the key has its name for itself: a live one does, until another key takes its place. */
+export function holdsName(record: KeyRecord, nowMs: number): boolean {
+  return isLive(record, nowMs) && record.replacedBy === undefined;
 }
 
 /** Whether the time of the key is over, by its own expiry or because another one took its place. */

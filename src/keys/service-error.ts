@@ -16,6 +16,8 @@ export type KeyServiceFault =
   /** There is no copy of its text that could be given out. */
   | 'not_revealable'
   | 'encryption_key_missing'
+  | 'invalid_line'
+  | 'invalid_cursor'
   | 'conflict';
 
 /** What the caller of the key service can mend, in a sentence that says how. */

@@ -2,6 +2,9 @@ import { createKeyText } from '../credential/key-text.ts';
 import type { AuditQuery, StoredAuditEntry } from '../store/port.ts';
 import { toAuditEntry } from './audit.ts';
 import type { Actor, AuditEntry } from './audit.ts';
+import { createExport } from './export.ts';
+import { createImport } from './import.ts';
+import type { ImportRequest } from './import.ts';
 import { createKeyChanges } from './key-changes.ts';
 import type { KeyChanges, KeyChangesOptions } from './key-changes.ts';
 import type { KeyQuery } from './key-query.ts';
@@ -17,6 +20,7 @@ import type { RevealedKey } from './reveal.ts';
 import { NO_SEALER, withSealed } from './seal.ts';
 import type { Sealer } from './seal.ts';
 import { KeyServiceError, notFound } from './service-error.ts';
+import type { ExportPage, ExportQuery, ImportOutcome } from './transfer.ts';
 
 /** The text of a key is known here, and nowhere afterwards, unless it is revealable. */
 export interface CreatedKey {
@@ -34,6 +38,9 @@ export interface KeyService extends KeyChanges {
   ownedBy(ownerId: string): Promise<KeyRecord[]>;
   /** A key or an owner in whatever state, as long as it is remembered. */
   get(kind: ManagedKind, id: string): Promise<KeyRecord>;
+  /** What became of each line, in their order. Audited, key by key. */
+  import(request: ImportRequest, actor: Actor): Promise<ImportOutcome[]>;
+  export(query: ExportQuery): Promise<ExportPage>;
   /** Without a query: the keys that were not revoked or replaced, by name; expired ones are among them. */
   list(kind: ManagedKind, query?: KeyQuery): Promise<KeyRecord[]>;
   /** What was changed, newest first. */
@@ -122,6 +129,8 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     reveal: createReveal({ store, sealer, now, audited, get }),
     createOwner,
     ownedBy,
+    import: createImport({ store, digester, now, random, audited }),
+    export: createExport({ store, now }),
     get,
     list: (kind, query = {}) => readKeys(store, kind, query, now()),
     audit: (query) => store.audit(query),

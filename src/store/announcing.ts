@@ -14,6 +14,13 @@ export function announcing(store: KeyStore, observer: Pick<ChangeObserver, 'chan
         observer.changed(record.digest);
       }
     },
+    async insertAll(additions, nowMs, options) {
+      try {
+        return await store.insertAll(additions, nowMs, options);
+      } finally {
+        if (!options.dryRun) for (const { record } of additions) observer.changed(record.digest);
+      }
+    },
     async replace(record, entry) {
       try {
         return await store.replace(record, entry);

@@ -20,15 +20,21 @@ export interface KeyStore {
   /** The next readable records of a kind, tombstones included, by name and then by id, in the order of code points. */
   page(kind: KeyKind, query: PageQuery): Promise<KeyPage>;
   /**
-   * Stores a new record unless a live one of the same kind has its name (`nowMs` decides what is live), or any one has
-   * its id or its digest ('exists'). A live key that another one took the place of does not hold its name any more. Only
-   * what concerns nobody comes without an entry for the audit log.
+   * Stores a new record unless it holds its name and a live one of the same kind has that already (`nowMs` decides what
+   * is live), or any one has its id or its digest ('exists'). A live key that another one took the place of does not hold
+   * its name any more. Only what concerns nobody comes without an entry for the audit log.
    */
-  insert(
-    record: KeyRecord,
+  insert(record: KeyRecord, nowMs: number, entry: AuditEntry | undefined): Promise<InsertOutcome>;
+  /**
+   * Inserts each of these by itself, in this order, and says what became of each. For many records: one step may take as
+   * many as suits the store, and after an error some may be stored. With `dryRun` none is; each is then compared with
+   * what is stored, and not with those before it.
+   */
+  insertAll(
+    additions: readonly Addition[],
     nowMs: number,
-    entry: AuditEntry | undefined,
-  ): Promise<'inserted' | 'name_taken' | 'exists'>;
+    options: { readonly dryRun: boolean },
+  ): Promise<InsertOutcome[]>;
   /**
    * Replaces the record of the same id if its revision is still `record.revision - 1`. A conflict too if the record is to
    * hold its name while another one has it: it was dead for a while, and is not called back over that one's head.
@@ -88,6 +94,13 @@ export interface KeyPage {
   readonly records: KeyRecord[];
   /** Where to read on from; absent at the end. */
   readonly next?: PagePosition | undefined;
+}
+
+export type InsertOutcome = 'inserted' | 'name_taken' | 'exists';
+
+export interface Addition {
+  readonly record: KeyRecord;
+  readonly entry: AuditEntry;
 }
 
 export interface AuditQuery {

@@ -40,6 +40,9 @@ test('docs/cli.md has a section for every command', () => {
       `keygate ${group}`,
       ...['create', 'list', 'describe', 'update', 'lock', 'unlock', 'delete'].map((verb) => `keygate ${group} ${verb}`),
     ]),
+    'keygate keys',
+    'keygate keys import',
+    'keygate keys export',
     'keygate audit',
     'keygate audit list',
   ]);

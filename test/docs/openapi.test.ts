@@ -98,6 +98,8 @@ test('its operations are exactly those that the server knows', async () => {
       `POST ${path}/{id}/lock`,
       `POST ${path}/{id}/unlock`,
     ]),
+    'POST /api/security/keys/import',
+    'GET /api/security/keys/export',
     'GET /api/server/info',
     'GET /api/server/status',
     'GET /api/openapi.json',
@@ -203,10 +205,33 @@ test('what the server answers about the life of keys is what the document says',
     assertDocumented('GET', list, await admin.request('GET', `${list}?sort=size`, { token }));
   }
   assert.deepEqual(statuses, [200, 409, 200, 200, 400, 200, 404, 400, 200, 409, 200, 200, 400, 200, 404, 400]);
-  const { record } = await admin.service.create({ kind: 'ingestion', name: 'described' }, { name: 'a test' });
+  const scoped = {
+    type: 'rum',
+    cidrs: ['10.0.0.0/8'],
+    origins: ['https://a.example'],
+    limits: { requestsPerSecond: 5 },
+  } as const;
+  const { record } = await admin.service.create(
+    { kind: 'ingestion', name: 'described', ...scoped },
+    { name: 'a test' },
+  );
+  const { sealed: _none, ...described } = record;
   assert.equal((await call('PATCH', `${KEYS}/{id}`, record.id, { description: 'x', expiration: null })).status, 200);
   assert.equal((await call('PATCH', `${KEYS}/{id}`, record.id, { expiration: 1 })).status, 400);
   assert.equal((await call('POST', `${KEYS}/{id}/reveal`, record.id)).status, 409);
+  const lines = [{ ...described, id: '1' }, { name: 'x' }];
+  assert.equal((await call('POST', '/api/security/keys/import', '', { lines })).status, 200);
+  assert.equal((await call('POST', '/api/security/keys/import', '', { lines: [] })).status, 400);
+  const exported: { type?: string }[] = [];
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const page = await admin.request('GET', `/api/security/keys/export${after && `?after=${after}`}`, { token });
+    assertDocumented('GET', '/api/security/keys/export', page);
+    const { keys, next } = page.json as { keys: { type?: string }[]; next?: string };
+    exported.push(...keys);
+    after = next;
+  }
+  assert.equal(exported.filter(({ type }) => type === 'rum').length, 1);
+  assert.equal((await admin.request('GET', '/api/security/keys/export?after=x', { token })).status, 400);
   const audit = await call('GET', '/api/security/audit', '');
   assert.ok((audit.json as unknown[]).length > 5);
 });

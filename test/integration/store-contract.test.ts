@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { AuditEntry } from '../../src/keys/audit.ts';
+import type { KeyRecord } from '../../src/keys/record.ts';
 import type { KeyStore } from '../../src/store/port.ts';
 import { storeKinds } from '../support/store-kinds.ts';
 import {
@@ -80,6 +81,56 @@ for (const kind of storeKinds()) {
       assert.deepEqual(await store.audit({ limit: 10 }), []);
     });
 
+    it('inserts many records, each by itself, and says what became of each', async (t) => {
+      const store = open(t);
+      const there = newRecord({ name: 'there' });
+      await store.insert(there, NOW, ENTRY);
+      const fresh = Array.from({ length: 120 }, () => newRecord());
+      const [first] = fresh;
+      assert.ok(first);
+      const records = [
+        ...fresh,
+        newRecord({ name: 'there' }),
+        newRecord({ id: there.id }),
+        newRecord({ name: first.name }),
+      ];
+      const additions = records.map((record) => ({ record, entry: { ...ENTRY, id: record.id } }));
+      const inserted = fresh.map(() => 'inserted' as const);
+
+      const dry = await store.insertAll(additions, NOW, { dryRun: true });
+      assert.deepEqual(dry.slice(0, -1), [...inserted, 'name_taken', 'exists']);
+      assert.deepEqual(await store.list('ingestion'), [there]);
+
+      const outcomes = await store.insertAll(additions, NOW, { dryRun: false });
+      assert.deepEqual(outcomes, [...inserted, 'name_taken', 'exists', 'name_taken']);
+      assert.equal((await store.list('ingestion')).length, 121);
+      const again = await store.insertAll(additions.slice(1, 3), NOW, { dryRun: false });
+      assert.ok(again.every((outcome) => outcome !== 'inserted'));
+      const [last] = await store.audit({ limit: 1, keyId: first.id });
+      assert.deepEqual(last?.entry, { ...ENTRY, id: first.id });
+    });
+
+    it('says what would be inserted first of all, and makes no store for it', async (t) => {
+      const store = open(t);
+      const addition = { record: newRecord(), entry: ENTRY };
+      assert.deepEqual(await store.insertAll([addition], NOW, { dryRun: true }), ['inserted']);
+      assert.deepEqual(await store.list('ingestion'), []);
+      assert.deepEqual(await store.insertAll([addition], NOW, { dryRun: false }), ['inserted']);
+    });
+
+    it('lets records that hold no name stand beside the one that does, in any order', async (t) => {
+      const store = open(t);
+      const live = newRecord({ name: 'prod' });
+      const dead = revoked(newRecord({ name: 'prod' }), NOW);
+      const expired = newRecord({ name: 'prod', expiresAt: NOW });
+      const retiring = newRecord({ name: 'prod', replacedBy: live.id, retireAt: NOW + 1_000 });
+      const insert = (record: KeyRecord) => store.insert(record, NOW, ENTRY);
+      assert.equal(await insert(retiring), 'inserted');
+      assert.equal(await insert(live), 'inserted');
+      for (const record of [dead, expired]) assert.equal(await insert(record), 'inserted');
+      assert.equal(await insert(newRecord({ name: 'prod' })), 'name_taken');
+    });
+
     it('gives the sealed copy of a text to whoever asks for the id, and to nobody else', async (t) => {
       const store = open(t);
       const sealed = { by: '2026', nonce: 'nonce', text: 'text', tag: 'tag' };
@@ -88,6 +139,7 @@ for (const kind of storeKinds()) {
       assert.deepEqual(await store.get(record.id), { ...record, sealed });
       assert.deepEqual(await store.find([record.digest]), record);
       assert.deepEqual(await store.list('ingestion'), [record]);
+      assert.deepEqual((await store.page('ingestion', { limit: 5 })).records, [record]);
     });
 
     it('notes in the audit log what changes no record', async (t) => {

@@ -159,7 +159,8 @@ export const WRITER = `${STORE_TIME}
 `;
 
 /**
- * ARGV: expected store id, id for a new store, key id, digest, kind:name, record, now, audit entry.
+ * ARGV: expected store id, id for a new store, key id, digest, kind:name or '' for a record without a claim to its name,
+ * record, now, audit entry, 'dry' to change nothing.
  * Reply: outcome, store id. The first key makes the store, but only where none was expected and nothing is left of one.
  */
 const INSERT = `${WRITER}
@@ -167,8 +168,8 @@ const INSERT = `${WRITER}
   local is_empty = redis.call('EXISTS', digests, records) == 0
   if not store and not (is_empty and ARGV[1] == '') then return { false } end
 
-  local holder = redis.call('HGET', names, ARGV[5])
-  local held_by = store and holder and read_record(holder)
+  local holder = store and ARGV[5] ~= '' and redis.call('HGET', names, ARGV[5])
+  local held_by = holder and read_record(holder)
   if held_by then
     -- A record that cannot be read keeps its name: whether it lives cannot be told.
     local is_dead = held_by ~= 'unreadable'
@@ -178,6 +179,7 @@ const INSERT = `${WRITER}
   if redis.call('HEXISTS', records, ARGV[3]) == 1 or redis.call('HEXISTS', digests, ARGV[4]) == 1 then
     return { 'exists', store }
   end
+  if ARGV[9] == 'dry' then return { 'inserted', store } end
 
   if not store then
     store = ARGV[2]
@@ -189,7 +191,7 @@ const INSERT = `${WRITER}
   note(ARGV[3], ARGV[8])
   redis.call('HSET', records, ARGV[3], ARGV[6])
   redis.call('HSET', digests, ARGV[4], ARGV[3])
-  redis.call('HSET', names, ARGV[5], ARGV[3])
+  if ARGV[5] ~= '' then redis.call('HSET', names, ARGV[5], ARGV[3]) end
   index(ARGV[3], ARGV[6])
   return { 'inserted', store }
 `;

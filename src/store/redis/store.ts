@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '../../keys/audit.ts';
+import { holdsName } from '../../keys/record.ts';
 import type { KeyKind, KeyRecord } from '../../keys/record.ts';
-import type { KeyStore, StoredAuditEntry, StoreObserver } from '../port.ts';
+import type { InsertOutcome, KeyStore, StoredAuditEntry, StoreObserver } from '../port.ts';
 import { pageOf } from '../page-of.ts';
 import { corrupt, readEntries, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
 import { openConnection, retryDelayMs } from './connection.ts';
@@ -28,6 +29,8 @@ export interface RedisStoreOptions {
 const ENTRIES_PER_READ = 500;
 /** The id of no record: asked for to hear whether the store is ours at all. */
 const NOBODY = '-';
+/** So many are answered well within the timeout of one. */
+const INSERTS_UNDER_WAY = 50;
 
 /**
  * Keys in Redis, shared by all gateways. Connects in the background: a gateway starts, and answers "cannot tell", while
@@ -81,6 +84,24 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       .map(([cursor, [, keyId, , json = '']]) => ({ cursor, keyId, json }));
   }
 
+  async function callInsert(record: KeyRecord, nowMs: number, entry: AuditEntry | undefined, dryRun: boolean) {
+    const newStoreId = randomBytes(16).toString('hex');
+    return writer.write((redis) =>
+      redis.keygateInsert(
+        ...allKeys,
+        expectedStore(),
+        newStoreId,
+        record.id,
+        record.digest,
+        holdsName(record, nowMs) ? nameField(record) : '',
+        writeRecord(record),
+        nowMs,
+        writeEntry(entry),
+        dryRun ? 'dry' : '',
+      ),
+    );
+  }
+
   return {
     async find(digests) {
       const [storeId, id, json] = await connection.run((redis) =>
@@ -108,22 +129,21 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       return pageOf(await readAll(kind), query);
     },
 
-    async insert(record, nowMs, entry) {
-      const newStoreId = randomBytes(16).toString('hex');
-      const reply = await writer.write((redis) =>
-        redis.keygateInsert(
-          ...allKeys,
-          expectedStore(),
-          newStoreId,
-          record.id,
-          record.digest,
-          nameField(record),
-          writeRecord(record),
-          nowMs,
-          writeEntry(entry),
-        ),
-      );
-      return identity.outcomeOf(reply);
+    insert: async (record, nowMs, entry) => identity.outcomeOf(await callInsert(record, nowMs, entry, false)),
+
+    async insertAll(additions, nowMs, { dryRun }) {
+      const outcomes: InsertOutcome[] = [];
+      for (let i = 0; i < additions.length; i += INSERTS_UNDER_WAY) {
+        const some = additions.slice(i, i + INSERTS_UNDER_WAY);
+        // One connection, so they are done in this order.
+        const replies = await Promise.all(some.map(({ record, entry }) => callInsert(record, nowMs, entry, dryRun)));
+        for (const reply of replies) {
+          const [outcome, storeId] = reply;
+          const wouldBeFirst = dryRun && outcome !== null && identity.isUnused(storeId);
+          outcomes.push(wouldBeFirst ? outcome : identity.outcomeOf(reply));
+        }
+      }
+      return outcomes;
     },
 
     async replace(record, entry) {
@@ -164,7 +184,7 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
     },
 
     async note(entry) {
-      const reply = await connection.run((redis) =>
+      const reply = await writer.write((redis) =>
         redis.keygateNote(...allKeys, expectedStore(), entry.id, JSON.stringify(entry)),
       );
       identity.outcomeOf(reply);

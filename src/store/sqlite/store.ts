@@ -1,10 +1,10 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { AuditEntry } from '../../keys/audit.ts';
-import { diedAt } from '../../keys/record.ts';
+import { diedAt, holdsName } from '../../keys/record.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import { StoreError } from '../port.ts';
-import type { KeyStore, StoreObserver } from '../port.ts';
+import type { InsertOutcome, KeyStore, StoreObserver } from '../port.ts';
 import { MAX_AUDIT_ENTRIES, readEntries, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
 import { openDatabase, STORE_TIME, transaction } from './database.ts';
 import { toStoreError } from './faults.ts';
@@ -113,6 +113,20 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     return insertRecord.run(id, kind, name, digest, state, died, revision, writeRecord(record)).changes > 0;
   }
 
+  function obstacleTo(record: KeyRecord, nowMs: number): 'name_taken' | 'exists' | undefined {
+    if (holdsName(record, nowMs) && isHeldByOther(record, nowMs)) return 'name_taken';
+    return byId.get(record.id) || byDigest.get(record.digest) ? 'exists' : undefined;
+  }
+
+  function insert(record: KeyRecord, nowMs: number, entry: AuditEntry | undefined): InsertOutcome {
+    const obstacle = obstacleTo(record, nowMs);
+    if (obstacle !== undefined) return obstacle;
+    add(record);
+    announce(record);
+    audit(entry);
+    return 'inserted';
+  }
+
   function put(record: KeyRecord): void {
     updateRecord.run(record.state, diedAt(record) ?? null, record.revision, writeRecord(record), record.id);
   }
@@ -149,14 +163,13 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
         return { records: readable(rows), next };
       }),
 
-    insert: (record, nowMs, entry) =>
-      write(() => {
-        if (isHeldByOther(record, nowMs)) return 'name_taken';
-        if (!add(record)) return 'exists';
-        announce(record);
-        audit(entry);
-        return 'inserted';
-      }),
+    insert: (record, nowMs, entry) => write(() => insert(record, nowMs, entry)),
+
+    // One transaction: each commit waits for the disk.
+    insertAll: (additions, nowMs, { dryRun }) =>
+      dryRun
+        ? use(() => additions.map(({ record }) => obstacleTo(record, nowMs) ?? 'inserted'))
+        : write(() => additions.map(({ record, entry }) => insert(record, nowMs, entry))),
 
     replace: (record, entry) =>
       write(() => {

@@ -40,6 +40,7 @@ Available Commands:
   disable     Disable an Ingestion Api Key
   enable      Enable an Ingestion Api Key
   list        List Ingestion Api Keys
+  reveal      Show an Ingestion Api Key again
   rotate      Replace an Ingestion Api Key by a new one with the same settings
   update      Change an Ingestion Api Key
 
