@@ -1,11 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { measure } from './load.ts';
 import type { Measurement } from './load.ts';
+import { canPin, portOf, startChild, stopChildren } from './processes.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 /**
@@ -19,11 +18,9 @@ const root = dirname(import.meta.dirname);
 const GATEWAY_CORE = '0';
 const LOAD_CORE = '1';
 
-const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0;
 if (canPin) spawnSync('taskset', ['-p', '-c', LOAD_CORE, String(process.pid)]);
 else process.stderr.write('taskset is missing or there is one core: nothing is pinned, and the numbers say little.\n');
 
-const children: ChildProcess[] = [];
 const directory = await mkdtemp(join(tmpdir(), 'keygate-bench-'));
 try {
   const sink = JSON.parse(await startChild(LOAD_CORE, join(root, 'bench/sink.ts'), [], (line) => line.startsWith('{')));
@@ -64,7 +61,7 @@ try {
     );
   }
 } finally {
-  for (const child of children) child.kill('SIGTERM');
+  await stopChildren();
   await rm(directory, { recursive: true, force: true });
 }
 
@@ -76,33 +73,6 @@ function createKey(config: string): string {
   );
   if (status !== 0) throw new Error(`no key could be made: ${stderr}`);
   return JSON.parse(stdout)['ingestion-api-key'].apiKey;
-}
-
-/** Starts a script on a core and resolves with the first line of its output that is wanted. */
-async function startChild(
-  core: string,
-  script: string,
-  args: string[],
-  isWanted: (line: string) => boolean,
-): Promise<string> {
-  const node = ['--disable-warning=DEP0060', script, ...args];
-  const child = canPin
-    ? spawn('taskset', ['-c', core, process.execPath, ...node], { stdio: ['ignore', 'pipe', 'inherit'] })
-    : spawn(process.execPath, node, { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.push(child);
-  let text = '';
-  return new Promise((resolve, reject) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      const line = text.split('\n').slice(0, -1).find(isWanted);
-      if (line !== undefined) resolve(line);
-    });
-    void once(child, 'exit').then(() => reject(new Error(`${script} ended early: ${text}`)));
-  });
-}
-
-function portOf(address: string): number {
-  return Number(address.slice(address.lastIndexOf(':') + 1));
 }
 
 function medianOf(measurements: readonly Measurement[]): Measurement {
