@@ -15,9 +15,10 @@ export async function startChild(
   isWanted: (line: string) => boolean,
 ): Promise<string> {
   const node = ['--disable-warning=DEP0060', script, ...args];
-  const child = canPin && core !== undefined
-    ? spawn('taskset', ['-c', core, process.execPath, ...node], { stdio: ['ignore', 'pipe', 'inherit'] })
-    : spawn(process.execPath, node, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child =
+    canPin && core !== undefined
+      ? spawn('taskset', ['-c', core, process.execPath, ...node], { stdio: ['ignore', 'pipe', 'inherit'] })
+      : spawn(process.execPath, node, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   let text = '';
   return new Promise((resolve, reject) => {

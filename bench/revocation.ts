@@ -131,13 +131,17 @@ try {
       const { text, record } = await keys.create({ kind: 'ingestion', name: `key ${i}` }, actor);
       batch.push({ text, id: record.id });
       const statuses = await Promise.all(gateways.map(({ send }) => send(text)));
-      if (statuses.some((status) => status !== 200)) throw new Error(`a new key was answered with ${statuses}`);
+      if (statuses.some((status) => status !== 200))
+        throw new Error(`a new key was answered with ${statuses.join(', ')}`);
     }
     for (const [i, { text, id }] of batch.entries()) {
       const refusals = gateways.map((gateway) => untilRefused(gateway, text));
       const startedAt = performance.now();
       const returned = (gateways[i % GATEWAYS] ?? gateways[0])?.remove(id).then(() => performance.now());
-      const [returnedAt = Number.NaN, ...refusedAt] = await Promise.race([Promise.all([returned, ...refusals]), failed]);
+      const [returnedAt = Number.NaN, ...refusedAt] = await Promise.race([
+        Promise.all([returned, ...refusals]),
+        failed,
+      ]);
       for (const [index, at] of refusedAt.entries()) {
         fromStart[index]?.push((at ?? Number.NaN) - startedAt);
         fromReturn[index]?.push(Math.max(0, (at ?? Number.NaN) - returnedAt));
@@ -149,7 +153,9 @@ try {
   await Promise.all(loads);
 
   const seconds = (performance.now() - beganAt) / 1_000;
-  print(`${revocations} revocations on ${GATEWAYS} gateways, ${(load.requests / seconds).toFixed(0)} good requests/s beside them`);
+  print(
+    `${revocations} revocations on ${GATEWAYS} gateways, ${(load.requests / seconds).toFixed(0)} good requests/s beside them`,
+  );
   print('| gateway | from the deletion’s start: p50 | p90 | p99 | max | from its return: p50 | p90 | p99 | max |');
   print('|---|---|---|---|---|---|---|---|---|');
   for (const index of gateways.keys()) {
@@ -172,7 +178,9 @@ try {
 
 function quantiles(values: readonly number[]): number[] {
   const sorted = values.toSorted((a, b) => a - b);
-  return [0.5, 0.9, 0.99, 1].map((q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN);
+  return [0.5, 0.9, 0.99, 1].map(
+    (q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN,
+  );
 }
 
 function print(line: string): void {

@@ -20,6 +20,7 @@ import { corsRules, listener, planeLimits } from './plane-options.ts';
 import { openSnapshot } from './open-snapshot.ts';
 import { createLibraryPlane } from './plane/library/library-plane.ts';
 import type { BoundAddress } from './plane/plane.ts';
+import { createAnswerer } from './replica/answers.ts';
 import { createMembership } from './replica/membership.ts';
 import { announcing } from './store/announcing.ts';
 import { openStore } from './store/open.ts';
@@ -122,6 +123,12 @@ export function createApp(config: Config, log: Log): App {
   const membership = createMembership({
     store,
     cache,
+    answerTo: createAnswerer({
+      configured: receiverKeys,
+      peek: cache.peek,
+      find: (digests) => store.find(digests),
+      now,
+    }),
     name: config.replica.name,
     version: VERSION,
     canary: {
@@ -171,7 +178,7 @@ export function createApp(config: Config, log: Log): App {
     createAdminHandler({
       gate: adminGate,
       service: keys,
-      replicas: store.replicas,
+      store,
       serverInfo: createServerInfo(VERSION),
       now,
       used: (caller, address) => usage.used(caller, address, 0),

@@ -3,10 +3,11 @@ import type { CredentialRules } from '../credential/read.ts';
 import type { Gate } from '../gate.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import type { KeyService } from '../keys/service.ts';
-import type { ReplicaStore } from '../store/replica-port.ts';
+import type { KeyStore } from '../store/port.ts';
 import { answerTo, errors, forbidden, notLetIn } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { nameOf } from './caller.ts';
+import { createExplainOperation } from './explain.ts';
 import { createLifeOperations } from './life-operations.ts';
 import { createOperations } from './operations.ts';
 import { createOwnerOperations } from './owner-operations.ts';
@@ -40,8 +41,8 @@ export interface AdminHandlerOptions {
   /** Reads the credential by ADMIN_CREDENTIALS. */
   readonly gate: Gate;
   readonly service: KeyService;
-  /** The gateways that share the key store. */
-  readonly replicas: ReplicaStore;
+  /** For what is asked of the gateways that share it; keys are the service's. */
+  readonly store: KeyStore;
   readonly serverInfo: ServerInfo;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -71,7 +72,8 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 /** The admin API: finds the route, asks the gate who is calling, does what the route says, answers in JSON. */
 export function createAdminHandler(options: AdminHandlerOptions): RequestHandler {
-  const { gate, service, replicas, serverInfo, now, observe, used = () => {} } = options;
+  const { gate, service, store, serverInfo, now, observe, used = () => {} } = options;
+  const { replicas } = store;
   const operations = createOperations({ gate, service, replicas, now });
   const lifeOperations = createLifeOperations({ service, replicas, now });
   const owners = {
@@ -79,7 +81,10 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
     users: createOwnerOperations('user', { service, now }),
   };
   const transferOperations = createTransferOperations({ service, now });
-  const findRoute = createRouter(createRoutes(operations, lifeOperations, owners, transferOperations, serverInfo));
+  const explain = createExplainOperation({ store, now });
+  const findRoute = createRouter(
+    createRoutes(operations, lifeOperations, owners, transferOperations, explain, serverInfo),
+  );
   const stamp = { now };
 
   type Entry = { readonly caller: KeyRecord | undefined } | { readonly refused: Answer };

@@ -11,6 +11,7 @@ export const PERMISSIONS = {
   'delete-ingestion-api-keys': 'Delete ingestion API keys: whoever sends with one is refused from then on.',
   'reveal-ingestion-api-keys': 'See the text of ingestion API keys again, where a type was declared revealable.',
   'authorize-ingestion-api-keys': 'Ask whether a given key may send, without sending anything.',
+  'explain-keys': 'Ask each gateway what it would say to a key, and why.',
   'get-service-tokens': 'List service tokens. The tokens themselves are never shown.',
   'create-service-tokens': 'Create service tokens, with no more permissions than one has oneself.',
   'update-service-tokens':
@@ -55,13 +56,14 @@ export const ROLES = {
       'rotate-ingestion-api-keys',
       'delete-ingestion-api-keys',
       'authorize-ingestion-api-keys',
+      'explain-keys',
       'get-service-ids',
       'get-users',
     ],
   },
   viewer: {
     about: 'Sees which keys, tokens and owners exist, and changes nothing.',
-    permissions: ['get-ingestion-api-keys', 'get-service-tokens', 'get-service-ids', 'get-users'],
+    permissions: ['get-ingestion-api-keys', 'explain-keys', 'get-service-tokens', 'get-service-ids', 'get-users'],
   },
   auditor: { about: 'Reads the audit log, and nothing else.', permissions: ['get-audit'] },
   validator: {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Answer } from './answer.ts';
+import { explainRequestSchema, explanationSchema } from './explain.ts';
 import type { LifeOperations } from './life-operations.ts';
 import { createLifeRoutes } from './life-routes.ts';
 import { ingestionKeyDetailsSchema, serviceTokenDetailsSchema } from './life-schemas.ts';
@@ -36,6 +37,7 @@ export function createRoutes(
   life: LifeOperations,
   owners: OwnersOperations,
   transfer: TransferOperations,
+  explain: Route['handle'],
   serverInfo: ServerInfo,
 ): readonly Route[] {
   const routes: readonly Route[] = [
@@ -158,6 +160,20 @@ export function createRoutes(
     ...createLifeRoutes(life),
     ...createOwnerRoutes(owners),
     ...createTransferRoutes(transfer),
+    {
+      method: 'POST',
+      path: '/api/security/explain',
+      access: 'explain-keys',
+      operationId: 'explainKey',
+      summary: 'Ask each live gateway what it would say to a key, by its id or its digests, when it is used like this.',
+      body: explainRequestSchema,
+      answers: {
+        200: { description: 'What each gateway, and the store, would say.', schema: explanationSchema },
+        400: BAD_REQUEST,
+        404: NO_SUCH_ID,
+      },
+      handle: explain,
+    },
     {
       method: 'GET',
       path: '/api/server/info',

@@ -35,6 +35,8 @@ export interface KeyCacheOptions {
 export interface KeyCache extends ChangeObserver {
   /** A hit is answered at once: no promise, no timer, no I/O. */
   readonly lookup: KeyLookup;
+  /** What is in memory of a key; nothing changes by looking. */
+  peek(digests: Digests): CachePeek | undefined;
   sizes(): Readonly<Record<Pool, number>>;
   /** Known keys that no gap has made uncertain; those used last come last. */
   remembered(): RememberedKey[];
@@ -53,6 +55,10 @@ export interface RememberedKey {
   readonly record: KeyRecord;
   readonly ageMs: number;
 }
+
+export type CachePeek =
+  | { readonly pool: 'known'; readonly aged: boolean; readonly ageMs: number; readonly record: KeyRecord }
+  | { readonly pool: 'unknown'; readonly ageMs: number };
 
 interface Entry {
   readonly answer: Extract<KeyAnswer, { kind: 'known' }>;
@@ -130,6 +136,20 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     return isStranger ? strangers.ask(from, ask) : ask();
   }
 
+  function peek({ digest, alternates }: Digests): CachePeek | undefined {
+    const nowMs = now();
+    for (const each of [digest, ...alternates]) {
+      const entry = known.peek(each);
+      if (entry?.answer.kind !== 'known') continue;
+      const ageMs = nowMs - entry.checkedAt;
+      if (ageMs >= staleForMs && ageMs >= freshForMs) return undefined;
+      const { record } = entry.answer;
+      return { pool: 'known', aged: entry.gaps !== gaps || ageMs >= freshForMs, ageMs, record };
+    }
+    const until = unknown.peek(digest) ?? 0;
+    return nowMs < until ? { pool: 'unknown', ageMs: unknownForMs - (until - nowMs) } : undefined;
+  }
+
   function isVouchedFor({ digest, alternates }: Digests): boolean {
     return vouchedFor.has(digest) || alternates.some((alternate) => vouchedFor.has(alternate));
   }
@@ -180,6 +200,7 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
 
   return {
     lookup,
+    peek,
     changed(digest) {
       revision++;
       known.delete(digest);

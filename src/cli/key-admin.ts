@@ -18,6 +18,7 @@ import type {
   NewServiceToken,
   ServiceToken,
 } from '../admin/schemas.ts';
+import type { ExplainRequest, ShownExplanation } from '../admin/explain.ts';
 import type { Propagation } from '../admin/propagation.ts';
 import type { ImportResult } from '../admin/transfer-schemas.ts';
 import type { Digester } from '../credential/digest.ts';
@@ -87,6 +88,7 @@ export interface KeyAdmin {
   exportKeys(query: ExportQuery): Promise<ExportedKeys>;
   /** The digests under which a text would be looked up; it does not leave this process for it. */
   readonly digestsOf: Digester;
+  explain(request: ExplainRequest): Promise<ShownExplanation>;
   /** Newest first. */
   audit(query: AuditQuery): Promise<AuditLogEntry[]>;
   close(): Promise<void>;

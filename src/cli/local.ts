@@ -10,6 +10,7 @@ import {
 } from '../admin/life-schemas.ts';
 import { toOwner, toOwnerDetails } from '../admin/owner-schemas.ts';
 import type { OwnerDetails } from '../admin/owner-schemas.ts';
+import { explainKey } from '../admin/explain.ts';
 import { propagationOf } from '../admin/propagation.ts';
 import { toIngestionKey, toServiceToken } from '../admin/schemas.ts';
 import { formatFaults } from '../config/faults.ts';
@@ -159,6 +160,13 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
     exportKeys: (query) => orCliError(() => service.export(query)),
     digestsOf: digester,
     audit: (query) => orCliError(async () => (await service.audit(query)).map(toAuditLogEntry)),
+    explain: (request) =>
+      orCliError(async () => {
+        const explanation = await explainKey(request, { store, now: Date.now });
+        if (typeof explanation === 'object') return explanation;
+        const message = `There is no key or token with the id ${request.id}. List them to see their ids.`;
+        throw new CliError(message, { exitCode: EXIT.notFound });
+      }),
     close: () => store.close(),
   };
 }

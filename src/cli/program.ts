@@ -2,6 +2,7 @@ import { VERSION } from '../version.ts';
 import { addAudit } from './audit.ts';
 import { CliCommand } from './cli-command.ts';
 import { describe, invalidArgument } from './command.ts';
+import { addExplain } from './explain.ts';
 import { addGatewayCommands } from './gateway-commands.ts';
 import { addIngestionApiKey } from './ingestion-api-key.ts';
 import { addOwners } from './owners.ts';
@@ -57,6 +58,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
   addOwners(program, runtime);
   addKeys(program, runtime);
   addAudit(program, runtime);
+  addExplain(program, runtime);
   return program;
 }
 

@@ -9,6 +9,7 @@ import {
   serviceTokenDetailsSchema,
 } from '../admin/life-schemas.ts';
 import { ownerDetailsSchema, ownerSchema } from '../admin/owner-schemas.ts';
+import { explanationSchema } from '../admin/explain.ts';
 import { propagationSchema } from '../admin/propagation.ts';
 import {
   createdServiceTokenSchema,
@@ -35,6 +36,7 @@ const KEYS = 'security/ingestion/api_keys';
 const TOKENS = 'security/tokens';
 const SERVICE_IDS = 'security/service_ids';
 const USERS = 'security/users';
+const EXPLAIN = 'security/explain';
 const AUDIT = 'security/audit';
 const IMPORT = 'security/keys/import';
 const EXPORT = 'security/keys/export';
@@ -145,6 +147,7 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
     digestsOf: createDigester({}),
     audit: async ({ limit, before, keyId }) =>
       fetchAll(auditLogEntrySchema, await call('GET', withQuery(AUDIT, { limit, before, key: keyId }))),
+    explain: async (request) => fetchOne(explanationSchema, await call('POST', EXPLAIN, request)),
     close: async () => {},
   };
 }

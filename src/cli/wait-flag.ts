@@ -15,7 +15,7 @@ export interface WaitFlags {
 const NAMES = '--wait';
 
 export function addWaitFlag(command: CliCommand): CliCommand {
-  const about = `Return when every live gateway has applied it, and say how fast (default ${DEFAULT_WAIT_MS / 1_000}s at most)`;
+  const about = `Return when every live gateway has applied it, and say how fast; --wait=30s: in 30 s at most (default ${DEFAULT_WAIT_MS / 1_000}s)`;
   return command.option('--wait [duration]', about);
 }
 

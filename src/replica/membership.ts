@@ -3,14 +3,18 @@ import { hostname } from 'node:os';
 import type { CanaryKeys } from '../keys/canary-keys.ts';
 import type { ChangeObserver, KeyStore } from '../store/port.ts';
 import type { Decision } from '../verdict/decide.ts';
+import type { Question, ReplicaAnswer } from './answers.ts';
 import { createCanary } from './canary.ts';
 import type { CanaryRound } from './canary.ts';
+import { createResponder } from './explain.ts';
 import { waitForChange } from './progress.ts';
 import { createReplica } from './replica.ts';
 import type { ReplicaObserver } from './replica.ts';
 
 export interface MembershipOptions {
   readonly store: KeyStore;
+  /** What this gateway would say to a key. */
+  readonly answerTo: (question: Question) => Promise<ReplicaAnswer | undefined>;
   /** What is to be told of changes before they are acknowledged. */
   readonly cache: ChangeObserver;
   /** null: the host and the process. */
@@ -37,9 +41,10 @@ export interface Membership {
 
 export function createMembership(options: MembershipOptions): Membership {
   const { store, cache, name, version, observe, canaryRound } = options;
+  const id = randomBytes(8).toString('hex');
   const replica = createReplica({
     store: store.replicas,
-    id: randomBytes(8).toString('hex'),
+    id,
     name: name ?? `${hostname()}:${process.pid}`,
     version,
     startedAt: Date.now(),
@@ -56,6 +61,7 @@ export function createMembership(options: MembershipOptions): Membership {
       changed: (digest) => cache.changed(digest),
       gap: () => cache.gap(),
       applied: replica.applied,
+      asked: createResponder(id, store.replicas, options.answerTo),
     },
     start() {
       replica.join();

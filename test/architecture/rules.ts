@@ -123,7 +123,7 @@ export const PACKAGES: Rooms = {
   'prom-client': ['telemetry'],
   commander: ['cli'],
   yaml: ['config', 'cli'],
-  zod: ['keys/record.ts', 'keys/audit.ts', 'keys/transfer.ts', 'config', 'admin', 'cli'],
+  zod: ['replica', 'keys/record.ts', 'keys/audit.ts', 'keys/transfer.ts', 'config', 'admin', 'cli'],
 };
 
 export const MAX_LINES = 300;

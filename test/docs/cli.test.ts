@@ -45,5 +45,6 @@ test('docs/cli.md has a section for every command', () => {
     'keygate keys export',
     'keygate audit',
     'keygate audit list',
+    'keygate explain',
   ]);
 });

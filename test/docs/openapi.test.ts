@@ -100,6 +100,7 @@ test('its operations are exactly those that the server knows', async () => {
     ]),
     'POST /api/security/keys/import',
     'GET /api/security/keys/export',
+    'POST /api/security/explain',
     'GET /api/server/info',
     'GET /api/server/status',
     'GET /api/openapi.json',
@@ -232,6 +233,9 @@ test('what the server answers about the life of keys is what the document says',
   }
   assert.equal(exported.filter(({ type }) => type === 'rum').length, 1);
   assert.equal((await admin.request('GET', '/api/security/keys/export?after=x', { token })).status, 400);
+  assert.equal((await call('POST', '/api/security/explain', '', { id: Number(record.id) })).status, 200);
+  assert.equal((await call('POST', '/api/security/explain', '', {})).status, 400);
+  assert.equal((await call('POST', '/api/security/explain', '', { id: 1 })).status, 404);
   const audit = await call('GET', '/api/security/audit', '');
   assert.ok((audit.json as unknown[]).length > 5);
 });

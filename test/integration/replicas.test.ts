@@ -23,6 +23,19 @@ interface Progress {
 const json = ({ stdout }: CliResult): Record<string, unknown> & { readonly propagation: Progress } =>
   JSON.parse(stdout);
 
+interface Explanation {
+  readonly replicas: readonly {
+    readonly name: string;
+    readonly answer?: Record<'level' | 'verdict' | 'keyId' | 'reason' | 'httpStatus', unknown>;
+  }[];
+}
+
+async function explained(result: Promise<CliResult>): Promise<Explanation> {
+  const { stdout, stderr, code } = await result;
+  assert.equal(code, 0, stderr);
+  return (JSON.parse(stdout) as { readonly explanation: Explanation }).explanation;
+}
+
 for (const kind of sharedStoreKinds()) {
   describe(`gateways with one key store in ${kind.name}`, { timeout: 60_000 }, () => {
     before(kind.begin);
@@ -136,6 +149,35 @@ for (const kind of sharedStoreKinds()) {
       const deleted = await cli('ingestion-api-key', 'delete', another.id, '--wait=2s', ...flags);
       assert.equal(deleted.code, 0, deleted.stderr);
       assert.equal(json(deleted).propagation.complete, true);
+    });
+
+    it('explain asks each gateway what it would say to a key, which is hashed here', async (t) => {
+      const { gateways, cli, send } = await setUp(t);
+      const { text, id } = await gateways[0].createKey({ signals: ['logs'] });
+      // The announcement of the key may come after its first use, and then it is looked up once more.
+      await until('it is in memory', async () => {
+        await send(gateways[1], text);
+        return (await gateways[1].metric('keygate_cache_hits_total', { pool: 'known' })) > 2;
+      });
+      const explain = async (...args: string[]) => (await explained(cli('explain', ...args, '-o', 'json'))).replicas;
+      assert.deepEqual(
+        (await explain(text)).map(({ name, answer }) => [name, answer?.level, answer?.verdict, answer?.keyId]),
+        [
+          ['one', 'store', 'allow', id],
+          ['two', 'fresh', 'allow', id],
+        ],
+      );
+      const [first] = await explain(id, '--signal', 'traces');
+      assert.equal(first?.answer?.reason, 'signal_not_allowed');
+      assert.equal(first?.answer?.httpStatus, 403);
+
+      const typo = await cli('explain', `${text.slice(0, -1)}!`);
+      assert.match(typo.stdout, /without asking anybody: bad_checksum/);
+
+      for (const { app } of gateways) await app.close();
+      const table = await cli('explain', text);
+      assert.match(table.stdout, /\(no gateway is live\) \| store .*\| allow/);
+      assert.doesNotMatch(table.stdout, new RegExp(text));
     });
 
     it('each finds its canaries refused, lists none of them, and leaves none behind', async (t) => {

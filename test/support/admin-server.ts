@@ -97,7 +97,7 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
   const handler = createAdminHandler({
     gate,
     service,
-    replicas: store.replicas,
+    store,
     serverInfo: createServerInfo('1.2.3'),
     now,
     observe: { answered: (request) => requests.push(request) },

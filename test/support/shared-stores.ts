@@ -36,6 +36,9 @@ export function sharedStoreKinds(): SharedStoreKind[] {
             KEYGATE_STORE_SQLITE_PATH: '',
             KEYGATE_STORE_REDIS_URL: redis.url,
             KEYGATE_STORE_REDIS_PREFIX: prefix,
+            // A command is a process of its own, which a busy machine may hold up.
+            KEYGATE_STORE_REDIS_COMMAND_TIMEOUT: '2s',
+            KEYGATE_STORE_REDIS_SOCKET_TIMEOUT: '2s',
           },
         };
       },

@@ -11,7 +11,14 @@ import {
 test('a token may do what any of its roles allows', () => {
   assert.deepEqual(
     permissionsOf(['viewer', 'validator']),
-    new Set(['get-ingestion-api-keys', 'get-service-tokens', 'authorize-ingestion-api-keys']),
+    new Set([
+      'get-ingestion-api-keys',
+      'explain-keys',
+      'get-service-tokens',
+      'get-service-ids',
+      'get-users',
+      'authorize-ingestion-api-keys',
+    ]),
   );
 });
 
@@ -31,7 +38,8 @@ test('a role that is not known allows nothing, not even one named like a propert
 test('what wanted roles allow beyond one’s own is named', () => {
   assert.deepEqual(permissionsLacking(['key-manager'], ['validator']), []);
   assert.deepEqual(permissionsLacking(['key-manager'], ['viewer']), ['get-service-tokens']);
-  assert.deepEqual(permissionsLacking([], ['viewer']), ['get-ingestion-api-keys', 'get-service-tokens']);
+  const ofViewers = ['get-ingestion-api-keys', 'explain-keys', 'get-service-tokens', 'get-service-ids', 'get-users'];
+  assert.deepEqual(permissionsLacking([], ['viewer']), ofViewers);
 });
 
 test('unknown roles are all named, along with those there are', () => {

@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import type { ExplainRequest, ShownAnswer } from '../admin/explain.ts';
+import { SIGNALS } from '../keys/record.ts';
+import type { CliCommand } from './cli-command.ts';
+import { addCommand, invalidArgument } from './command.ts';
+import { UsageError } from './errors.ts';
+import { does } from './session.ts';
+import type { Runtime } from './session.ts';
+
+const ROUTES = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config'] as const;
+
+interface ExplainFlags {
+  readonly signal?: string;
+  readonly route?: string;
+  readonly address?: string;
+  readonly origin?: string;
+}
+
+/** keygate explain KEY_OR_ID */
+export function addExplain(program: CliCommand, runtime: Runtime): void {
+  const command = addCommand(program, {
+    name: 'explain',
+    summary: 'See what each gateway would say to a key, and why',
+    description:
+      'See what each gateway would say to a key: which level answers (configuration, memory that is fresh, aged or knows\n' +
+      'that there is no such key, or the store), how old that is, and what a sender would hear. A key is hashed here and\n' +
+      'never sent; write - to have it read from standard input instead of being seen in the list of processes.',
+    examples: [
+      { about: 'a sender is refused: why?', line: 'keygate explain - < ./sender.key' },
+      { about: 'by the id that the list shows', line: 'keygate explain 250558013078953' },
+      {
+        about: 'for what it is used for',
+        line: 'keygate explain 250558013078953 --signal logs --route otlp-http --address 10.1.2.3',
+      },
+    ],
+  })
+    .argument('<KEY_OR_ID>')
+    .option('--signal <string>', `What is sent (${SIGNALS.join(' | ')})`)
+    .option('--route <string>', `The way it is sent (${ROUTES.join(' | ')})`)
+    .option('--address <string>', 'The address it is sent from')
+    .option('--origin <string>', 'The web origin of the page that sends it');
+
+  does<ExplainFlags>(command, runtime, async ({ flags, operands: [operand = ''], env, printer, say, withKeyAdmin }) => {
+    const use = {
+      ...(flags.signal !== undefined && { signal: oneOf(SIGNALS, flags.signal, '--signal') }),
+      ...(flags.route !== undefined && { route: oneOf(ROUTES, flags.route, '--route') }),
+      ...(flags.address !== undefined && { address: flags.address }),
+      ...(flags.origin !== undefined && { origin: flags.origin }),
+    };
+    const text = operand === '-' ? readFileSync(0, 'utf8').trim() : operand;
+    if (text === '') throw new UsageError('no key was given', { duringParse: true, command });
+    const isId = /^[0-9]{1,19}$/.test(text);
+    const { hashKey } = await import('./hash-key.ts');
+    const hashed = isId ? undefined : hashKey(text, { file: flags.config, env });
+    if (hashed !== undefined && 'answer' in hashed) {
+      if (printer.json) printer.printJson({ explanation: { key: hashed.answer } });
+      else printer.line(`Every gateway refuses it without asking anybody: ${wordsOf(hashed.answer)}`);
+      return;
+    }
+    const request: ExplainRequest = hashed === undefined ? { ...use, id: Number(text) } : { ...use, ...hashed };
+    const { store, replicas } = await withKeyAdmin((admin) => admin.explain(request));
+    if (printer.json) return printer.printJson({ explanation: { store, replicas } });
+    const rows = [
+      ...replicas.map(({ name, answer }) => toRow(name, answer)),
+      ...(replicas.length === 0 ? [toRow('(no gateway is live)', store)] : []),
+    ];
+    printer.table(
+      { header: ['gateway', 'level', 'age', 'key', 'revision', 'verdict', 'http', 'grpc'], rows },
+      'No gateway is live.',
+    );
+    const answers = [store, ...replicas.flatMap(({ answer }) => answer ?? [])];
+    for (const words of new Set(answers.filter(({ reason }) => reason !== undefined).map(wordsOf))) printer.line(words);
+    if (answers.some(({ reason }) => reason === 'unknown_key') && hashed?.digests.every(isUnpeppered)) {
+      say('No pepper is configured here: if the gateways have one, give --config with theirs.');
+    }
+  });
+}
+
+function isUnpeppered(digest: string): boolean {
+  return digest.startsWith('sha256:');
+}
+
+function toRow(name: string, answer: ShownAnswer | undefined): string[] {
+  if (answer === undefined) return [name, 'no answer', '-', '-', '-', '-', '-', '-'];
+  const { level, ageMs, keyName, keyId, revision, verdict, reason, httpStatus, grpcCode } = answer;
+  return [
+    name,
+    level,
+    ageMs === undefined ? '-' : `${(ageMs / 1_000).toFixed(1)} s`,
+    keyId === undefined ? '-' : `${keyName} (${keyId})`,
+    revision?.toString() ?? '-',
+    reason === undefined ? verdict : `${verdict}: ${reason}`,
+    httpStatus?.toString() ?? '-',
+    grpcCode?.toString() ?? '-',
+  ];
+}
+
+function wordsOf({ reason, message }: ShownAnswer): string {
+  return `${reason}: ${message}`;
+}
+
+function oneOf<T extends string>(allowed: readonly T[], text: string, flag: string): T {
+  const found = allowed.find((each) => each === text);
+  if (found === undefined) throw invalidArgument(text, flag, `must be one of ${allowed.join(', ')}`);
+  return found;
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { isKeyDigest } from '../credential/digest.ts';
+import type { Digests, KeyDigest } from '../credential/digest.ts';
+import { STORE_TIMEOUT, STORE_UNAVAILABLE, UNKNOWN } from '../keys/answer.ts';
+import type { KeyAnswer } from '../keys/answer.ts';
+import { SIGNALS } from '../keys/record.ts';
+import type { KeyRecord } from '../keys/record.ts';
+import { withOwners } from '../keys/with-owners.ts';
+import { StoreError } from '../store/port.ts';
+import { decide } from '../verdict/decide.ts';
+import type { Use } from '../verdict/decide.ts';
+import { reasons } from '../verdict/reasons.ts';
+
+/** What is asked of a gateway: what it would say to a key that is used like this. Digests only: it is no secret. */
+export const questionSchema = z.object({
+  digests: z.array(z.custom<KeyDigest>(isKeyDigest, 'must be the digest of a key')).min(1).max(16),
+  signal: z.enum(SIGNALS).optional(),
+  route: z.enum(['otlp-grpc', 'otlp-http', 'rum', 'remote-config']).optional(),
+  address: z.string().max(100).optional(),
+  origin: z.string().max(300).optional(),
+});
+
+export type Question = z.output<typeof questionSchema>;
+
+/**
+ * What answers: the configuration; memory, where a record is fresh, or aged and so checked again when it is used; what
+ * memory knows not to be there; or the store, which is asked when the key comes.
+ */
+export const LEVELS = ['configuration', 'fresh', 'aged', 'unknown', 'store'] as const;
+
+export const keyAnswerSchema = z.object({
+  level: z.enum(LEVELS),
+  ageMs: z.number().optional(),
+  keyId: z.string().optional(),
+  keyName: z.string().optional(),
+  revision: z.number().optional(),
+  /** Absent: it is let through. */
+  reason: z.enum(reasons).optional(),
+});
+
+export type ReplicaAnswer = z.output<typeof keyAnswerSchema>;
+
+/** What is in memory of a key, looked at without changing anything. */
+export type Peek =
+  | { readonly pool: 'known'; readonly aged: boolean; readonly ageMs: number; readonly record: KeyRecord }
+  | { readonly pool: 'unknown'; readonly ageMs: number };
+
+export interface AnswererOptions {
+  readonly configured: (digests: Digests) => KeyRecord | undefined;
+  readonly peek: (digests: Digests) => Peek | undefined;
+  readonly find: (digests: readonly KeyDigest[]) => Promise<KeyRecord | undefined>;
+  readonly now: () => number;
+}
+
+/** What a gateway would say to a key, and which level would say it; nothing is remembered, charged or counted for that. */
+export function createAnswerer({ configured, peek, find, now }: AnswererOptions) {
+  const read = readFrom(find);
+
+  function lookup(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
+    const receiver = configured(digests);
+    if (receiver !== undefined) return { kind: 'known', record: receiver };
+    const remembered = peek(digests);
+    if (remembered === undefined) return read(digests);
+    return remembered.pool === 'known' ? { kind: 'known', record: remembered.record } : UNKNOWN;
+  }
+
+  return async (question: Question): Promise<ReplicaAnswer | undefined> => {
+    const digests = digestsOf(question);
+    const remembered = peek(digests);
+    const answer = await withOwners(lookup)(digests);
+    if (configured(digests) !== undefined) return toAnswer('configuration', undefined, answer, question, now());
+    if (remembered === undefined) return toAnswer('store', undefined, answer, question, now());
+    const inMemory = remembered.pool === 'known' ? (remembered.aged ? 'aged' : 'fresh') : 'unknown';
+    return toAnswer(inMemory, remembered.ageMs, answer, question, now());
+  };
+}
+
+/** What a gateway with nothing in memory would say. */
+export async function answerFromStore(
+  question: Question,
+  find: AnswererOptions['find'],
+  nowMs: number,
+): Promise<ReplicaAnswer> {
+  return toAnswer('store', undefined, await withOwners(readFrom(find))(digestsOf(question)), question, nowMs);
+}
+
+function readFrom(find: AnswererOptions['find']) {
+  return async ({ digest, alternates }: Digests): Promise<KeyAnswer> => {
+    try {
+      const record = await find([digest, ...alternates]);
+      return record === undefined ? UNKNOWN : { kind: 'known', record };
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      return error.fault === 'timeout' ? STORE_TIMEOUT : STORE_UNAVAILABLE;
+    }
+  };
+}
+
+function digestsOf({ digests: [digest, ...alternates] }: Question): Digests {
+  if (digest === undefined) throw new TypeError('a question is about at least one digest');
+  return { digest, alternates };
+}
+
+function toAnswer(
+  level: ReplicaAnswer['level'],
+  ageMs: number | undefined,
+  answer: KeyAnswer,
+  question: Question,
+  nowMs: number,
+): ReplicaAnswer {
+  const decision = decide(answer, useOf(question), nowMs);
+  const record = answer.kind === 'known' ? answer.record : undefined;
+  return {
+    level,
+    ...(ageMs !== undefined && { ageMs: Math.round(ageMs) }),
+    ...(record && { keyId: record.id, keyName: record.name, revision: record.revision }),
+    ...(decision.verdict === 'refuse' && { reason: decision.reason }),
+  };
+}
+
+/** Without any of them it is asked whether the key could send at all. */
+function useOf({ signal, route, address, origin }: Question): Use {
+  if (signal === undefined && route === undefined && address === undefined && origin === undefined)
+    return { to: 'ask' };
+  return {
+    to: 'send',
+    signal: signal ?? (route === 'rum' || route === 'remote-config' ? undefined : 'traces'),
+    route: route ?? (origin === undefined ? 'otlp-grpc' : 'otlp-http'),
+    peer: address ?? '127.0.0.1',
+    origin,
+  };
+}
