@@ -64,7 +64,7 @@ function integer(value: number, prefixBits: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 export const SETTINGS = frame(FRAME.SETTINGS, 0, 0);
 
 export interface FrameConnection {

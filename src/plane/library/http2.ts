@@ -1,5 +1,6 @@
 import * as http2 from 'node:http2';
 import type { PlaneLimits } from '../plane.ts';
+import { outliveStreams } from './http2-session-life.ts';
 import { exceedsHeaderLimits } from './limits.ts';
 
 /** Node's HTTP/2 server, with bounds on what a connection and its streams may take. */
@@ -11,10 +12,10 @@ import { exceedsHeaderLimits } from './limits.ts';
 const STREAM_WINDOW_BYTES = 1 << 17;
 const CONNECTION_WINDOW_BYTES = 8 << 20;
 /**
- * Not limited: Node (26.10) aborts the process when it runs into this limit in the middle of a head and the connection ends
- * later (assertion `current_nghttp2_memory_ == 0`), so that a few compressed heads would kill it. What one connection may
- * hold is bounded without it: bodies by the window above, heads by maxStreams and by our own refusal of what is too large,
- * and what a client does not read by Node, which reads nothing from a connection that it cannot write to.
+ * Not limited: answers that wait for a slow reader count too, and beyond it Node resets new requests with a code on which
+ * senders delete their data. What one connection may hold is bounded without it: bodies by the window above, heads by
+ * maxStreams and by our own refusal of what is too large, and what a client does not read by Node, which reads nothing from
+ * a connection that it cannot write to.
  */
 const MAX_SESSION_MEMORY_MB = Number.MAX_SAFE_INTEGER;
 
@@ -58,6 +59,7 @@ export function serveHttp2(server: http2.Http2Server, limits: PlaneLimits, { onG
 
   server.on('session', (session) => {
     sessions.add(session);
+    outliveStreams(session);
     session.on('close', () => sessions.delete(session));
     session.on('error', () => session.destroy());
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);

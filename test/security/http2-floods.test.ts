@@ -23,14 +23,15 @@ import { until } from '../support/wait.ts';
  * acknowledging our settings. The gateway must survive, must not begin more than so many requests, must hold no more than
  * so much memory, and must go on serving others meanwhile.
  */
-const FRAMES = 20_000;
+/** More than the 10,000 oddities that nghttp2 lets pass before it ends a connection. */
+const FRAMES = 16_000;
 /** Twice what may be open at once, and what may be reset before a connection is ended. */
 const MAX_REQUESTS = 700;
 const MAX_GROWTH_MB = 120;
 /** How long another client may wait while a flood goes on, on a machine that is busy with both ends of it. */
-const MAX_WAIT_MS = 2_000;
+const MAX_WAIT_MS = 10_000;
 /** What any connection may cost, with the garbage that is not collected yet. */
-const MB_OF_A_CONNECTION = 2;
+const MB_OF_A_CONNECTION = 1;
 
 interface Flood {
   readonly sentence: string;
@@ -38,6 +39,8 @@ interface Flood {
   readonly round: (n: number, key: string) => readonly Buffer[];
   /** Whether the connection is closed for it for certain; one that costs us nothing may also be let be. */
   readonly isClosed: boolean;
+  /** How many rounds there are, where each is dear to send. */
+  readonly rounds?: number;
 }
 
 const id = (n: number): number => 2 * n + 1;
@@ -67,7 +70,7 @@ const FLOODS: readonly Flood[] = [
   { sentence: 'calls that send nothing, with a key', isClosed: true, round: (n, key) => [call(n, key)] },
   { sentence: 'calls that send nothing, without a key', isClosed: true, round: (n) => [head(id(n), grpcHead())] },
   { sentence: 'heads of nearly the limit', isClosed: true, round: (n, key) => [call(n, key, ['x', 'y'.repeat(15_000)])] },
-  { sentence: 'too many fields', isClosed: false, round: (n, key) => [call(n, key, ...Array.from({ length: 200 }, () => ['a', 'b'] as const))] },
+  { sentence: 'too many fields', isClosed: false, rounds: 2_000, round: (n, key) => [call(n, key, ...Array.from({ length: 200 }, () => ['a', 'b'] as const))] },
   { sentence: 'answers that are not read', isClosed: true, round: (n) => [n === 0 ? frame(FRAME.SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])) : head(id(n), grpcHead())] },
   { sentence: 'frames of no known type', isClosed: true, round: () => [frame(0x77, 0, 0, Buffer.alloc(100))] },
 ];
@@ -79,15 +82,15 @@ test('a flood of HTTP/2 frames', { timeout: 60_000 }, async (t) => {
   await serves(gateway);
   const quietMb = gateway.peakMegabytes();
 
-  for (const { sentence, round, isClosed } of FLOODS) {
+  for (const { sentence, round, isClosed, rounds = FRAMES } of FLOODS) {
     await t.test(`of ${sentence} is survived`, async (t) => {
       const requests = await gateway.metric('keygate_requests_total');
       const connection = await connectFrames(t, port, { acknowledge: false });
       let others = 0;
-      for (let n = 0; n < FRAMES; n++) {
+      for (let n = 0; n < rounds; n++) {
         if (!(await connection.send(...round(n, gateway.key)))) break;
         if (n % 50 === 0) await new Promise(setImmediate); // lets the gateway's answers in
-        if (n % 10_000 === 100) {
+        if (n % 5_000 === 100) {
           await serves(gateway);
           others += 1;
         }
@@ -115,26 +118,35 @@ test('a flood of HTTP/2 frames', { timeout: 60_000 }, async (t) => {
 test('a bomb of header compression holds at most ten times its size', { timeout: 30_000 }, async (t) => {
   const collector = await startCollector(t);
   const gateway = await startKeygateProcess(t, { upstream: { grpc: collector.grpcUrl } });
-  await serves(gateway, 503);
-  const quietMb = gateway.peakMegabytes();
+  const port = portOf(gateway.addresses.grpc);
   const CONNECTIONS = 20;
   const STREAMS = 100;
-  const connections = await Promise.all(
-    Array.from({ length: CONNECTIONS }, () => connectFrames(t, portOf(gateway.addresses.grpc), { acknowledge: false })),
-  );
+  /** Opens that many streams on that many connections; resolves with the bytes that were taken. */
+  const send = async (fieldsOf: (n: number) => Buffer): Promise<number> => {
+    let sentBytes = 0;
+    const connections = await Promise.all(
+      Array.from({ length: CONNECTIONS }, () => connectFrames(t, port, { acknowledge: false })),
+    );
+    for (const connection of connections) {
+      for (let n = 0; n < STREAMS; n++) {
+        const bytes = frame(FRAME.HEADERS, END_HEADERS, id(n), fieldsOf(n));
+        sentBytes += bytes.length;
+        if (!(await connection.send(bytes))) break;
+      }
+    }
+    await serves(gateway, 503);
+    return sentBytes;
+  };
+
+  // As many ordinary calls come first: compiled code and a heap of working size are nothing that a bomb holds.
+  await send(() => block(grpcHead()));
+  const quietMb = gateway.peakMegabytes();
   // A value of 4,000 bytes enters the table once (RFC 7541 section 6.2.1); then one byte says it again (section 6.1).
   const enter = Buffer.concat([Buffer.from([0x40, 1, 0x78, 0x7f, 0xa1, 0x1e]), Buffer.alloc(4_000, 0x79)]);
   const again = Buffer.alloc(90, 0xbe);
-  let sentBytes = 0;
-  for (const connection of connections) {
-    for (let n = 0; n < STREAMS; n++) {
-      const fields = Buffer.concat([block(grpcHead(['x-api-key', gateway.key])), ...(n === 0 ? [enter] : []), again]);
-      const bytes = frame(FRAME.HEADERS, END_HEADERS, id(n), fields);
-      sentBytes += bytes.length;
-      if (!(await connection.send(bytes))) break;
-    }
-  }
-  await serves(gateway, 503);
+  const sentBytes = await send((n) =>
+    Buffer.concat([block(grpcHead(['x-api-key', gateway.key])), ...(n === 0 ? [enter] : []), again]),
+  );
   const heldMb = gateway.peakMegabytes() - quietMb;
   assert.equal(collector.begun(), 0);
   const allowedMb = (10 * sentBytes) / 2 ** 20 + CONNECTIONS * MB_OF_A_CONNECTION;
