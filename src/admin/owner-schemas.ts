@@ -39,7 +39,8 @@ export const ownerDetailsSchema = ownerSchema.extend({
   keys: z
     .int()
     .nonnegative()
-    .describe('Its keys and tokens that work while it does, and are refused while it does not.'),
+    .optional()
+    .describe('Its keys and tokens that work while it does. Absent where there are too many keys to look through.'),
 });
 
 /** The names under which the OpenAPI document refers to these shapes. */
@@ -73,6 +74,6 @@ export function toOwner(record: KeyRecord): Owner {
   };
 }
 
-export function toOwnerDetails(record: KeyRecord, owned: readonly KeyRecord[]): OwnerDetails {
-  return { ...toOwner(record), keys: owned.length };
+export function toOwnerDetails(record: KeyRecord, owned: readonly KeyRecord[] | undefined): OwnerDetails {
+  return { ...toOwner(record), ...(owned !== undefined && { keys: owned.length }) };
 }

@@ -153,7 +153,7 @@ function addDescribe(parent: CliCommand, runtime: Runtime, { group, title, one, 
       ['State', owner.state],
       ['Roles', owner.roles.join(', ') || 'none'],
       ['Description', owner.description],
-      ['Keys', String(owner.keys)],
+      ['Keys', owner.keys?.toString()],
       ['Created', `${formatTime(owner.createdAt)} by ${owner.createdBy}`],
       ['Deleted', deletionOf(owner)],
     ]);
@@ -256,6 +256,7 @@ function addEnding(
 }
 
 function countKeys({ keys }: OwnerDetails): string {
+  if (keys === undefined) return 'All its keys are';
   if (keys === 0) return 'It has no keys that would be';
   return keys === 1 ? '1 key is' : `${keys} keys are`;
 }

@@ -79,8 +79,3 @@ export async function findOwner(store: KeyStore, nameOrId: string, nowMs: number
   }
   return { id: owner.id, kind: owner.kind, name: owner.name };
 }
-
-/** Whether this key is one of those that stop when the owner does, and still works as far as it goes itself. */
-export function isStoppedWith(ownerId: string, key: KeyRecord, nowMs: number): boolean {
-  return key.owner?.id === ownerId && key.state === 'active' && isLive(key, nowMs);
-}

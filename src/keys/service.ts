@@ -10,8 +10,9 @@ import type { KeyChanges, KeyChangesOptions } from './key-changes.ts';
 import type { KeyQuery } from './key-query.ts';
 import { checkNewKey, createId, toRecord } from './new-key.ts';
 import type { NewKey } from './new-key.ts';
-import { checkNewOwner, findOwner, isStoppedWith, toOwnerRecord } from './new-owner.ts';
+import { checkNewOwner, findOwner, toOwnerRecord } from './new-owner.ts';
 import type { NewOwner } from './new-owner.ts';
+import { readOwned } from './owned-keys.ts';
 import { readKeys } from './read-keys.ts';
 import { KIND_NAMES } from './record.ts';
 import type { KeyRecord, ManagedKind } from './record.ts';
@@ -34,8 +35,8 @@ export interface KeyService extends KeyChanges {
   /** The text of an ingestion key of a type that is declared revealable. Audited before it is given out. */
   reveal(id: string, actor: Actor): Promise<RevealedKey>;
   createOwner(owner: NewOwner, actor: Actor): Promise<KeyRecord>;
-  /** The keys and tokens that work only while this owner does, and would work as far as they go themselves. */
-  ownedBy(ownerId: string): Promise<KeyRecord[]>;
+  /** The keys and tokens that work, but only while this owner does; undefined where there are too many to look through. */
+  ownedBy(ownerId: string): Promise<KeyRecord[] | undefined>;
   /** A key or an owner in whatever state, as long as it is remembered. */
   get(kind: ManagedKind, id: string): Promise<KeyRecord>;
   /** What became of each line, in their order. Audited, key by key. */
@@ -111,12 +112,6 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     throw new KeyServiceError('conflict', 'No free id was found. Try again.');
   }
 
-  async function ownedBy(ownerId: string): Promise<KeyRecord[]> {
-    const nowMs = now();
-    const [keys, tokens] = await Promise.all([store.list('ingestion'), store.list('service')]);
-    return [...keys, ...tokens].filter((key) => isStoppedWith(ownerId, key, nowMs));
-  }
-
   async function get(kind: ManagedKind, id: string): Promise<KeyRecord> {
     const record = await store.get(id);
     if (record?.kind !== kind) throw notFound(kind, id);
@@ -128,7 +123,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     create,
     reveal: createReveal({ store, sealer, now, audited, get }),
     createOwner,
-    ownedBy,
+    ownedBy: (ownerId) => readOwned(store, ownerId, now()),
     import: createImport({ store, digester, now, random, audited }),
     export: createExport({ store, now }),
     get,
