@@ -4,6 +4,7 @@ import type { KeyRecord } from '../keys/record.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { Progress } from '../replica/progress.ts';
 import type { ReplicaStore } from '../store/replica-port.ts';
+import type { KeyUsage } from '../store/usage-port.ts';
 import { forbidden } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { readBody } from './body.ts';
@@ -33,7 +34,7 @@ export interface LifeOperationOptions {
 /** How one kind of key is shown. */
 interface Views {
   readonly plain: (record: KeyRecord) => unknown;
-  readonly details: (record: KeyRecord, nowMs: number, propagation?: Progress) => unknown;
+  readonly details: (record: KeyRecord, nowMs: number, propagation?: Progress, usage?: KeyUsage) => unknown;
   readonly rotated: (rotated: RotatedKey, nowMs: number, propagation?: Progress) => unknown;
 }
 
@@ -54,15 +55,20 @@ export function createLifeOperations({ service, replicas, now }: LifeOperationOp
     async function list({ query }: Call): Promise<Answer> {
       const parsed = readKeyQuery(stamp, query);
       if ('refused' in parsed) return parsed.refused;
-      const records = await service.list(kind, parsed.value);
+      const { details: withDetails = parsed.value.all, ...wanted } = parsed.value;
+      const records = await service.list(kind, wanted);
+      if (!withDetails) return { status: 200, body: records.map(plain) };
+      const usage = await service.usage(records.map(({ id }) => id));
       const nowMs = now();
-      return { status: 200, body: records.map(parsed.value.all ? (record) => details(record, nowMs) : plain) };
+      return { status: 200, body: records.map((record) => details(record, nowMs, undefined, usage.get(record.id))) };
     }
 
     async function get(call: Call): Promise<Answer> {
       const id = readId(stamp, call);
       if ('refused' in id) return id.refused;
-      return { status: 200, body: details(await service.get(kind, id.value), now()) };
+      const record = await service.get(kind, id.value);
+      const usage = await service.usage([id.value]);
+      return { status: 200, body: details(record, now(), undefined, usage.get(id.value)) };
     }
 
     async function rotate(call: Call): Promise<Answer> {

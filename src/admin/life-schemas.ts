@@ -7,6 +7,7 @@ import type { Progress } from '../replica/progress.ts';
 import type { StoredAuditEntry } from '../store/port.ts';
 import { propagationSchema } from './propagation.ts';
 import { scopeUpdate } from './scope-schemas.ts';
+import type { KeyUsage } from '../store/usage-port.ts';
 import {
   createdServiceTokenSchema,
   epochMs,
@@ -31,6 +32,15 @@ const life = {
   revokedAt: epochMs.optional(),
   revokedBy: z.string().optional(),
   propagation: propagationSchema.optional().describe('Who has applied this change; only where it was waited for.'),
+  lastUsed: epochMs
+    .optional()
+    .describe('As far as gateways have told; absent if it was never used. Only where it is read.'),
+  requests: z.int().nonnegative().meta({ format: 'int64' }).optional().describe('How many it was used for.'),
+  bytes: z.int().nonnegative().meta({ format: 'int64' }).optional().describe('Of their bodies, as sent.'),
+  sources: z
+    .array(z.strictObject({ address: z.string(), lastUsed: epochMs }))
+    .optional()
+    .describe('From where it was used within the last hour, the latest first; 64 at most.'),
 };
 
 export const ingestionKeyDetailsSchema = ingestionKeySchema.extend(life);
@@ -103,12 +113,22 @@ export type IngestionKeyUpdate = z.output<typeof ingestionKeyUpdateSchema>;
 export type ServiceTokenUpdate = z.output<typeof serviceTokenUpdateSchema>;
 export type AuditLogEntry = z.output<typeof auditLogEntrySchema>;
 
-export function toIngestionKeyDetails(record: KeyRecord, nowMs: number, propagation?: Progress): IngestionKeyDetails {
-  return { ...toIngestionKey(record), ...lifeOf(record, nowMs, propagation) };
+export function toIngestionKeyDetails(
+  record: KeyRecord,
+  nowMs: number,
+  propagation?: Progress,
+  usage?: KeyUsage,
+): IngestionKeyDetails {
+  return { ...toIngestionKey(record), ...lifeOf(record, nowMs, propagation), ...(usage && useOf(usage)) };
 }
 
-export function toServiceTokenDetails(record: KeyRecord, nowMs: number, propagation?: Progress): ServiceTokenDetails {
-  return { ...toServiceToken(record), ...lifeOf(record, nowMs, propagation) };
+export function toServiceTokenDetails(
+  record: KeyRecord,
+  nowMs: number,
+  propagation?: Progress,
+  usage?: KeyUsage,
+): ServiceTokenDetails {
+  return { ...toServiceToken(record), ...lifeOf(record, nowMs, propagation), ...(usage && useOf(usage)) };
 }
 
 export function toRotatedIngestionKey(
@@ -147,6 +167,11 @@ function lifeOf(record: KeyRecord, nowMs: number, propagation: Progress | undefi
     ...(revokedBy !== undefined && { revokedBy }),
     ...(propagation !== undefined && { propagation }),
   };
+}
+
+function useOf({ lastUsedAt, requests, bytes, sources }: KeyUsage) {
+  const senders = sources.map(({ address, lastUsedAt: at }) => ({ address, lastUsed: at }));
+  return { lastUsed: lastUsedAt, requests, bytes, sources: senders };
 }
 
 const WHAT = {

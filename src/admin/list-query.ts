@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { KEY_SORTS } from '../keys/key-query.ts';
 import type { KeyQuery } from '../keys/key-query.ts';
+import type { Revocation } from '../keys/key-changes.ts';
 import type { AuditQuery } from '../store/port.ts';
 import { check } from './body.ts';
 import type { Parsed } from './body.ts';
@@ -23,10 +24,20 @@ const MAX_COUNT = 1_000_000;
 
 const keyQuerySchema = z.object({
   all: flag.optional(),
+  details: flag.optional(),
   name: z.string().max(100, 'must have at most 100 characters').optional(),
   sort: z.enum(KEY_SORTS, `must be one of ${KEY_SORTS.join(', ')}`).optional(),
   limit: count(1, MAX_COUNT).optional(),
   offset: count(0, MAX_COUNT).optional(),
+});
+
+/** Whether each key is to be shown with its details; without a word on it, only where all are. */
+export interface ListQuery extends KeyQuery {
+  readonly details?: boolean | undefined;
+}
+
+const deletionSchema = z.object({
+  force: flag.optional(),
 });
 
 const auditQuerySchema = z.object({
@@ -41,8 +52,12 @@ const auditQuerySchema = z.object({
     .optional(),
 });
 
-export function readKeyQuery(stamp: ErrorStamp, query: URLSearchParams): Parsed<KeyQuery> {
+export function readKeyQuery(stamp: ErrorStamp, query: URLSearchParams): Parsed<ListQuery> {
   return check(stamp, keyQuerySchema, Object.fromEntries(query));
+}
+
+export function readDeletion(stamp: ErrorStamp, query: URLSearchParams): Parsed<Revocation> {
+  return check(stamp, deletionSchema, Object.fromEntries(query));
 }
 
 export function readAuditQuery(stamp: ErrorStamp, query: URLSearchParams): Parsed<AuditQuery> {
@@ -60,17 +75,30 @@ export const KEY_QUERY: readonly QueryParameter[] = [
     schema: z.boolean().default(false),
   },
   {
+    name: 'details',
+    description: 'true: each with its state, its maker and its use; false: never. Absent: the same as all.',
+    schema: z.boolean(),
+  },
+  {
     name: 'name',
     description: 'A part of the name or, with * and ?, the whole of it; in any case.',
     schema: z.string().max(100),
   },
   {
     name: 'sort',
-    description: 'What to sort by, smallest first; without an expiration comes last.',
+    description: 'What to sort by, smallest first; without a type or an expiration comes last, never used comes first.',
     schema: z.enum(KEY_SORTS).default('name'),
   },
   { name: 'limit', description: 'How many to show; all of them if absent.', schema: z.int().min(1).max(MAX_COUNT) },
   { name: 'offset', description: 'How many to leave out.', schema: z.int().min(0).max(MAX_COUNT).default(0) },
+];
+
+export const DELETION_QUERY: readonly QueryParameter[] = [
+  {
+    name: 'force',
+    description: 'true: also if it was used within the last hour, which is refused otherwise.',
+    schema: z.boolean().default(false),
+  },
 ];
 
 export const AUDIT_QUERY: readonly QueryParameter[] = [

@@ -6,6 +6,7 @@ import { NO_CONTENT, errors, forbidden, notLetIn } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { readBody } from './body.ts';
 import { actorOf, readId } from './caller.ts';
+import { readDeletion } from './list-query.ts';
 import { propagationOf, readWait } from './propagation.ts';
 import { permissionsLacking, unknownRolesFault } from './roles.ts';
 import type { Call } from './route.ts';
@@ -79,7 +80,9 @@ export function createOperations({ gate, service, replicas, now }: OperationOpti
     if ('refused' in id) return id.refused;
     const wait = readWait(stamp, call.query);
     if ('refused' in wait) return wait.refused;
-    const { digest } = await service.revoke(kind, id.value, actorOf(call));
+    const revocation = readDeletion(stamp, call.query);
+    if ('refused' in revocation) return revocation.refused;
+    const { digest } = await service.revoke(kind, id.value, actorOf(call), revocation.value);
     const propagation = await propagationOf(digest, wait.value, replicas);
     return propagation === undefined ? NO_CONTENT : { status: 200, body: propagation };
   }

@@ -4,7 +4,7 @@ import { explainRequestSchema, explanationSchema } from './explain.ts';
 import type { LifeOperations } from './life-operations.ts';
 import { createLifeRoutes } from './life-routes.ts';
 import { ingestionKeyDetailsSchema, serviceTokenDetailsSchema } from './life-schemas.ts';
-import { KEY_QUERY } from './list-query.ts';
+import { DELETION_QUERY, KEY_QUERY } from './list-query.ts';
 import { createOpenApiDocument } from './openapi.ts';
 import type { Operations } from './operations.ts';
 import { createOwnerRoutes } from './owner-routes.ts';
@@ -29,6 +29,10 @@ import type { TransferOperations } from './transfer-operations.ts';
 import { createTransferRoutes } from './transfer-routes.ts';
 
 const NO_SUCH_ID = { description: 'There is no live key or token with this id.', schema: errorsResponseSchema };
+const IN_USE = {
+  description: 'It was used within the last hour, and force is not true.',
+  schema: errorsResponseSchema,
+};
 const NAME_TAKEN = { description: 'A live key or token has this name already.', schema: errorsResponseSchema };
 
 /** Every route of the admin API: its row says who may call it, what it does, and how the OpenAPI document shows it. */
@@ -78,12 +82,13 @@ export function createRoutes(
       access: 'delete-ingestion-api-keys',
       operationId: 'deleteIngestionApiKey',
       summary: 'Delete an ingestion API key. Whoever sends with it is refused from then on.',
-      query: [WAIT_QUERY],
+      query: [...DELETION_QUERY, WAIT_QUERY],
       answers: {
         200: { description: 'It is deleted, and was waited for.', schema: propagationSchema },
         204: { description: 'It is deleted.' },
         400: BAD_REQUEST,
         404: NO_SUCH_ID,
+        409: IN_USE,
       },
       handle: operations.deleteIngestionKey,
     },
@@ -148,12 +153,13 @@ export function createRoutes(
       access: 'delete-service-tokens',
       operationId: 'deleteServiceToken',
       summary: 'Delete a service token. It opens nothing from then on.',
-      query: [WAIT_QUERY],
+      query: [...DELETION_QUERY, WAIT_QUERY],
       answers: {
         200: { description: 'It is deleted, and was waited for.', schema: propagationSchema },
         204: { description: 'It is deleted.' },
         400: BAD_REQUEST,
         404: NO_SUCH_ID,
+        409: IN_USE,
       },
       handle: operations.deleteServiceToken,
     },

@@ -5,13 +5,13 @@ import type { CliCommand } from './cli-command.ts';
 import { addCommand } from './command.ts';
 import { createAndShow } from './create-key.ts';
 import type { CreateFlags } from './create-key.ts';
-import { deleteAndTell } from './delete-key.ts';
+import { deleteAndTell, FORCE_FLAG } from './delete-key.ts';
 import type { DeleteFlags } from './delete-key.ts';
 import { UsageError } from './errors.ts';
 import { addKeyLife } from './key-life.ts';
 import type { LifeKind } from './key-life.ts';
-import { addListFlags, readListFlags } from './list-flags.ts';
-import type { ListFlags } from './list-flags.ts';
+import { addListFlags, DETAIL_TITLES, detailCells, LONG_LIST, readListFlags } from './list-flags.ts';
+import type { ListFlags, ShownDetails } from './list-flags.ts';
 import { addReveal } from './reveal-key.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
@@ -116,6 +116,10 @@ function addList(group: CliCommand, runtime: Runtime): void {
         line: 'keygate ingestion-api-key list --all --sort expiration',
       },
       {
+        about: 'see which keys nobody has used for the longest time',
+        line: 'keygate ingestion-api-key list --sort last-used',
+      },
+      {
         about: 'see the second ten of one team',
         line: "keygate ingestion-api-key list --name 'shop-*' --limit 10 --page 2",
       },
@@ -123,20 +127,21 @@ function addList(group: CliCommand, runtime: Runtime): void {
   });
   addListFlags(command);
   does<ListFlags>(command, runtime, async ({ flags, printer, withKeyAdmin }) => {
-    const query = readListFlags(command, flags);
-    const keys: readonly (IngestionKey & { readonly state?: string })[] = await withKeyAdmin((admin) =>
-      flags.all === true ? admin.ingestionKeys.listAll(query) : admin.listIngestionKeys(query),
+    const { query, withDetails } = readListFlags(command, flags);
+    const keys: readonly (IngestionKey & ShownDetails)[] = await withKeyAdmin((admin) =>
+      withDetails ? admin.ingestionKeys.listDetails(query) : admin.listIngestionKeys(query),
     );
     if (printer.json) return printer.printJson({ 'ingestion-api-keys': keys });
-    const rows = keys.map(({ id, name, state, expiration, description = '-' }) => [
-      String(id),
-      name,
-      ...(state === undefined ? [] : [state]),
-      formatExpiration(expiration),
-      description,
+    const nowMs = Date.now();
+    const rows = keys.map((key) => [
+      String(key.id),
+      key.name,
+      ...(withDetails ? detailCells(key, nowMs) : []),
+      formatExpiration(key.expiration),
+      key.description ?? '-',
     ]);
-    const header = ['id', 'name', ...(flags.all === true ? ['state'] : []), 'expiration', 'description'];
-    printer.table({ header, rows }, 'No ingestion api keys found.');
+    const header = ['id', 'name', ...(withDetails ? DETAIL_TITLES : []), 'expiration', 'description'];
+    printer.table({ header, rows }, 'No ingestion api keys found.', LONG_LIST);
   });
 }
 
@@ -217,7 +222,9 @@ function addDelete(group: CliCommand, runtime: Runtime): void {
   const command = addCommand(group, {
     name: 'delete',
     summary: 'Delete an Ingestion Api Key',
-    description: "Deleted key can't be used by sources, so all ingestion pipelines for that key will fail.",
+    description:
+      "Deleted key can't be used by sources, so all ingestion pipelines for that key will fail.\n" +
+      'A key that was used within the last hour is not deleted without --force.',
     examples: [
       {
         about: 'delete a key by the id that the list shows',
@@ -225,19 +232,20 @@ function addDelete(group: CliCommand, runtime: Runtime): void {
       },
       { about: 'the same, shorter', line: 'keygate ingestion-api-key delete 250558013078953' },
       {
-        about: 'it leaked: know when every gateway refuses it',
-        line: 'keygate ingestion-api-key delete 250558013078953 --wait',
+        about: 'it leaked: delete it, whoever uses it, and know when every gateway refuses it',
+        line: 'keygate ingestion-api-key delete 250558013078953 --force --wait',
       },
     ],
     requiredFlags: ['id'],
   })
     .argument('[ID]')
-    .option('-i, --id <int>', 'ID of the Ingestion Api Key to delete');
+    .option('-i, --id <int>', 'ID of the Ingestion Api Key to delete')
+    .option(...FORCE_FLAG);
   addWaitFlag(command);
 
   does<DeleteFlags>(command, runtime, (session) =>
     deleteAndTell(command, session, {
-      remove: (admin, id, wait) => admin.deleteIngestionKey(id, wait),
+      remove: (admin, id, revocation, wait) => admin.deleteIngestionKey(id, revocation, wait),
       message: 'Ingestion Api Key deleted',
       jsonKey: 'deleted-ingestion-api-key',
     }),

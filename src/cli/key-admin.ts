@@ -22,6 +22,7 @@ import type { ExplainRequest, ShownExplanation } from '../admin/explain.ts';
 import type { Propagation } from '../admin/propagation.ts';
 import type { ImportResult } from '../admin/transfer-schemas.ts';
 import type { Digester } from '../credential/digest.ts';
+import type { Revocation } from '../keys/key-changes.ts';
 import type { KeyQuery } from '../keys/key-query.ts';
 import type { ExportQuery } from '../keys/transfer.ts';
 import type { AuditQuery } from '../store/port.ts';
@@ -31,8 +32,8 @@ export type Wait = number | undefined;
 
 /** What can be done to keys of one kind that are there already. */
 export interface KeyLife<Details, Rotated> {
-  /** Also those that were deleted or replaced, with what is known of the life of each. */
-  listAll(query: KeyQuery): Promise<Details[]>;
+  /** With what is known of the life and the use of each. */
+  listDetails(query: KeyQuery): Promise<Details[]>;
   get(id: string): Promise<Details>;
   rotate(id: string, rotation: RotationRequest, wait?: Wait): Promise<Rotated>;
   disable(id: string, wait?: Wait): Promise<Details>;
@@ -72,10 +73,10 @@ export interface KeyAdmin {
   createIngestionKey(key: NewIngestionKey): Promise<GeneratedIngestionKey>;
   listIngestionKeys(query: KeyQuery): Promise<IngestionKey[]>;
   /** Resolves with who has applied it, if that was to be waited for. */
-  deleteIngestionKey(id: string, wait?: Wait): Promise<Propagation | undefined>;
+  deleteIngestionKey(id: string, revocation: Revocation, wait?: Wait): Promise<Propagation | undefined>;
   createServiceToken(token: NewServiceToken): Promise<CreatedServiceToken>;
   listServiceTokens(query: KeyQuery): Promise<ServiceToken[]>;
-  deleteServiceToken(id: string, wait?: Wait): Promise<Propagation | undefined>;
+  deleteServiceToken(id: string, revocation: Revocation, wait?: Wait): Promise<Propagation | undefined>;
   readonly ingestionKeys: KeyLife<IngestionKeyDetails, RotatedIngestionKey>;
   readonly serviceTokens: KeyLife<ServiceTokenDetails, RotatedServiceToken>;
   readonly serviceIds: OwnerAdmin;

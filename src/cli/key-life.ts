@@ -1,4 +1,5 @@
 import type { Propagation } from '../admin/propagation.ts';
+import { ago } from '../keys/in-use.ts';
 import type { CliCommand } from './cli-command.ts';
 import { addCommand } from './command.ts';
 import { createAndShow } from './create-key.ts';
@@ -9,7 +10,7 @@ import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { addWaitFlag, confirmPropagation, readWait, tellPropagation } from './wait-flag.ts';
 import type { WaitFlags } from './wait-flag.ts';
-import { formatTime, onlyId, parseDuration, parseExpiration } from './values.ts';
+import { formatBytes, formatTime, onlyId, parseDuration, parseExpiration } from './values.ts';
 
 /** What the commands need to know of keys of any kind. */
 export interface Details {
@@ -24,6 +25,10 @@ export interface Details {
   readonly revokedAt?: number | undefined;
   readonly revokedBy?: string | undefined;
   readonly propagation?: Propagation | undefined;
+  readonly lastUsed?: number | undefined;
+  readonly requests?: number | undefined;
+  readonly bytes?: number | undefined;
+  readonly sources?: readonly { readonly address: string }[] | undefined;
 }
 
 interface Rotated {
@@ -95,9 +100,21 @@ function addDescribe<D extends Details, R extends Rotated>(
       ['Expiration', time(details.expiration) ?? 'never'],
       ['Replaced by', details.replacedBy?.toString()],
       ['Retires', time(details.retireAt)],
+      ...useOf(details, Date.now()),
       ['Deleted', details.revokedAt === undefined ? undefined : `${formatTime(details.revokedAt)}${by}`],
     ]);
   });
+}
+
+/** In words, as far as the gateways have told. */
+function useOf({ lastUsed, requests = 0, bytes = 0, sources = [] }: Details, nowMs: number) {
+  if (lastUsed === undefined) return [['Last used', 'never']] as const;
+  const addresses = sources.map(({ address }) => address).join(', ');
+  return [
+    ['Last used', `${formatTime(lastUsed)}, ${ago(nowMs - lastUsed)}`],
+    ['Requests', `${requests.toLocaleString('en')}, ${formatBytes(bytes)}`],
+    ['Sources', sources.length === 0 ? 'none in the last hour' : `${sources.length} in the last hour: ${addresses}`],
+  ] as const;
 }
 
 function addSetting<D extends Details, R extends Rotated>(

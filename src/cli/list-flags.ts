@@ -1,3 +1,4 @@
+import { ago } from '../keys/in-use.ts';
 import { KEY_SORTS } from '../keys/key-query.ts';
 import type { KeyQuery } from '../keys/key-query.ts';
 import type { CliCommand } from './cli-command.ts';
@@ -22,7 +23,14 @@ export function addListFlags(command: CliCommand): CliCommand {
     .option('--page <int>', 'Show this page of --limit, from 1');
 }
 
-export function readListFlags(command: CliCommand, { name, sort, limit: size, page: number }: ListFlags): KeyQuery {
+/** What a list asks for, and whether it shows the details of each. */
+export interface ListRequest {
+  readonly query: KeyQuery;
+  readonly withDetails: boolean;
+}
+
+export function readListFlags(command: CliCommand, flags: ListFlags): ListRequest {
+  const { all, name, sort, limit: size, page: number } = flags;
   const sorted = KEY_SORTS.find((each) => each === sort);
   if (sort !== undefined && sorted === undefined) {
     throw invalidArgument(sort, '--sort', `must be { ${KEY_SORTS.join(' | ')} }`);
@@ -32,10 +40,27 @@ export function readListFlags(command: CliCommand, { name, sort, limit: size, pa
   if (number !== undefined && limit === undefined) {
     throw new UsageError('--page needs --limit, which says how many a page has', { duringParse: true, command });
   }
-  return {
+  const query = {
+    ...(all === true && { all }),
     ...(name !== undefined && { name }),
     ...(sorted !== undefined && { sort: sorted }),
     ...(limit !== undefined && { limit }),
     ...(limit !== undefined && page > 1 && { offset: (page - 1) * limit }),
   };
+  return { query, withDetails: all === true || sorted === 'last-used' };
 }
+
+/** The columns that only details have: their titles, and the cells of one key. */
+export const DETAIL_TITLES = ['state', 'last used'] as const;
+
+export interface ShownDetails {
+  readonly state?: string | undefined;
+  readonly lastUsed?: number | undefined;
+}
+
+export function detailCells({ state = '-', lastUsed }: ShownDetails, nowMs: number): string[] {
+  return [state, lastUsed === undefined ? 'never' : ago(nowMs - lastUsed)];
+}
+
+/** What is said beside a list that is longer than anybody reads. */
+export const LONG_LIST = '--name and --limit show less of it';

@@ -25,6 +25,7 @@ import { createSealer } from '../keys/seal.ts';
 import { KeyServiceError } from '../keys/service-error.ts';
 import { createKeyService } from '../keys/service.ts';
 import { openStore } from '../store/open.ts';
+import type { KeyUsage } from '../store/usage-port.ts';
 import { StoreError } from '../store/port.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { KeyAdmin, KeyLife, OwnerAdmin, Wait } from './key-admin.ts';
@@ -65,14 +66,21 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
 
   function lifeOf<Details, Rotated>(
     kind: GeneratedKind,
-    toDetails: (record: KeyRecord, nowMs: number, propagation?: Progress) => Details,
+    toDetails: (record: KeyRecord, nowMs: number, propagation?: Progress, usage?: KeyUsage) => Details,
     toRotated: (rotated: RotatedKey, nowMs: number, propagation?: Progress) => Rotated,
   ): KeyLife<Details, Rotated> {
     const details = (record: KeyRecord, propagation?: Progress): Details => toDetails(record, Date.now(), propagation);
+    async function withUsage(records: readonly KeyRecord[]): Promise<Details[]> {
+      const usage = await service.usage(records.map(({ id }) => id));
+      return records.map((record) => toDetails(record, Date.now(), undefined, usage.get(record.id)));
+    }
     return {
-      listAll: (query) =>
-        orCliError(async () => (await service.list(kind, { ...query, all: true })).map((record) => details(record))),
-      get: (id) => orCliError(async () => details(await service.get(kind, id))),
+      listDetails: (query) => orCliError(async () => withUsage(await service.list(kind, query))),
+      get: (id) =>
+        orCliError(async () => {
+          const record = await service.get(kind, id);
+          return toDetails(record, Date.now(), undefined, (await service.usage([id])).get(id));
+        }),
       rotate: (id, { gracePeriod: graceMs, expiration: expiresAt }, wait) =>
         orCliError(async () => {
           const rotated = await service.rotate(kind, id, { graceMs, expiresAt }, actor);
@@ -115,8 +123,8 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
         return { ...toIngestionKey(record), apiKey: text };
       }),
     listIngestionKeys: (query) => orCliError(async () => (await service.list('ingestion', query)).map(toIngestionKey)),
-    deleteIngestionKey: (id, wait) =>
-      orCliError(async () => propagation(await service.revoke('ingestion', id, actor), wait)),
+    deleteIngestionKey: (id, revocation, wait) =>
+      orCliError(async () => propagation(await service.revoke('ingestion', id, actor, revocation), wait)),
     createServiceToken: ({ name, roles, dedicatedSubject, expiryDate: expiresAt }) =>
       orCliError(async () => {
         const fault = unknownRolesFault(roles);
@@ -126,8 +134,8 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
         return { ...toServiceToken(record), token: text };
       }),
     listServiceTokens: (query) => orCliError(async () => (await service.list('service', query)).map(toServiceToken)),
-    deleteServiceToken: (id, wait) =>
-      orCliError(async () => propagation(await service.revoke('service', id, actor), wait)),
+    deleteServiceToken: (id, revocation, wait) =>
+      orCliError(async () => propagation(await service.revoke('service', id, actor, revocation), wait)),
     ingestionKeys: lifeOf('ingestion', toIngestionKeyDetails, toRotatedIngestionKey),
     serviceTokens: lifeOf('service', toServiceTokenDetails, toRotatedServiceToken),
     serviceIds: ownersOf('serviceId'),

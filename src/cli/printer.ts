@@ -17,8 +17,8 @@ export interface Printer {
   readonly success: (message: string) => void;
   /** A value that is to be seen at a glance. */
   readonly emphasise: (text: string) => string;
-  /** The table, or the sentence that says there is nothing to show. */
-  readonly table: (table: Table, nothing: string) => void;
+  /** The table, or the sentence that says there is nothing to show; how to see less is told of a long one on a terminal. */
+  readonly table: (table: Table, nothing: string, less?: string) => void;
   readonly line: (text: string) => void;
   /** What is known of one thing, a line each; what has no value is left out. */
   readonly fields: (fields: readonly (readonly [label: string, value: string | undefined])[]) => void;
@@ -28,6 +28,9 @@ export interface Printer {
 
 /** "Description: " */
 const LABEL_WIDTH = 13;
+/** More rows than anybody reads one by one. */
+const LONG_TABLE = 500;
+
 const CYAN = '36';
 const WHITE = '37';
 
@@ -40,10 +43,14 @@ export function createPrinter({ stdout, stderr, json, colour }: PrinterOptions):
     json,
     success: (message) => void stdout.write(`${symbol('✅', 'SUCCESS')} ${message}\n`),
     emphasise: (text) => paint(WHITE, text),
-    table: (table, nothing) => {
+    table: (table, nothing, less) => {
       const maxWidth = stdout.isTTY === true ? stdout.columns : undefined;
       const style = { maxWidth, styleHeader: (line: string) => paint(CYAN, line) };
       stdout.write(table.rows.length === 0 ? `${nothing}\n` : renderTable(table, style));
+      // To standard error, so that it is in no pipe or file; behind the table, where it is seen.
+      if (less !== undefined && stdout.isTTY === true && table.rows.length > LONG_TABLE) {
+        stderr.write(`${table.rows.length.toLocaleString('en')} rows: ${less}\n`);
+      }
     },
     line: (text) => void stdout.write(`${text}\n`),
     fields: (fields) => {

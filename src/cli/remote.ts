@@ -98,7 +98,7 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
     rotated: z.ZodObject<R>,
   ): KeyLife<Known<D>, Known<R>> {
     return {
-      listAll: async (query) => fetchAll(details, await call('GET', withQuery(path, { ...query, all: true }))),
+      listDetails: async (query) => fetchAll(details, await call('GET', withQuery(path, { ...query, details: true }))),
       get: async (id) => fetchOne(details, await call('GET', `${path}/${id}`)),
       rotate: async (id, rotation, wait) =>
         fetchOne(rotated, await callAndWait('POST', `${path}/${id}/rotate`, wait, rotation)),
@@ -124,10 +124,10 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
   return {
     createIngestionKey: async (key) => fetchOne(generatedIngestionKeySchema, await call('POST', KEYS, key)),
     listIngestionKeys: async (query) => fetchAll(ingestionKeySchema, await call('GET', withQuery(KEYS, query))),
-    deleteIngestionKey: async (id, wait) => remove(`${KEYS}/${id}`, wait),
+    deleteIngestionKey: async (id, revocation, wait) => remove(withQuery(`${KEYS}/${id}`, revocation), wait),
     createServiceToken: async (request) => fetchOne(createdServiceTokenSchema, await call('POST', TOKENS, request)),
     listServiceTokens: async (query) => fetchAll(serviceTokenSchema, await call('GET', withQuery(TOKENS, query))),
-    deleteServiceToken: async (id, wait) => remove(`${TOKENS}/${id}`, wait),
+    deleteServiceToken: async (id, revocation, wait) => remove(withQuery(`${TOKENS}/${id}`, revocation), wait),
     ingestionKeys: lifeOf(KEYS, ingestionKeyDetailsSchema, rotatedIngestionKeySchema),
     serviceTokens: lifeOf(TOKENS, serviceTokenDetailsSchema, rotatedServiceTokenSchema),
     serviceIds: ownersAt(SERVICE_IDS),
@@ -162,7 +162,7 @@ type Known<S extends z.ZodRawShape> = z.output<z.ZodObject<S>>;
 function withQuery(path: string, query: object): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);
   const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  return search === '' ? path : `${path}?${search}`;
+  return search === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${search}`;
 }
 
 function parseBase(url: string): URL {

@@ -5,12 +5,12 @@ import type { CliCommand } from './cli-command.ts';
 import { addCommand } from './command.ts';
 import { createAndShow } from './create-key.ts';
 import type { CreateFlags } from './create-key.ts';
-import { deleteAndTell } from './delete-key.ts';
+import { deleteAndTell, FORCE_FLAG } from './delete-key.ts';
 import type { DeleteFlags } from './delete-key.ts';
 import { addKeyLife } from './key-life.ts';
 import type { LifeKind } from './key-life.ts';
-import { addListFlags, readListFlags } from './list-flags.ts';
-import type { ListFlags } from './list-flags.ts';
+import { addListFlags, DETAIL_TITLES, detailCells, LONG_LIST, readListFlags } from './list-flags.ts';
+import type { ListFlags, ShownDetails } from './list-flags.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { addWaitFlag } from './wait-flag.ts';
@@ -90,24 +90,25 @@ function addList(group: CliCommand, runtime: Runtime): void {
   });
   addListFlags(command);
   does<ListFlags>(command, runtime, async ({ flags, printer, withKeyAdmin }) => {
-    const query = readListFlags(command, flags);
-    const tokens: readonly (ServiceToken & { readonly state?: string })[] = await withKeyAdmin((admin) =>
-      flags.all === true ? admin.serviceTokens.listAll(query) : admin.listServiceTokens(query),
+    const { query, withDetails } = readListFlags(command, flags);
+    const tokens: readonly (ServiceToken & ShownDetails)[] = await withKeyAdmin((admin) =>
+      withDetails ? admin.serviceTokens.listDetails(query) : admin.listServiceTokens(query),
     );
     if (printer.json) return printer.printJson({ 'service-tokens': tokens });
     // Few tokens are for somebody: without any, the table is the one of StackState's guides.
     const withSubject = tokens.some((token) => token.dedicatedSubject !== undefined);
-    const stateTitle = flags.all === true ? ['state'] : [];
-    const header = ['id', 'name', ...stateTitle, 'expiration', 'roles', ...(withSubject ? ['dedicated_subject'] : [])];
-    const rows = tokens.map(({ id, name, state, expiration, roles, dedicatedSubject = '-' }) => [
-      String(id),
-      name,
-      ...(state === undefined ? [] : [state]),
-      formatExpiration(expiration),
-      `[${roles.join(', ')}]`,
-      ...(withSubject ? [dedicatedSubject] : []),
+    const details = withDetails ? DETAIL_TITLES : [];
+    const nowMs = Date.now();
+    const header = ['id', 'name', ...details, 'expiration', 'roles', ...(withSubject ? ['dedicated_subject'] : [])];
+    const rows = tokens.map((token) => [
+      String(token.id),
+      token.name,
+      ...(withDetails ? detailCells(token, nowMs) : []),
+      formatExpiration(token.expiration),
+      `[${token.roles.join(', ')}]`,
+      ...(withSubject ? [token.dedicatedSubject ?? '-'] : []),
     ]);
-    printer.table({ header, rows }, 'No service tokens found.');
+    printer.table({ header, rows }, 'No service tokens found.', LONG_LIST);
   });
 }
 
@@ -161,7 +162,9 @@ function addDelete(group: CliCommand, runtime: Runtime): void {
   const command = addCommand(group, {
     name: 'delete',
     summary: 'Delete a service token',
-    description: 'Delete a service token by its ID. Whoever uses it is refused from then on.',
+    description:
+      'Delete a service token by its ID. Whoever uses it is refused from then on.\n' +
+      'A token that was used within the last hour is not deleted without --force.',
     examples: [
       {
         about: 'delete a token by the id that the list shows',
@@ -172,12 +175,13 @@ function addDelete(group: CliCommand, runtime: Runtime): void {
     requiredFlags: ['id'],
   })
     .argument('[ID]')
-    .option('-i, --id <int>', 'ID of the service token to delete');
+    .option('-i, --id <int>', 'ID of the service token to delete')
+    .option(...FORCE_FLAG);
   addWaitFlag(command);
 
   does<DeleteFlags>(command, runtime, (session) =>
     deleteAndTell(command, session, {
-      remove: (admin, id, wait) => admin.deleteServiceToken(id, wait),
+      remove: (admin, id, revocation, wait) => admin.deleteServiceToken(id, revocation, wait),
       message: 'Service token deleted',
       jsonKey: 'deleted-service-token',
     }),

@@ -16,7 +16,7 @@ export function renderTable({ header, rows }: Table, { maxWidth, styleHeader = (
   const titles = header.map((title) => title.toUpperCase());
   const body = rows.map((row) => row.map(printable));
   const natural = titles.map((title, column) =>
-    Math.max(...[title, ...body.map((row) => row[column] ?? '')].map(width)),
+    body.reduce((widest, row) => Math.max(widest, width(row[column] ?? '')), width(title)),
   );
   const widths = maxWidth === undefined ? natural : fit(natural, maxWidth - SEPARATOR.length * (natural.length - 1));
   const head = renderRow(titles, widths).map(styleHeader);
@@ -42,6 +42,7 @@ function renderRow(cells: readonly string[], widths: readonly number[]): string[
 }
 
 function wrap(text: string, columnWidth: number): string[] {
+  if (text.length <= columnWidth) return [text]; // no text has more characters than code units
   const characters = charactersOf(text);
   const lines: string[] = [];
   for (let i = 0; i === 0 || i < characters.length; i += columnWidth) {
@@ -59,10 +60,13 @@ function charactersOf(text: string): string[] {
   return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
 
+/** Nearly all there is; to segment the texts of a long table takes seconds. */
+const ASCII = /^[\x20-\x7e]*$/;
+
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 function width(text: string): number {
-  return charactersOf(text).length;
+  return ASCII.test(text) ? text.length : charactersOf(text).length;
 }
 
 function sum(numbers: readonly number[]): number {

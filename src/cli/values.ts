@@ -52,6 +52,15 @@ export function formatTime(epochMs: number): string {
     .replace(/\.[0-9]+Z$/, ' UTC');
 }
 
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** In the largest unit that fits, as people read it. */
+export function formatBytes(bytes: number): string {
+  const power = Math.min(BYTE_UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const amount = bytes / 1_024 ** power;
+  return `${power === 0 ? amount : amount.toFixed(1)} ${BYTE_UNITS[power]}`;
+}
+
 const DURATION_UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Milliseconds, from a number and its unit. */

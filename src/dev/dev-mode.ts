@@ -39,7 +39,7 @@ export async function prepareDev(config: Config, write: (text: string) => void):
 /** A key's text cannot be read back, so each start makes a new one in place of the last. */
 async function freshKey(keys: KeyService, name: string, expiresAt?: number): Promise<string> {
   for (const earlier of await keys.list('ingestion')) {
-    if (earlier.name === name) await keys.revoke('ingestion', earlier.id, ACTOR);
+    if (earlier.name === name) await keys.revoke('ingestion', earlier.id, ACTOR, { force: true });
   }
   const description = 'Made by keygate serve --dev, which replaces it at each start.';
   const { text } = await keys.create({ kind: 'ingestion', name, description, expiresAt }, ACTOR);

@@ -4,6 +4,7 @@ import type { GeneratedKind, Random } from '../credential/key-text.ts';
 import type { KeyStore } from '../store/port.ts';
 import { toAuditEntry } from './audit.ts';
 import type { Actor, AuditAction, AuditEntry } from './audit.ts';
+import { mustNotBeInUse, recentUsage } from './in-use.ts';
 import { updated } from './key-update.ts';
 import type { KeyUpdate } from './key-update.ts';
 import { checkExpiry, createId } from './new-key.ts';
@@ -29,6 +30,11 @@ export interface RotatedKey {
   readonly predecessor: KeyRecord;
 }
 
+export interface Revocation {
+  /** Also if it was used within the last hour. */
+  readonly force?: boolean | undefined;
+}
+
 /**
  * The changes of a key or an owner that is there. Each is decided on the record as it is; when somebody else changes that in between,
  * it is decided once more, which is the same as having come a moment later. What is as it is wanted to be is not changed.
@@ -40,8 +46,8 @@ export interface KeyChanges {
   /** Of an owner: unlocks it. */
   enable(kind: ManagedKind, id: string, actor: Actor): Promise<KeyRecord>;
   update<Kind extends ManagedKind>(kind: Kind, id: string, update: KeyUpdate<Kind>, actor: Actor): Promise<KeyRecord>;
-  /** For good. What is revoked already is not found. */
-  revoke(kind: ManagedKind, id: string, actor: Actor): Promise<KeyRecord>;
+  /** For good. What is revoked already is not found; a key that is in use is refused, unless it is forced. */
+  revoke(kind: ManagedKind, id: string, actor: Actor, revocation?: Revocation): Promise<KeyRecord>;
 }
 
 export interface KeyChangesOptions {
@@ -154,11 +160,14 @@ export function createKeyChanges(options: KeyChangesOptions): KeyChanges {
         return after;
       }),
 
-    revoke: (kind, id, actor) =>
-      change({ kind, id, actor, action: 'revoked' }, (record, nowMs) => {
+    async revoke(kind, id, actor, { force = false } = {}) {
+      const usage = force ? undefined : (await store.usage.read([id])).get(id);
+      return change({ kind, id, actor, action: 'revoked' }, (record, nowMs) => {
         if (record.state === 'revoked') throw notFound(kind, id);
+        mustNotBeInUse(record, usage && recentUsage(usage, nowMs), nowMs);
         return revoked(record, nowMs, actor);
-      }),
+      });
+    },
   };
 }
 

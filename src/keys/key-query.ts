@@ -2,7 +2,7 @@ import { byNameAndId, compareTexts } from './order.ts';
 import { endsAt, stateOf } from './record.ts';
 import type { KeyRecord } from './record.ts';
 
-export const KEY_SORTS = ['name', 'creator', 'created', 'expiration'] as const;
+export const KEY_SORTS = ['name', 'type', 'creator', 'created', 'expiration', 'last-used'] as const;
 export type KeySort = (typeof KEY_SORTS)[number];
 
 /** Which keys a list shows, and in which order; without anything, those that were not deleted or replaced, by name. */
@@ -11,17 +11,25 @@ export interface KeyQuery {
   readonly all?: boolean | undefined;
   /** A part of the name or, with * and ?, the whole of it; in any case. */
   readonly name?: string | undefined;
-  /** Smallest first; keys without an expiry come last. */
+  /** Smallest first. Keys without a type or an expiry come last, keys that were never used come first. */
   readonly sort?: KeySort | undefined;
   readonly offset?: number | undefined;
   readonly limit?: number | undefined;
 }
 
-export function selectKeys(records: readonly KeyRecord[], query: KeyQuery, nowMs: number): KeyRecord[] {
+/** When a key was last used, if ever and if it is known; it matters to the sort by it only. */
+export type LastUsed = (id: string) => number | undefined;
+
+export function selectKeys(
+  records: readonly KeyRecord[],
+  query: KeyQuery,
+  nowMs: number,
+  lastUsed: LastUsed = () => undefined,
+): KeyRecord[] {
   const { sort = 'name', offset = 0, limit = Infinity } = query;
   return records
     .filter((record) => isSelected(record, query, nowMs))
-    .sort((a, b) => ORDERS[sort](a, b) || byNameAndId(a, b))
+    .sort((a, b) => ORDERS[sort](a, b, lastUsed) || byNameAndId(a, b))
     .slice(offset, offset + limit);
 }
 
@@ -36,16 +44,21 @@ function isListed(record: KeyRecord, nowMs: number): boolean {
   return state !== 'revoked' && state !== 'retired';
 }
 
-type Order = (a: KeyRecord, b: KeyRecord) => number;
+type Order = (a: KeyRecord, b: KeyRecord, lastUsed: LastUsed) => number;
 
 /** Behind every time, and unlike Infinity a number to subtract. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
+/** Behind every type. */
+const NO_TYPE = '~';
+
 const ORDERS: Readonly<Record<KeySort, Order>> = {
   name: byNameAndId,
+  type: (a, b) => compareTexts(a.type ?? NO_TYPE, b.type ?? NO_TYPE),
   creator: (a, b) => compareTexts(a.createdBy, b.createdBy),
   created: (a, b) => a.createdAt - b.createdAt,
   expiration: (a, b) => (endsAt(a) ?? NEVER) - (endsAt(b) ?? NEVER),
+  'last-used': (a, b, lastUsed) => (lastUsed(a.id) ?? 0) - (lastUsed(b.id) ?? 0),
 };
 
 function matchesName(name: string, pattern: string): boolean {

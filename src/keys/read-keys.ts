@@ -10,12 +10,17 @@ const MAX_PAGE = 500;
  * that first pages take the same time however many keys there are. Everything else reads all keys of the kind.
  */
 export async function readKeys(
-  store: Pick<KeyStore, 'list' | 'page'>,
+  store: Pick<KeyStore, 'list' | 'page' | 'usage'>,
   kind: KeyKind,
   query: KeyQuery,
   nowMs: number,
 ): Promise<KeyRecord[]> {
   const { sort = 'name', offset = 0, limit } = query;
+  if (sort === 'last-used') {
+    const records = await store.list(kind);
+    const usage = await store.usage.read(records.map(({ id }) => id));
+    return selectKeys(records, query, nowMs, (id) => usage.get(id)?.lastUsedAt);
+  }
   if (sort !== 'name' || limit === undefined) return selectKeys(await store.list(kind), query, nowMs);
 
   const found: KeyRecord[] = [];

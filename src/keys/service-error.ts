@@ -13,6 +13,8 @@ export type KeyServiceFault =
   | 'not_found'
   /** It is revoked, expired, replaced or disabled, and what was asked for needs one that is not. */
   | 'wrong_state'
+  /** It was used within the last hour, and nobody said that it is to be deleted all the same. */
+  | 'in_use'
   /** There is no copy of its text that could be given out. */
   | 'not_revealable'
   | 'encryption_key_missing'

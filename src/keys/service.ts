@@ -1,5 +1,6 @@
 import { createKeyText } from '../credential/key-text.ts';
 import type { AuditQuery, StoredAuditEntry } from '../store/port.ts';
+import type { KeyUsage } from '../store/usage-port.ts';
 import { toAuditEntry } from './audit.ts';
 import type { Actor, AuditEntry } from './audit.ts';
 import { createExport } from './export.ts';
@@ -7,6 +8,7 @@ import { createImport } from './import.ts';
 import type { ImportRequest } from './import.ts';
 import { createKeyChanges } from './key-changes.ts';
 import type { KeyChanges, KeyChangesOptions } from './key-changes.ts';
+import { recentUsage } from './in-use.ts';
 import type { KeyQuery } from './key-query.ts';
 import { checkNewKey, createId, toRecord } from './new-key.ts';
 import type { NewKey } from './new-key.ts';
@@ -44,6 +46,8 @@ export interface KeyService extends KeyChanges {
   export(query: ExportQuery): Promise<ExportPage>;
   /** Without a query: the keys that were not revoked or replaced, by name; expired ones are among them. */
   list(kind: ManagedKind, query?: KeyQuery): Promise<KeyRecord[]>;
+  /** What is known of the use of those of the keys that were ever used; the senders are those of the last hour. */
+  usage(ids: readonly string[]): Promise<ReadonlyMap<string, KeyUsage>>;
   /** What was changed, newest first. */
   audit(query: AuditQuery): Promise<StoredAuditEntry[]>;
   /** Forgets the keys that have been dead for longer than tombstones are kept; returns how many. */
@@ -128,6 +132,11 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     export: createExport({ store, now }),
     get,
     list: (kind, query = {}) => readKeys(store, kind, query, now()),
+    async usage(ids) {
+      const nowMs = now();
+      const known = await store.usage.read(ids);
+      return new Map([...known].map(([id, usage]) => [id, recentUsage(usage, nowMs)]));
+    },
     audit: (query) => store.audit(query),
     prune: () => store.prune(now() - tombstoneMs),
   };

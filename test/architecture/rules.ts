@@ -14,6 +14,7 @@ const REQUEST = ['verdict', 'budget', 'headers.ts', 'gate.ts', 'reply', 'upstrea
 const STORES = [
   'store/port.ts',
   'store/replica-port.ts',
+  'store/usage-port.ts',
   'store',
   'keys',
   'keys/seal.ts',
@@ -49,7 +50,7 @@ export const ROOMS: Rooms = {
     'store/replica-port.ts',
     'store/usage-port.ts',
   ],
-  keys: [...MODEL, 'keys/order.ts', 'keys/audit.ts', 'keys/seal.ts', 'store/port.ts'],
+  keys: [...MODEL, 'keys/order.ts', 'keys/audit.ts', 'keys/seal.ts', 'store/port.ts', 'store/usage-port.ts'],
   cache: [...MODEL, 'store/port.ts', 'budget/bucket.ts'],
   usage: ['keys/record.ts', 'store/usage-port.ts'],
 
@@ -83,6 +84,7 @@ export const ROOMS: Rooms = {
     'gate.ts',
     'store/port.ts',
     'store/replica-port.ts',
+    'store/usage-port.ts',
     'keys',
     'replica',
   ],

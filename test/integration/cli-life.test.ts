@@ -71,13 +71,13 @@ for (const through of ['store', 'admin API'] as const) {
     assert.equal(
       stdout.replaceAll(TIME, 'TIME'),
       `ID:          ${id}\nName:        shop\nState:       retiring\nDescription: Bonn\n` +
-        `Created:     TIME by ${by}\nExpiration:  TIME\nReplaced by: ${successor}\nRetires:     TIME\n`,
+        `Created:     TIME by ${by}\nExpiration:  TIME\nReplaced by: ${successor}\nRetires:     TIME\nLast used:   never\n`,
     );
     assert.match(by, through === 'store' ? new RegExp(`^${USER}$`) : /^root \([0-9]+\)$/);
     assert.deepEqual(withoutIds(await run(KEYS, 'list', '--all', '--name', 'SH*', '--sort', 'expiration')), [
-      'NAME | STATE    | EXPIRATION | DESCRIPTION',
-      `shop | retiring | ${/Expiration: {2}([-0-9]+)/.exec(stdout)?.[1]} | Bonn       `,
-      'shop | active   |            | Bonn       ',
+      'NAME | STATE    | LAST USED | EXPIRATION | DESCRIPTION',
+      `shop | retiring | never     | ${/Expiration: {2}([-0-9]+)/.exec(stdout)?.[1]} | Bonn       `,
+      'shop | active   | never     |            | Bonn       ',
       '',
     ]);
 

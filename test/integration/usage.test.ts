@@ -80,3 +80,18 @@ test('without an interval nothing is noted', async (t) => {
   await gateway.app.drain();
   assert.equal(await usageOf(id), undefined);
 });
+
+test('a key that is in use is deleted only by force', async (t) => {
+  const { gateway, usageOf, send } = await setUp(t, '100ms');
+  const { text, id } = await gateway.createKey();
+  await send(text);
+  await until('it is written', async () => (await usageOf(id)) !== undefined);
+  const { keys } = gateway.app;
+  await assert.rejects(keys.revoke('ingestion', id, { name: 'test' }), {
+    code: 'in_use',
+    message: /^The ingestion API key \d+ was used .* by 1 source \(127\.0\.0\.1\)\. Rotate it, or delete it/,
+  });
+  assert.equal(await send(text), 200);
+  await keys.revoke('ingestion', id, { name: 'test' }, { force: true });
+  assert.equal(await send(text), 403);
+});

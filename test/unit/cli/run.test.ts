@@ -61,10 +61,11 @@ Examples:
   # the same, shorter
   keygate ingestion-api-key delete 250558013078953
 
-  # it leaked: know when every gateway refuses it
-  keygate ingestion-api-key delete 250558013078953 --wait
+  # it leaked: delete it, whoever uses it, and know when every gateway refuses it
+  keygate ingestion-api-key delete 250558013078953 --force --wait
 
 Flags:
+      --force    Delete it even if it was used within the last hour
   -h, --help     help for delete
   -i, --id int   ID of the Ingestion Api Key to delete
       --wait     Return when every live gateway has applied it, and say how fast; --wait=30s: in 30 s at most (default 10s)

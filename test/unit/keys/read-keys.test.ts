@@ -14,9 +14,17 @@ const records = Array.from({ length: 2_000 }, (_, i) => {
   return i % 4 === 0 ? revoked(record, NOW) : record;
 });
 
+/** The first three, in another order than that of their names. */
+const used = new Map(
+  records
+    .slice(0, 3)
+    .map(({ id }, i) => [id, { lastUsedAt: NOW - ((i * 5) % 3), requests: 1, bytes: 1, sources: [] }] as const),
+);
+
 function setUp() {
   const looked: number[] = [];
   const store = {
+    usage: { record: async () => {}, read: async () => used },
     list: async () => (looked.push(records.length), records),
     page: async (_kind: unknown, query: Parameters<typeof pageOf>[1]) => {
       looked.push(query.limit);
@@ -53,4 +61,12 @@ test('a first page by name reads little, however many keys there are', async () 
   const { read, looked } = setUp();
   await read({ limit: 50 });
   assert.deepEqual(looked, [50, 100]);
+});
+
+test('keys that were never used come first by their last use, then those of the longest ago', async () => {
+  const { read } = setUp();
+  const ids = (await read({ sort: 'last-used', all: true })).map(({ id }) => id);
+  const [first, second, third] = records.map(({ id }) => id);
+  assert.deepEqual(ids.slice(-3), [second, third, first]);
+  assert.equal(ids.length, records.length);
 });
