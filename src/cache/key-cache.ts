@@ -17,7 +17,7 @@ export interface KeyCacheOptions {
   readonly maxUnknown: number;
   /**
    * A known key older than this is looked up again before it is answered, as long as the store can be asked. So that busy
-   * keys never wait, one half as old is looked up in the background.
+   * keys never wait, one half as old is looked up in the background. Keys do not age while the feed is current.
    */
   readonly freshForMs: number;
   /** A known key as old as this is no longer answered from memory. */
@@ -99,6 +99,8 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
   });
   /** Counted, so that one gap makes all entries aged at once. */
   let gaps = 0;
+  /** All that was changed until then has been told by the feed. */
+  let currentAt = -Infinity;
   let revision = 0;
   const lookups = createLookups({ ...options, settled: remember });
   const strangers = createStrangers({
@@ -111,7 +113,7 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     const nowMs = now();
     const entry = findKnown(digests);
     if (entry !== undefined) {
-      const ageMs = nowMs - entry.checkedAt;
+      const ageMs = ageOf(entry, nowMs);
       const isFresh = entry.gaps === gaps && ageMs < freshForMs;
       if (isFresh || ageMs < staleForMs) {
         // After a failed attempt there is a pause; the next one is made in the background, for it may fail too.
@@ -141,13 +143,18 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     for (const each of [digest, ...alternates]) {
       const entry = known.peek(each);
       if (entry?.answer.kind !== 'known') continue;
-      const ageMs = nowMs - entry.checkedAt;
+      const ageMs = ageOf(entry, nowMs);
       if (ageMs >= staleForMs && ageMs >= freshForMs) return undefined;
       const { record } = entry.answer;
       return { pool: 'known', aged: entry.gaps !== gaps || ageMs >= freshForMs, ageMs, record };
     }
     const until = unknown.peek(digest) ?? 0;
     return nowMs < until ? { pool: 'unknown', ageMs: unknownForMs - (until - nowMs) } : undefined;
+  }
+
+  /** A key does not age while the feed would have told of its change. */
+  function ageOf({ checkedAt, gaps: gapsThen }: Entry, nowMs: number): number {
+    return nowMs - (gapsThen === gaps ? Math.max(checkedAt, currentAt) : checkedAt);
   }
 
   function isVouchedFor({ digest, alternates }: Digests): boolean {
@@ -208,6 +215,9 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
       vouchedFor.set(digest, true);
       lookups.disown(digest);
     },
+    current(agoMs) {
+      currentAt = Math.max(currentAt, now() - agoMs);
+    },
     gap() {
       gaps++;
       revision++;
@@ -222,7 +232,7 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
       for (const entry of known.rvalues()) {
         if (entry === undefined) continue; // only lru-cache's types foresee it
         const isCertain = entry.gaps === gaps || entry.gaps === RESTORED;
-        if (isCertain) keys.push({ record: entry.answer.record, ageMs: nowMs - entry.checkedAt });
+        if (isCertain) keys.push({ record: entry.answer.record, ageMs: ageOf(entry, nowMs) });
       }
       return keys;
     },

@@ -6,7 +6,7 @@ import type { SnapshotFault } from './snapshot-file.ts';
 export interface SnapshotOptions {
   readonly path: string;
   readonly secret: string;
-  /** How often it is written when something in memory has changed. */
+  /** How often it is written when something in memory has changed, or it gets old. */
   readonly intervalMs: number;
   /** Which configured store the keys are of; a file of another one is refused. */
   readonly origin: string;
@@ -43,6 +43,8 @@ const SOON_MS = 500;
 /** So many times as long as a write took there is a pause: in a storm of changes, writing takes a tenth of the time. */
 const REST_FACTOR = 9;
 const FLUSH_TIMEOUT_MS = 5_000;
+/** Keys that did not change are confirmed by the feed all the time; the file is to say so before they look old in it. */
+const MAX_AGE_DIVISOR = 4;
 /** How far the clock may be behind what it was when the file was written. */
 const CLOCK_SLACK_MS = 60_000;
 
@@ -51,7 +53,7 @@ export function createCacheSnapshot(options: SnapshotOptions): CacheSnapshot {
   let position: FeedPosition | undefined;
   /** The store whose keys the file is for; one that took its place does not get to overwrite them. */
   let ourStore: string | undefined;
-  let written: { readonly revision: number; readonly change: number } | undefined;
+  let written: { readonly revision: number; readonly change: number; readonly at: number } | undefined;
   let writing: Promise<void> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
   let isSoon = false;
@@ -81,7 +83,7 @@ export function createCacheSnapshot(options: SnapshotOptions): CacheSnapshot {
     const count = cache.restore(keys);
     position = snapshot.position;
     ourStore = snapshot.position.store;
-    written = { revision: cache.revision(), change: position.change };
+    written = { revision: cache.revision(), change: position.change, at: snapshot.writtenAt };
     observe.loaded('loaded', count);
     return position;
   }
@@ -110,14 +112,15 @@ export function createCacheSnapshot(options: SnapshotOptions): CacheSnapshot {
     const { store, change, history } = position;
     ourStore ??= store;
     const revision = cache.revision();
-    const isWritten = written?.revision === revision && written.change === change;
-    if (store !== ourStore || isWritten) return;
     const writtenAt = now();
+    const isWritten = written?.revision === revision && written.change === change;
+    const isYoung = written !== undefined && writtenAt - written.at < staleForMs / MAX_AGE_DIVISOR;
+    if (store !== ourStore || (isWritten && isYoung)) return;
     const keys = cache.remembered().map(({ record, ageMs }) => ({ record, checkedAt: writtenAt - ageMs }));
     const startedAt = performance.now();
     try {
       await writeSnapshotFile(path, secret, { origin, position: { store, change, history }, writtenAt, keys });
-      written = { revision, change };
+      written = { revision, change, at: writtenAt };
       observe.written(keys.length, (performance.now() - startedAt) / 1_000);
     } catch (error) {
       observe.failed(error instanceof Error ? error : new Error(String(error)));

@@ -148,8 +148,9 @@ const cache = z
     freshFor: duration('1s', '1h')
       .prefault('10s')
       .describe(
-        'A key older than this is looked up again before it is answered; a busy one in the background at half that age. ' +
-          'While the store is away, known keys go on being answered from memory.',
+        'Keys do not age while the change feed is being read. Without it, a key older than this is looked up again before ' +
+          'it is answered, a busy one in the background at half that age. While the store is away, known keys go on ' +
+          'being answered from memory.',
       ),
     staleFor: duration('0s', '24h')
       .prefault('1h')

@@ -60,6 +60,7 @@ export function createMembership(options: MembershipOptions): Membership {
     observer: {
       changed: (digest) => cache.changed(digest),
       gap: () => cache.gap(),
+      current: (agoMs) => cache.current?.(agoMs),
       applied: replica.applied,
       asked: createResponder(id, store.replicas, options.answerTo),
     },

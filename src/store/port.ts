@@ -122,6 +122,8 @@ export interface ChangeObserver {
   changed(digest: KeyDigest): void;
   /** Changes may have been missed (the connection dropped, the feed was trimmed): nothing remembered is certain. */
   gap(): void;
+  /** All that was changed up to so many milliseconds ago has been told; said again and again while nothing is missed. */
+  current?(agoMs: number): void;
   /**
    * All changes up to this position have been told. `madeAt` holds when those told since the last call were made, in
    * microseconds by the clock of the store, as far as that is known.

@@ -79,10 +79,12 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
 
   /** Returns the id of the last question, to go on from. */
   async function step(connection: Connection, lastQuestion: string): Promise<string> {
+    const askedAt = performance.now();
     const end = await readEnd(connection, options.keys);
     position = reposition(end);
     goal ??= end.change;
     tell([]);
+    if (position.change === end.change) observer.current?.(performance.now() - askedAt);
     // Before the wait: there may be nothing to read.
     const isCurrent = reportIfCurrent();
     const after = { change: position.change, question: lastQuestion };

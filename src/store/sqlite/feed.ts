@@ -46,6 +46,7 @@ export function createFeed({ database, path, pollMs, observe }: FeedOptions): Fe
         readers.forEach(catchUp);
         version = current; // only now: a failed attempt is repeated at the next poll
       }
+      for (const { observer } of readers) observer.current?.(0);
       if (!isUp) observe?.feed('up');
       isUp = true;
     } catch (error) {

@@ -1,58 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createKeyCache } from '../../../src/cache/key-cache.ts';
-import type { KeyCacheOptions } from '../../../src/cache/key-cache.ts';
-import type { KeyDigest } from '../../../src/credential/digest.ts';
 import { STORE_UNAVAILABLE } from '../../../src/keys/answer.ts';
 import type { KeyRecord } from '../../../src/keys/record.ts';
-import { StoreError } from '../../../src/store/port.ts';
+import { FRESH, setUpCache, STALE } from '../../support/key-cache.ts';
 import { newRecord } from '../../support/stores.ts';
-
-const FRESH = 60_000;
-const STALE = 3_600_000;
-
-/** A cache before a store that has these records, or is away; on a clock that the test sets. */
-function setUp(options: Partial<KeyCacheOptions> = {}) {
-  let nowMs = 1_000_000;
-  let isAway = false;
-  let reads = 0;
-  let agedHits = 0;
-  const records = new Map<KeyDigest, KeyRecord>();
-  const cache = createKeyCache({
-    find: async ([digest]) => {
-      reads++;
-      if (isAway) throw new StoreError('unavailable', 'away');
-      return digest && records.get(digest);
-    },
-    now: () => nowMs,
-    maxKeys: 10,
-    maxUnknown: 10,
-    freshForMs: FRESH,
-    staleForMs: STALE,
-    unknownForMs: 5_000,
-    maxLookups: 4,
-    maxUnknownLookups: 1_000,
-    lookupTimeoutMs: 120,
-    observe: {
-      hit: (_pool, aged) => void (agedHits += aged ? 1 : 0),
-      miss: () => undefined,
-      shed: () => undefined,
-      breaker: () => undefined,
-      storeRead: () => undefined,
-      evicted: () => undefined,
-    },
-    ...options,
-  });
-  return {
-    cache,
-    records,
-    ask: (digest: KeyDigest) => cache.lookup({ digest, alternates: [] }),
-    takeAway: () => void (isAway = true),
-    reads: () => reads,
-    agedHits: () => agedHits,
-    advance: (ms: number) => void (nowMs += ms),
-  };
-}
 
 const known = (record: KeyRecord) => ({ kind: 'known', record });
 const record = newRecord();
@@ -62,7 +13,7 @@ describe('the key cache, with keys of an earlier process', () => {
   const before = [{ record: restored, ageMs: FRESH / 2 }];
 
   it('asks for them again before it answers, and answers from memory where the store cannot tell', async () => {
-    const { cache, ask, takeAway, reads, agedHits } = setUp();
+    const { cache, ask, takeAway, reads, agedHits } = setUpCache();
     assert.equal(cache.restore(before), 1);
     takeAway();
     assert.deepEqual(await ask(restored.digest), known(restored));
@@ -70,7 +21,7 @@ describe('the key cache, with keys of an earlier process', () => {
   });
 
   it('answers them from memory once the feed has told what happened since', async () => {
-    const { cache, ask, reads, agedHits, takeAway } = setUp();
+    const { cache, ask, reads, agedHits, takeAway } = setUpCache();
     cache.restore([...before, { record, ageMs: FRESH * 2 }]);
     cache.changed(record.digest);
     cache.confirmRestored();
@@ -81,14 +32,14 @@ describe('the key cache, with keys of an earlier process', () => {
   });
 
   it('forgets them when the feed cannot tell what happened since', () => {
-    const { cache } = setUp();
+    const { cache } = setUpCache();
     cache.restore(before);
     cache.gap();
     assert.deepEqual(cache.sizes(), { known: 0, unknown: 0 });
   });
 
   it('takes none that is too old, and none beyond its size', () => {
-    const { cache } = setUp({ maxKeys: 2 });
+    const { cache } = setUpCache({ maxKeys: 2 });
     assert.equal(cache.restore([{ record, ageMs: STALE }]), 0);
     cache.restore([newRecord(), newRecord(), record].map((each) => ({ record: each, ageMs: 0 })));
     assert.deepEqual(cache.sizes(), { known: 2, unknown: 0 });
@@ -96,7 +47,7 @@ describe('the key cache, with keys of an earlier process', () => {
   });
 
   it('gives on what is certain, those used last at the end', async () => {
-    const { cache, records, ask, advance } = setUp();
+    const { cache, records, ask, advance } = setUpCache();
     records.set(record.digest, record);
     cache.restore(before);
     cache.confirmRestored();
