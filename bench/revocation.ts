@@ -74,7 +74,7 @@ async function startGateway(index: number, collector: number): Promise<Gateway> 
       call({ ...data, headers: { 'x-api-key': key, 'content-type': 'application/x-protobuf', 'content-length': 0 } }),
     async remove(id) {
       const headers = { authorization: `ApiKey ${token}` };
-      const path = `/api/security/ingestion/api_keys/${id}`;
+      const path = `/api/security/ingestion/api_keys/${id}?force=true`;
       const status = await call({ ...admin, method: 'DELETE', path, headers });
       if (status !== 204) throw new Error(`the deletion was answered with ${status}`);
     },

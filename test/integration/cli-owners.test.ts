@@ -91,7 +91,14 @@ test('what a key is limited to is changed, removed and described', async (t) => 
   const id = String((JSON.parse(made.stdout) as Record<string, { id: number }>)['ingestion-api-key']?.id);
   const limits = ['--limit-requests', '10/50', '--cidr', '10.0.0.0/8', '--type', 'sensor', '--tenant', 'acme'];
   assert.equal((await run('ingestion-api-key', 'update', id, ...limits, '--signals', 'none')).code, 0);
-  const describe = async () => (await run('ingestion-api-key', 'describe', id)).stdout.split('\n').slice(3, -3);
+  /** The lines between the state and the time when it was created. */
+  const describe = async () => {
+    const lines = (await run('ingestion-api-key', 'describe', id)).stdout.split('\n');
+    return lines.slice(
+      3,
+      lines.findIndex((line) => line.startsWith('Created:')),
+    );
+  };
   assert.deepEqual(await describe(), [
     'Type:        sensor',
     'Networks:    10.0.0.0/8',

@@ -198,7 +198,7 @@ describe('a change that replicas have to confirm', () => {
       options: () => ({ replicaof: `127.0.0.1 ${primary.port}` }),
     });
     await until('the replica follows', async () =>
-      String(await primary.command('INFO', 'replication')).includes('state=online'),
+      String(await replica.command('INFO', 'replication')).includes('master_link_status:up'),
     );
     const store = openRedisStore(primary.url, { minReplicas: 1 });
     t.after(() => store.close());

@@ -174,6 +174,6 @@ describe('a gateway that is started again', { timeout: 60_000 }, () => {
       store: { redis: { url: redis.url } },
       upstream: { http: 'http://127.0.0.1:9' },
     });
-    await elsewhere.app.keys.revoke('ingestion', id, { name: 'test' });
+    await elsewhere.app.keys.revoke('ingestion', id, { name: 'test' }, { force: true });
   }
 });
