@@ -40,7 +40,9 @@ export const ownerDetailsSchema = ownerSchema.extend({
     .int()
     .nonnegative()
     .optional()
-    .describe('Its keys and tokens that work while it does. Absent where there are too many keys to look through.'),
+    .describe(
+      'Its keys and tokens that work while it does. Absent where there are too many keys to look through, or the store does not say.',
+    ),
 });
 
 /** The names under which the OpenAPI document refers to these shapes. */

@@ -23,7 +23,8 @@ export const propagationSchema = z.object({
         silentForMs: z.number().optional(),
       }),
     )
-    .readonly(),
+    .readonly()
+    .describe('Empty where none is live; or, if it is not complete, where the store went away after the change.'),
 });
 
 export type Propagation = z.output<typeof propagationSchema>;

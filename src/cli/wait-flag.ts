@@ -33,7 +33,7 @@ export function readWait(command: CliCommand, { wait }: WaitFlags): Wait {
 
 /** Nothing if it was not waited for; in JSON it is in the result already. */
 export function tellPropagation(printer: Printer, propagation: Propagation | undefined): void {
-  if (propagation === undefined || printer.json) return;
+  if (propagation === undefined || printer.json || isNotKnown(propagation)) return;
   const rows = propagation.replicas.map(({ name, version, state, milliseconds, silentForMs }) => [
     name,
     version,
@@ -53,10 +53,19 @@ const SILENT =
 /** Throws, when the rest has been told, if somebody has not confirmed in time. */
 export function confirmPropagation(propagation: Propagation | undefined, wait: Wait): void {
   if (propagation === undefined || propagation.complete) return;
+  if (isNotKnown(propagation)) {
+    const message =
+      'the change is made, but the key store went away before it could say which gateways have applied it';
+    throw new CliError(message, { exitCode: EXIT.unconfirmed });
+  }
   const waiting = propagation.replicas.filter(({ state }) => state === 'waiting').map(({ name }) => name);
   const message =
     `the change is made, but ${waiting.length} of ${propagation.replicas.length} gateways have not confirmed it within ` +
     `${(wait ?? 0) / 1_000} s: ${waiting.join(', ')}. One whose change feed is cut goes on with what it knows for up to ` +
     'cache.freshFor; one that cannot reach the key store at all, for up to cache.staleFor';
   throw new CliError(message, { exitCode: EXIT.unconfirmed });
+}
+
+function isNotKnown({ complete, replicas }: Propagation): boolean {
+  return !complete && replicas.length === 0;
 }

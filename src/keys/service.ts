@@ -37,7 +37,7 @@ export interface KeyService extends KeyChanges {
   /** The text of an ingestion key of a type that is declared revealable. Audited before it is given out. */
   reveal(id: string, actor: Actor): Promise<RevealedKey>;
   createOwner(owner: NewOwner, actor: Actor): Promise<KeyRecord>;
-  /** The keys and tokens that work, but only while this owner does; undefined where there are too many to look through. */
+  /** The keys and tokens that work, but only while this owner does; undefined where there are too many to look through, or the store does not say. */
   ownedBy(ownerId: string): Promise<KeyRecord[] | undefined>;
   /** A key or an owner in whatever state, as long as it is remembered. */
   get(kind: ManagedKind, id: string): Promise<KeyRecord>;

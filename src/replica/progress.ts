@@ -24,6 +24,7 @@ export interface ReplicaProgress {
 export interface Progress {
   /** Whether every live replica has applied the change. */
   readonly complete: boolean;
+  /** None where none is live; or, if it is not complete, where the store did not say who is. */
   readonly replicas: readonly ReplicaProgress[];
 }
 
@@ -35,15 +36,23 @@ export interface WaitOptions {
 export const DEFAULT_WAIT_MS = 10_000;
 export const MAX_WAIT_MS = 60_000;
 const POLL_MS = 5;
+/** A store that is away is not asked more often than this. */
+const RETRY_MS = 100;
+
+/** What is told when the store went away as soon as the change was made: who has applied it is not known. */
+const NOT_KNOWN: Progress = { complete: false, replicas: [] };
 
 /**
  * Waits until every live replica has applied the last change of the key with this digest, which has been made. Replicas
- * that come later need not be waited for: they begin with what the store says by then.
+ * that come later need not be waited for: they begin with what the store says by then. A fault of the store is never
+ * thrown: the change is made all the same, and whoever rotated a key must still be given its text.
  */
 export async function waitForChange(digest: KeyDigest, { store, timeoutMs }: WaitOptions): Promise<Progress> {
   const deadline = performance.now() + timeoutMs;
-  const change = await store.changeOf(digest);
-  const first = await store.replicas();
+  const begin = async () => ({ change: await store.changeOf(digest), first: await store.replicas() });
+  const began = await readUntil(deadline, begin);
+  if (began === undefined) return NOT_KNOWN;
+  const { change, first } = began;
   const target = change?.number ?? first.lastChange;
   const expected = new Set(first.replicas.filter((replica) => isLive(replica, first, store)).map(({ id }) => id));
   /** When each was first seen to have applied it. */
@@ -67,6 +76,19 @@ export async function waitForChange(digest: KeyDigest, { store, timeoutMs }: Wai
       if (error instanceof StoreError) return roll; // the change is made all the same; this is asked once more
       throw error;
     });
+  }
+}
+
+/** What a store says, once it can; undefined if it was away until then. */
+async function readUntil<T>(deadline: number, read: () => Promise<T>): Promise<T | undefined> {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
+    if (performance.now() + RETRY_MS > deadline) return undefined;
+    await delay(RETRY_MS);
   }
 }
 
