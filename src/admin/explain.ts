@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { KeyKind } from '../keys/record.ts';
 import type { KeyStore } from '../store/port.ts';
 import { keyAnswerSchema, questionSchema } from '../replica/answers.ts';
 import type { ReplicaAnswer } from '../replica/answers.ts';
@@ -8,6 +9,8 @@ import { row } from '../verdict/reasons.ts';
 import { errors } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { readBody } from './body.ts';
+import { permissionsOf } from './roles.ts';
+import type { Permission } from './roles.ts';
 import type { Call } from './route.ts';
 
 /** Either the digests of a key, or the id of one. */
@@ -42,15 +45,25 @@ export interface ExplainDeps {
   readonly now: () => number;
 }
 
-/** Undefined if there is no key with this id; a problem if the request says neither or both. */
+/** What it takes to hear of a key by its id. Owners and canaries open nothing by themselves: there is nothing to explain. */
+const PERMISSION_TO_SEE: Readonly<Partial<Record<KeyKind, Permission>>> = {
+  ingestion: 'get-ingestion-api-keys',
+  service: 'get-service-tokens',
+};
+
+/**
+ * A key whose id is given is explained to those who may see it in a list, by `may`; to others it is not there. Whoever has
+ * its digest knows it already.
+ */
 export async function explainKey(
   request: ExplainRequest,
-  { store, now }: ExplainDeps,
+  { store, now, may }: ExplainDeps & { readonly may: (permission: Permission) => boolean },
 ): Promise<ShownExplanation | 'no such key' | 'one of both'> {
   const { id, digests, ...use } = request;
   if ((id === undefined) === (digests === undefined)) return 'one of both';
   const record = id === undefined ? undefined : await store.get(String(id));
-  if (id !== undefined && record === undefined) return 'no such key';
+  const toSee = record && PERMISSION_TO_SEE[record.kind];
+  if (id !== undefined && (toSee === undefined || !may(toSee))) return 'no such key';
   const question = questionSchema.safeParse({ ...use, digests: record === undefined ? digests : [record.digest] });
   if (!question.success) return 'one of both';
   return toShown(await explain(question.data, { store, now }));
@@ -58,10 +71,11 @@ export async function explainKey(
 
 export function createExplainOperation({ store, now }: ExplainDeps) {
   const stamp = { now };
-  return async ({ request }: Call): Promise<Answer> => {
+  return async ({ request, caller }: Call): Promise<Answer> => {
     const parsed = await readBody(stamp, request, explainRequestSchema);
     if ('refused' in parsed) return parsed.refused;
-    const explanation = await explainKey(parsed.value, { store, now });
+    const permissions = permissionsOf(caller?.roles ?? []);
+    const explanation = await explainKey(parsed.value, { store, now, may: (each) => permissions.has(each) });
     if (explanation === 'one of both') {
       return errors(stamp, 400, 'InvalidRequest', ['Send either the id of a key or its digests.']);
     }

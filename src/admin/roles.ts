@@ -11,7 +11,7 @@ export const PERMISSIONS = {
   'delete-ingestion-api-keys': 'Delete ingestion API keys: whoever sends with one is refused from then on.',
   'reveal-ingestion-api-keys': 'See the text of ingestion API keys again, where a type was declared revealable.',
   'authorize-ingestion-api-keys': 'Ask whether a given key may send, without sending anything.',
-  'explain-keys': 'Ask each gateway what it would say to a key, and why.',
+  'explain-keys': 'Ask each gateway what it would say to a key that one may list or has, and why.',
   'get-service-tokens': 'List service tokens. The tokens themselves are never shown.',
   'create-service-tokens': 'Create service tokens, with no more permissions than one has oneself.',
   'update-service-tokens':

@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
 import type { ExplainRequest, ShownAnswer } from '../admin/explain.ts';
+import { MAX_KEY_BYTES } from '../credential/read.ts';
 import { SIGNALS } from '../keys/record.ts';
 import type { CliCommand } from './cli-command.ts';
 import { addCommand, invalidArgument } from './command.ts';
 import { UsageError } from './errors.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
+import type { Terminal } from './terminal.ts';
 
 const ROUTES = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config'] as const;
 
@@ -40,20 +41,22 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
     .option('--address <string>', 'The address it is sent from')
     .option('--origin <string>', 'The web origin of the page that sends it');
 
-  does<ExplainFlags>(command, runtime, async ({ flags, operands: [operand = ''], env, printer, say, withKeyAdmin }) => {
+  does<ExplainFlags>(command, runtime, async ({ flags, operands, env, terminal, printer, say, withKeyAdmin }) => {
     const use = {
       ...(flags.signal !== undefined && { signal: oneOf(SIGNALS, flags.signal, '--signal') }),
       ...(flags.route !== undefined && { route: oneOf(ROUTES, flags.route, '--route') }),
       ...(flags.address !== undefined && { address: flags.address }),
       ...(flags.origin !== undefined && { origin: flags.origin }),
     };
-    const text = operand === '-' ? readFileSync(0, 'utf8').trim() : operand;
+    const [operand = ''] = operands;
+    const text = operand === '-' ? await readKey(terminal) : operand;
     if (text === '') throw new UsageError('no key was given', { duringParse: true, command });
-    const isId = /^[0-9]{1,19}$/.test(text);
+    // What is piped in is a key, be it made of digits: as an id it would be sent as it is.
+    const isId = operand !== '-' && /^[0-9]{1,19}$/.test(text);
     const { hashKey } = await import('./hash-key.ts');
     const hashed = isId ? undefined : hashKey(text, { file: flags.config, env });
     if (hashed !== undefined && 'answer' in hashed) {
-      if (printer.json) printer.printJson({ explanation: { key: hashed.answer } });
+      if (printer.json) printer.printJson({ explanation: { key: hashed.answer, replicas: [] } });
       else printer.line(`Every gateway refuses it without asking anybody: ${wordsOf(hashed.answer)}`);
       return;
     }
@@ -74,6 +77,18 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
       say('No pepper is configured here: if the gateways have one, give --config with theirs.');
     }
   });
+}
+
+/** A key that is piped in. Of a file that cannot be one, no more is read than shows that. */
+async function readKey({ stdin }: Terminal): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stdin ?? []) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > 2 * MAX_KEY_BYTES) break;
+  }
+  return Buffer.concat(chunks).toString('utf8').trim();
 }
 
 function isUnpeppered(digest: string): boolean {

@@ -49,12 +49,17 @@ export function createCliHome(): CliHome {
 }
 
 /** Runs the command in this process, which takes a tenth of the time; for tests of what commands say and do. */
-export async function runHere(args: readonly string[], env: Readonly<Record<string, string>>): Promise<CliResult> {
+export async function runHere(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  stdin?: AsyncIterable<Uint8Array>,
+): Promise<CliResult> {
   let [stdout, stderr] = ['', ''];
   const code = await run(args, {
     stdout: { write: (text) => void (stdout += text) },
     stderr: { write: (text) => void (stderr += text) },
     env,
+    ...(stdin && { stdin }),
   });
   return { code, stdout, stderr };
 }
