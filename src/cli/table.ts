@@ -1,3 +1,5 @@
+import { UNPRINTABLE } from '../keys/plain-text.ts';
+
 /** A table as StackState's CLI prints it: no border, " | " between columns, every cell padded, the last one too. */
 export interface Table {
   readonly header: readonly string[];
@@ -73,10 +75,9 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
-/**
- * Text may come from a server that others write to. Nothing in it moves the cursor, paints the screen, or turns the
- * reading direction round to show another key than the one that is meant.
- */
+const UNPRINTABLES = new RegExp(UNPRINTABLE, 'gu');
+
+/** Text may come from a server that others write to, so nothing in it may paint the screen. */
 export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '\u{FFFD}');
+  return text.replaceAll(UNPRINTABLES, '\u{FFFD}');
 }

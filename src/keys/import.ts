@@ -7,6 +7,7 @@ import { toAuditEntry } from './audit.ts';
 import type { Actor, AuditEntry } from './audit.ts';
 import { checkNewKey, createId, toRecord } from './new-key.ts';
 import { checkNewOwner } from './new-owner.ts';
+import { isPlainText } from './plain-text.ts';
 import { isOwnerKind, KIND_NAMES } from './record.ts';
 import type { KeyRecord } from './record.ts';
 import { KeyServiceError } from './service-error.ts';
@@ -87,12 +88,17 @@ export function createImport({ store, digester, now, random, audited }: ImportOp
   }
 
   /** What the schema of stored records lets pass, and what would be of no use here. */
-  function faultOf({ id, kind, digest, state, revokedAt }: KeyRecord): string | undefined {
+  function faultOf(record: KeyRecord): string | undefined {
+    const { id, kind, digest, state, revokedAt } = record;
     if (String(Number(id)) !== id || !Number.isSafeInteger(Number(id))) {
       return `id: must be a whole number up to ${Number.MAX_SAFE_INTEGER}, without zeros in front`;
     }
     if ((state === 'revoked') !== (revokedAt !== undefined))
       return 'revokedAt: must be set if state is revoked, only then';
+    for (const [field, text] of rememberedTexts(record)) {
+      if (isPlainText(text, MAX_REMEMBERED_LENGTH)) continue;
+      return `${field}: must have at most ${MAX_REMEMBERED_LENGTH} characters, and no control characters`;
+    }
     if (isOwnerKind(kind)) return digest === ownerDigest(id) ? undefined : `digest: must be ${ownerDigest(id)}`;
     if (isOwnerDigest(digest)) return 'digest: is that of an owner, and this is a key';
     const scheme = schemeOf(digest);
@@ -145,6 +151,14 @@ function refuse(name: string | undefined, reason: string): ImportOutcome {
 function nameIn(line: unknown): string | undefined {
   const isNamed = typeof line === 'object' && line !== null && 'name' in line;
   return isNamed && typeof line.name === 'string' ? line.name.slice(0, 100) : undefined;
+}
+
+/** Longer than anybody is called: a service token is by its name and its id. */
+const MAX_REMEMBERED_LENGTH = 200;
+
+/** What other records have from this program, and a file could have from anybody: lists and logs show it to people. */
+function rememberedTexts({ createdBy, revokedBy = '', dedicatedSubject = '', owner }: KeyRecord) {
+  return Object.entries({ createdBy, revokedBy, dedicatedSubject, 'owner.name': owner?.name ?? '' });
 }
 
 /** What holds of a new one holds of this; but its expiry may be over, which is what it is then, and no mistake. */

@@ -1,6 +1,7 @@
 import type { GeneratedKind, Random } from '../credential/key-text.ts';
 import { checkNoScope, toScope } from './new-scope.ts';
 import type { NewScope } from './new-scope.ts';
+import { isPlainName, isPlainText } from './plain-text.ts';
 import type { KeyRecord, Owner } from './record.ts';
 import { KeyServiceError } from './service-error.ts';
 
@@ -53,7 +54,6 @@ export function createId(random: Random): string {
 const MAX_NAME_LENGTH = 100;
 const MAX_DESCRIPTION_LENGTH = 1_000;
 const MAX_ROLES = 50;
-const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 const ROLE = /^[A-Za-z0-9_.:-]{1,100}$/;
 
 /** Throws for the first thing that is wrong with it. */
@@ -73,22 +73,19 @@ export function checkNewKey(key: NewKey, nowMs: number): void {
 }
 
 export function checkName(name: string): void {
-  const isPlainName = name.trim() === name && name.isWellFormed() && !CONTROL.test(name);
-  if (name.length < 1 || name.length > MAX_NAME_LENGTH || !isPlainName) {
-    throw new KeyServiceError(
-      'invalid_name',
-      `The name must have 1 to ${MAX_NAME_LENGTH} characters, no control characters, and no spaces at its ends.`,
-    );
-  }
+  if (isPlainName(name, MAX_NAME_LENGTH)) return;
+  throw new KeyServiceError(
+    'invalid_name',
+    `The name must have 1 to ${MAX_NAME_LENGTH} characters, no control characters, and no spaces at its ends.`,
+  );
 }
 
 export function checkDescription(description: string): void {
-  if (description.length > MAX_DESCRIPTION_LENGTH || !description.isWellFormed() || CONTROL.test(description)) {
-    throw new KeyServiceError(
-      'invalid_description',
-      `The description must have at most ${MAX_DESCRIPTION_LENGTH} characters, and no control characters.`,
-    );
-  }
+  if (isPlainText(description, MAX_DESCRIPTION_LENGTH)) return;
+  throw new KeyServiceError(
+    'invalid_description',
+    `The description must have at most ${MAX_DESCRIPTION_LENGTH} characters, and no control characters.`,
+  );
 }
 
 export function checkExpiry(expiresAt: number, nowMs: number): void {

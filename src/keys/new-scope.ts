@@ -1,3 +1,4 @@
+import { isPlainName } from './plain-text.ts';
 import { SIGNALS } from './record.ts';
 import type { KeyRecord, Signal } from './record.ts';
 import { KEY_TYPES, limitsProblem, parseCidr, parseOrigin } from './scope.ts';
@@ -31,7 +32,6 @@ export type Scope = Pick<KeyRecord, 'type' | 'signals' | 'cidrs' | 'origins' | '
 
 const MAX_ENTRIES = 100;
 const MAX_TENANT_LENGTH = 100;
-const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 
 /** As it goes into the record: parsed, each entry once, absent where nothing is limited. Throws for the first fault. */
 export function toScope({ type, signals, cidrs, origins, tenant, limits = {} }: NewScope): Scope {
@@ -104,8 +104,7 @@ function mustBeOneOf(what: string, value: string, allowed: readonly string[]): v
 }
 
 function checkTenant(tenant: string): void {
-  const isPlain = tenant.trim() === tenant && tenant.isWellFormed() && !CONTROL.test(tenant);
-  if (tenant.length >= 1 && tenant.length <= MAX_TENANT_LENGTH && isPlain) return;
+  if (isPlainName(tenant, MAX_TENANT_LENGTH)) return;
   throw invalid(
     `The tenant must have 1 to ${MAX_TENANT_LENGTH} characters, no control characters, and no spaces at its ends.`,
   );
