@@ -10,7 +10,10 @@ export const scope = {
   type: z
     .enum(KEY_TYPES)
     .optional()
-    .describe('rum: for pages in browsers, taken over OTLP/HTTP only. sensor, thirdParty: taken on every route.'),
+    .describe(
+      'rum: for pages in browsers, taken over OTLP/HTTP and on the RUM routes. sensor: for agents, taken over OTLP, and ' +
+        'the only ones that read remote configuration. thirdParty: taken over OTLP. Without it: over OTLP and on the RUM routes.',
+    ),
   signals: z.array(z.enum(SIGNALS)).optional().describe('What it may send. Without it: everything.'),
   cidrs: z
     .array(z.string())

@@ -81,7 +81,7 @@ function addExport(group: CliCommand, runtime: Runtime): void {
       { about: 'export into a new file', line: 'keygate keys export --file ./keys.jsonl' },
       {
         about: 'carry all keys from a running gateway into the store of this machine',
-        line: 'keygate keys export --url https://old.example.com --service-token "$TOKEN" | keygate keys import',
+        line: 'KEYGATE_SERVICE_TOKEN_FILE=./old.token keygate keys export --url https://old.example.com | keygate keys import',
       },
     ],
   })

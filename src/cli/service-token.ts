@@ -50,7 +50,7 @@ function addCreate(group: CliCommand, runtime: Runtime): void {
       },
       {
         about: 'create a token that may only manage ingestion keys, through the admin API',
-        line: 'keygate service-token create --name ci --roles key-manager --url https://keygate.example.com --service-token "$TOKEN"',
+        line: 'KEYGATE_SERVICE_TOKEN_FILE=./ops.token keygate service-token create --name ci --roles key-manager --url https://keygate.example.com',
       },
     ],
     requiredFlags: ['name', 'roles'],

@@ -77,7 +77,7 @@ export const recordFields = z.object({
   description: z.string().optional(),
   digest: keyDigest,
   tenant: z.string().optional(),
-  /** Absent: none in particular, which may use every route. */
+  /** Absent: none in particular, which may send on every route, and reads nothing. */
   type: z.enum(KEY_TYPES).optional(),
   /** Absent: all of them. */
   signals: z.array(z.enum(SIGNALS)).optional(),
