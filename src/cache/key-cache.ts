@@ -62,6 +62,7 @@ export type CachePeek =
 
 interface Entry {
   readonly answer: Extract<KeyAnswer, { kind: 'known' }>;
+  /** When it was known to be true, if the feed does not say later. */
   checkedAt: number;
   /** How many gaps there had been when it was read. */
   gaps: number;
@@ -219,10 +220,15 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
       currentAt = Math.max(currentAt, now() - agoMs);
     },
     gap() {
+      const restored: KeyDigest[] = [];
+      for (const [digest, entry] of known.entries()) {
+        if (entry.gaps === RESTORED) restored.push(digest);
+        // The feed vouched for it until then, and no longer: from then on it ages.
+        else if (entry.gaps === gaps) entry.checkedAt = Math.max(entry.checkedAt, currentAt);
+      }
+      for (const digest of restored) known.delete(digest);
       gaps++;
       revision++;
-      const restored = [...known.keys()].filter((digest) => known.peek(digest)?.gaps === RESTORED);
-      for (const digest of restored) known.delete(digest);
       unknown.clear();
       lookups.disownAll();
     },

@@ -58,4 +58,16 @@ describe('the key cache, with a change feed', () => {
     cache.current?.(0);
     assert.deepEqual(await ask(), known(revoked(record, 1)));
   });
+
+  it('serves a key through an outage that begins with a gap, for as long after that as through any other', async () => {
+    const { cache, ask, record, advance, takeAway } = await setUpWithKey();
+    advance(5 * STALE);
+    cache.current?.(0);
+    cache.gap();
+    takeAway();
+    advance(STALE - 1);
+    assert.deepEqual(await ask(), known(record));
+    advance(1);
+    assert.deepEqual(await ask(), { kind: 'unavailable', reason: 'store_unavailable' });
+  });
 });
