@@ -15,6 +15,8 @@ export type Link = 'open' | 'cut' | 'frozen' | 'no-feed' | { readonly error: str
 export interface TcpProxy {
   readonly port: number;
   set(link: Link): void;
+  /** From now on new connections lead to another server; those that are there stay. */
+  leadTo(port: number): void;
   close(): Promise<void>;
 }
 
@@ -28,9 +30,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   }
   const pairs = new Set<Pair>();
   let link: Link = 'open';
+  let target = targetPort;
 
   const proxy = net.createServer((client) => {
-    const server = net.connect({ host: '127.0.0.1', port: targetPort });
+    const server = net.connect({ host: '127.0.0.1', port: target });
     const pair: Pair = { client, server, isFeed: false };
     pairs.add(pair);
     for (const [from, to] of [
@@ -77,6 +80,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       link = next;
       pairs.forEach(settle);
     },
+    leadTo: (port) => void (target = port),
     async close() {
       proxy.close();
       pairs.forEach(breakUp);

@@ -44,6 +44,8 @@ export interface Connection {
   run<T>(commands: (redis: IndexedRedis) => Promise<T>): Promise<T>;
   /** Resolves when the connection is ready, rejects with a StoreError when the first attempt fails. */
   readonly ready: Promise<void>;
+  /** Connects again: this server turned out not to be the one that is meant any more. */
+  reconnect(): void;
   close(): Promise<void>;
 }
 
@@ -73,6 +75,9 @@ export function openConnection(options: ConnectionOptions): Connection {
       } catch (cause) {
         throw redis.status === 'ready' ? toStoreError(cause) : toStoreError(cause, lastError);
       }
+    },
+    reconnect() {
+      if (redis.status === 'ready') redis.disconnect(true);
     },
     async close() {
       if (redis.status === 'end') return;

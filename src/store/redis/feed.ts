@@ -19,6 +19,8 @@ export interface FeedOptions extends RedisAddress {
   readonly observe: StoreObserver | undefined;
   /** Where to read on from; the end if not given. */
   readonly from?: FeedPosition | undefined;
+  /** Hears the name of the history of writes when the feed finds itself in another one than before. */
+  readonly moved?: (history: string | undefined) => void;
 }
 
 /**
@@ -72,9 +74,11 @@ export async function watchChanges(options: FeedOptions, observer: ChangeObserve
 
   /** After a failover to a replica that lagged, changes we have seen are lost, and others have their numbers. */
   function met(facts: ServerFacts): void {
-    isOtherHistory ||= hasMet && (facts.history === undefined || facts.history !== history);
+    const isOther = hasMet && (facts.history === undefined || facts.history !== history);
     hasMet = true;
     history = facts.history;
+    isOtherHistory ||= isOther;
+    if (isOther) options.moved?.(history);
   }
 
   /** Returns the id of the last question, to go on from. */

@@ -69,14 +69,16 @@ export const INDEXED_FIELD = 'indexed';
 /** How many changes are kept for readers that lag, at least; who lags further has a gap. */
 const MAX_CHANGES = 10_000;
 
-/** KEYS: digests, records. ARGV: the digests to try, in order. Reply: store id, key id, record. */
+/**
+ * KEYS: digests, records. ARGV: the digests to try, in order. Reply: store id, number of the last change, key id, record.
+ */
 const FIND = `
-  local store = redis.call('HGET', KEYS[1], '${STORE_FIELD}')
+  local store, changes = unpack(redis.call('HMGET', KEYS[1], '${STORE_FIELD}', '${CHANGES_FIELD}'))
   for _, digest in ipairs(ARGV) do
     local id = redis.call('HGET', KEYS[1], digest)
-    if id then return { store, id, redis.call('HGET', KEYS[2], id) } end
+    if id then return { store, changes, id, redis.call('HGET', KEYS[2], id) } end
   end
-  return { store, false, false }
+  return { store, changes, false, false }
 `;
 
 /** What the scripts that write begin with. KEYS: digests, records, names, changes, audit, order, deaths, usage. */
@@ -280,7 +282,9 @@ export type Script<Reply> = (...keysAndArguments: (string | number)[]) => Promis
 /** ioredis makes a method of each script, which its types cannot know. */
 export type ScriptedRedis = Redis &
   ReplicaScripts & {
-    keygateFind: Script<readonly [storeId: string | null, id: string | null, record: string | null]>;
+    keygateFind: Script<
+      readonly [storeId: string | null, changes: string | null, id: string | null, record: string | null]
+    >;
     keygateInsert: Script<WriteReply<'inserted' | 'name_taken' | 'exists'>>;
     keygateReplace: Script<WriteReply<'replaced' | 'conflict' | 'absent'>>;
     keygateSucceed: Script<WriteReply<'succeeded' | 'conflict' | 'absent' | 'exists'>>;

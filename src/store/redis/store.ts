@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '../../keys/audit.ts';
 import { holdsName } from '../../keys/record.ts';
 import type { KeyKind, KeyRecord } from '../../keys/record.ts';
-import type { InsertOutcome, KeyStore, StoredAuditEntry, StoreObserver } from '../port.ts';
+import { StoreError } from '../port.ts';
+import type { ChangeObserver, InsertOutcome, KeyStore, StoredAuditEntry, StoreObserver } from '../port.ts';
 import { pageOf } from '../page-of.ts';
 import { corrupt, readEntries, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
 import { openConnection, retryDelayMs } from './connection.ts';
@@ -44,14 +45,21 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
   const allKeys = keysOfWriters(keys);
   const identity = createStoreIdentity();
   const connecting = { ...address, name: 'keygate', commandTimeoutMs, socketTimeoutMs, retryDelayMs };
+  /** The history of writes of the server that is asked. */
+  let history: string | undefined;
   const connection = openConnection({
     ...connecting,
-    met: ({ evictionPolicy }) => observe?.evictionPolicy(evictionPolicy),
+    met({ evictionPolicy, history: itsHistory }) {
+      history = itsHistory;
+      observe?.evictionPolicy(evictionPolicy);
+    },
   });
   const writer = openWriter(connection, connecting, options.minReplicas ?? 0);
   connection.ready.catch(() => undefined); // the commands that follow say it
 
   const indexes = createIndexes({ connection, keys, identity });
+  /** The last change that the feed has told of. */
+  let told = 0;
 
   const expectedStore = () => identity.expected ?? '';
   const readable = (stored: Iterable<readonly [id: string, json: string]>) =>
@@ -104,10 +112,15 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
 
   return {
     async find(digests) {
-      const [storeId, id, json] = await connection.run((redis) =>
+      const atLeast = told;
+      const [storeId, changes, id, json] = await connection.run((redis) =>
         redis.keygateFind(keys.digests, keys.records, ...digests),
       );
       identity.verify(storeId);
+      if (Number(changes) < atLeast) {
+        connection.reconnect();
+        throw behindFeed();
+      }
       if (id === null) return undefined;
       if (json === null) throw corrupt(id, 'it is gone, though its digest is still there');
       return readFound(digests, id, json);
@@ -215,7 +228,16 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
 
     watch(observer, from) {
       if (typeof from?.store === 'string') identity.expect(from.store);
-      return watchChanges({ ...address, keys, observe, from }, observer);
+      const noting: ChangeObserver = {
+        ...observer,
+        applied(position, madeAt) {
+          told = position.change;
+          observer.applied?.(position, madeAt);
+        },
+      };
+      // What was asked of the server that the feed has left says nothing of the one where it goes on.
+      const moved = (to: string | undefined) => to !== history && connection.reconnect();
+      return watchChanges({ ...address, keys, observe, from, moved }, noting);
     },
 
     replicas: createRedisReplicas(connection, keys),
@@ -229,6 +251,18 @@ export function createRedisStore(options: RedisStoreOptions): KeyStore {
       await Promise.all([connection.close(), writer.close()]);
     },
   };
+}
+
+/**
+ * After a failover the feed and the lookups may be connected to two servers, one of which lags behind: a replica now, or
+ * cut off. What it says of a key may be what the feed has ended already, and nothing would end it a second time.
+ */
+function behindFeed(): StoreError {
+  return new StoreError(
+    'unavailable',
+    'The key store (Redis) that was asked lacks changes that the change feed has told of: it was the primary once, or is a ' +
+      'replica. It is connected to anew.',
+  );
 }
 
 function writeEntry(entry: AuditEntry | undefined): string {
