@@ -23,7 +23,7 @@ export interface CanaryOptions {
   /** What the gate of this replica says of a key. */
   readonly judge: (text: string) => Decision | Promise<Decision>;
   /** Waits until all live replicas have applied the last change of the key. */
-  readonly wait: (key: CanaryKey, timeoutMs: number) => Promise<Progress>;
+  readonly wait: (key: CanaryKey, timeoutMs: number, signal: AbortSignal) => Promise<Progress>;
   readonly intervalMs: number;
   /** How long a change may take at worst. */
   readonly boundMs: number;
@@ -68,7 +68,7 @@ export function createCanary(options: CanaryOptions): Canary {
     if (refused !== undefined) return fault(refused, 'a new key was not allowed');
     const startedAt = performance.now();
     await keys.revoke(key);
-    const everywhere = wait(key, boundMs).then((progress) => ({ progress, seconds: secondsSince(startedAt) }));
+    const everywhere = wait(key, boundMs, signal).then((progress) => ({ progress, seconds: secondsSince(startedAt) }));
     everywhere.catch(() => undefined); // it is awaited below, unless this replica itself fails first
     const allowed = await until(key.text, (decision) => isRefused(decision, 'revoked_key'));
     if (allowed !== undefined) return fault(allowed, 'a revoked key was still allowed');

@@ -52,7 +52,7 @@ export function createMembership(options: MembershipOptions): Membership {
   });
   const canary = createCanary({
     ...options.canary,
-    wait: ({ record }, timeoutMs) => waitForChange(record.digest, { store: store.replicas, timeoutMs }),
+    wait: ({ record }, timeoutMs, signal) => waitForChange(record.digest, { store: store.replicas, timeoutMs, signal }),
     observe: canaryRound,
   });
 

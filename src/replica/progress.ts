@@ -31,6 +31,8 @@ export interface Progress {
 export interface WaitOptions {
   readonly store: ReplicaStore;
   readonly timeoutMs: number;
+  /** Ends the wait early; it then rejects. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export const DEFAULT_WAIT_MS = 10_000;
@@ -47,7 +49,7 @@ const NOT_KNOWN: Progress = { complete: false, replicas: [] };
  * that come later need not be waited for: they begin with what the store says by then. A fault of the store is never
  * thrown: the change is made all the same, and whoever rotated a key must still be given its text.
  */
-export async function waitForChange(digest: KeyDigest, { store, timeoutMs }: WaitOptions): Promise<Progress> {
+export async function waitForChange(digest: KeyDigest, { store, timeoutMs, signal }: WaitOptions): Promise<Progress> {
   const deadline = performance.now() + timeoutMs;
   const begin = async () => ({ change: await store.changeOf(digest), first: await store.replicas() });
   const began = await readUntil(deadline, begin);
@@ -71,7 +73,7 @@ export async function waitForChange(digest: KeyDigest, { store, timeoutMs }: Wai
       const replicas = roll.replicas.map((replica) => toProgress(replica, roll, expected, change?.madeAt, appliedAt));
       return { complete, replicas: replicas.toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name))) };
     }
-    await delay(POLL_MS);
+    await delay(POLL_MS, undefined, { signal });
     roll = await store.replicas().catch((error: unknown) => {
       if (error instanceof StoreError) return roll; // the change is made all the same; this is asked once more
       throw error;

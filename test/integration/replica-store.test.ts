@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
+import { waitForChange } from '../../src/replica/progress.ts';
 import type { FeedPosition, KeyStore } from '../../src/store/port.ts';
 import type { Acknowledgement } from '../../src/store/replica-port.ts';
 import { createWitness, digestOf, ENTRY, newRecord, revoked } from '../support/stores.ts';
@@ -91,6 +92,21 @@ for (const kind of storeKinds()) {
         (await other.replicas.replicas()).replicas.map(({ id }) => id),
         ['b2'],
       );
+    });
+
+    it('is not waited for any longer by whoever ends', async (t) => {
+      const [writer, reader] = openTwice(t);
+      const record = newRecord();
+      await writer.insert(record, NOW, ENTRY);
+      await reader.replicas.acknowledge(acknowledgement());
+      const ending = new AbortController();
+      const waiting = waitForChange(record.digest, {
+        store: writer.replicas,
+        timeoutMs: 60_000,
+        signal: ending.signal,
+      });
+      ending.abort();
+      await assert.rejects(waiting, { name: 'AbortError' });
     });
 
     it('puts a question to all who watch, and gathers their answers', async (t) => {
