@@ -107,6 +107,18 @@ describe('the file of the SQLite key store', { timeout: 60_000 }, () => {
     assert.deepEqual(await store.list('ingestion'), [good]);
   });
 
+  it('is listed some records at a time, so that other work goes on meanwhile', async (t) => {
+    const store = createSqliteStore({ path: join(newDirectory(t), 'keygate.db') });
+    t.after(() => store.close());
+    const additions = Array.from({ length: 2_000 }, () => ({ record: newRecord(), entry: ENTRY }));
+    await store.insertAll(additions, NOW, { dryRun: false });
+    let turns = 0;
+    const count = setInterval(() => turns++, 0);
+    const listed = await store.list('ingestion').finally(() => clearInterval(count));
+    assert.equal(new Set(listed.map(({ id }) => id)).size, 2_000);
+    assert.ok(turns > 1, 'nothing else was done');
+  });
+
   it('says that a writer was in the way too long', async (t) => {
     const path = join(newDirectory(t), 'keygate.db');
     const store = createSqliteStore({ path, busyTimeoutMs: 10 });

@@ -2,9 +2,9 @@ import type { SQLOutputValue } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { AuditEntry } from '../../keys/audit.ts';
 import { diedAt, holdsName } from '../../keys/record.ts';
-import type { KeyRecord } from '../../keys/record.ts';
+import type { KeyKind, KeyRecord } from '../../keys/record.ts';
 import { StoreError } from '../port.ts';
-import type { InsertOutcome, KeyStore, StoreObserver } from '../port.ts';
+import type { InsertOutcome, KeyPage, KeyStore, PagePosition, PageQuery, StoreObserver } from '../port.ts';
 import { MAX_AUDIT_ENTRIES, readEntries, readFound, readRecord, readRecords, writeRecord } from '../record-json.ts';
 import { openDatabase, STORE_TIME, transaction } from './database.ts';
 import { toStoreError } from './faults.ts';
@@ -22,6 +22,7 @@ export interface SqliteStoreOptions {
 }
 
 const TOMBSTONES_PER_STEP = 500;
+const RECORDS_PER_STEP = 250;
 
 /** Keys in a file, for one machine: the gateway and the CLI may have it open at once. Creating the file makes it ours. */
 export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, observe }: SqliteStoreOptions): KeyStore {
@@ -31,7 +32,6 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
 
   const byDigest = database.prepare('SELECT id, json FROM records WHERE digest = ?');
   const byId = database.prepare('SELECT id, json, revision FROM records WHERE id = ?');
-  const byKind = database.prepare('SELECT id, json FROM records WHERE kind = ?');
   const pageByName = database.prepare(
     'SELECT id, name, json FROM records WHERE kind = ? AND (name, id) > (?, ?) ORDER BY name, id LIMIT ?',
   );
@@ -101,6 +101,15 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
     return readRecords(stored, observe && ((error) => observe.unreadable(error)));
   }
 
+  function page(kind: KeyKind, { after, limit }: PageQuery): Promise<KeyPage> {
+    return use(() => {
+      const rows = pageByName.all(kind, after?.name ?? '', after?.id ?? '', limit);
+      const last = rows.length < limit ? undefined : rows.at(-1);
+      const next = last && { name: String(last['name']), id: String(last['id']) };
+      return { records: readable(rows), next };
+    });
+  }
+
   /** Whether another record has the name of this one. */
   function isHeldByOther({ id, kind, name }: KeyRecord, nowMs: number): boolean {
     return otherHolder.get(kind, name, nowMs, id) !== undefined;
@@ -153,15 +162,18 @@ export function createSqliteStore({ path, pollMs = 25, busyTimeoutMs = 100, obse
         return row && readRecord(String(row['id']), String(row['json']));
       }),
 
-    list: (kind) => use(() => readable(byKind.all(kind))),
+    // Some at a time, as requests wait meanwhile: a record takes longer to check than to read.
+    async list(kind) {
+      const records: KeyRecord[] = [];
+      for (let after: PagePosition | undefined; ; await immediate()) {
+        const { records: some, next } = await page(kind, { after, limit: RECORDS_PER_STEP });
+        records.push(...some);
+        if (next === undefined) return records;
+        after = next;
+      }
+    },
 
-    page: (kind, { after, limit }) =>
-      use(() => {
-        const rows = pageByName.all(kind, after?.name ?? '', after?.id ?? '', limit);
-        const last = rows.length < limit ? undefined : rows.at(-1);
-        const next = last && { name: String(last['name']), id: String(last['id']) };
-        return { records: readable(rows), next };
-      }),
+    page,
 
     insert: (record, nowMs, entry) => write(() => insert(record, nowMs, entry)),
 
