@@ -164,6 +164,19 @@ describe('the Redis key store, when Redis fails', { timeout: 120_000 }, () => {
     );
   });
 
+  it('begins anew with the use of a key that cannot be read, and adds to that of the others', async (t) => {
+    const store = await openWithKey(t);
+    const other = newRecord();
+    await store.insert(other, NOW, ENTRY);
+    const uses = [known, other].map(({ id }) => ({ id, lastUsedAt: NOW, requests: 1, bytes: 1, sources: [] }));
+    for (const text of ['', 'some other text', '1 1', '1 1 1 10.0.0.1 then']) {
+      await redis.command('HSET', '{test}:usage', known.id, text);
+      await store.usage.record(uses);
+      assert.equal((await store.usage.read([known.id])).get(known.id)?.requests, 1, `after "${text}"`);
+    }
+    assert.equal((await store.usage.read([other.id])).get(other.id)?.requests, 4);
+  });
+
   it('lets nobody in through an index that leads to the record of another key', async (t) => {
     const store = await openWithKey(t);
     const stranger = digestOf('stranger');

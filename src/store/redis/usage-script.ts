@@ -7,10 +7,16 @@ const USE = `${WRITER}
   local store = store_id(ARGV[1])
   if not store then return { false } end
 
+  -- What is no usage counts as none: one such text must not keep the use of all the other keys from being written.
   local function words_of(text)
     local words = {}
-    for word in string.gmatch(text or '0 0 0', '%S+') do words[#words + 1] = word end
-    return words
+    for word in string.gmatch(text or '', '%S+') do words[#words + 1] = word end
+    local is_usage = #words >= 3
+    for i = 1, #words do
+      local is_address = i > 3 and i % 2 == 0
+      if not is_address and not tonumber(words[i]) then is_usage = false end
+    end
+    return is_usage and words or { '0', '0', '0' }
   end
 
   local function add(a, b)
