@@ -1,7 +1,5 @@
-import * as http from 'node:http';
 import { randomBytes } from 'node:crypto';
-import { ADMIN_CREDENTIALS, ADMIN_SERVER_OPTIONS, createAdminHandler } from './admin/handler.ts';
-import { createServerInfo } from './admin/server-info.ts';
+import { createAdminServer } from './admin-server.ts';
 import { createBudgets } from './budget/budgets.ts';
 import { createKeyCache } from './cache/key-cache.ts';
 import { watchFromSnapshot } from './cache/warm-start.ts';
@@ -15,7 +13,7 @@ import { createSealer } from './keys/seal.ts';
 import { withOwners } from './keys/with-owners.ts';
 import { createKeyService } from './keys/service.ts';
 import type { KeyService } from './keys/service.ts';
-import { formatAddress, listen } from './listening.ts';
+import { closeServer, formatAddress, listen } from './listening.ts';
 import { corsRules, listener, planeLimits } from './plane-options.ts';
 import { openSnapshot } from './open-snapshot.ts';
 import { createLibraryPlane } from './plane/library/library-plane.ts';
@@ -112,12 +110,6 @@ export function createApp(config: Config, log: Log): App {
     charge: budgets.charge,
     now,
   });
-  const adminGate = createGate({
-    readCredential: createCredentialReader(ADMIN_CREDENTIALS),
-    digest,
-    lookup,
-    now,
-  });
 
   const upstreams = createUpstreams(config);
   const membership = createMembership({
@@ -173,29 +165,15 @@ export function createApp(config: Config, log: Log): App {
     },
   });
 
-  const admin = http.createServer(
-    ADMIN_SERVER_OPTIONS,
-    createAdminHandler({
-      gate: adminGate,
-      service: keys,
-      store,
-      serverInfo: createServerInfo(VERSION),
-      now,
-      used: (caller, address) => usage.used(caller, address, 0),
-      observe: {
-        answered: ({ method, route, status, durationMs, caller, cause, trackingKey }) =>
-          log(status >= 500 ? 'warn' : 'debug', 'admin request', {
-            method,
-            route,
-            status,
-            duration_ms: durationMs,
-            actor: caller,
-            tracking_key: trackingKey,
-            cause: cause instanceof Error ? cause.message : undefined,
-          }),
-      },
-    }),
-  );
+  const admin = createAdminServer({
+    digest,
+    lookup,
+    service: keys,
+    store,
+    used: (caller, address) => usage.used(caller, address, 0),
+    now,
+    log,
+  });
 
   let state: 'starting' | 'serving' | 'draining' = 'starting';
   const ops = createOpsServer({
@@ -279,9 +257,4 @@ function readableReceiverKeys(config: Config) {
     if (key === null) throw new Error(`the receiver key "${name}" was not read from its file`);
     return { name, key, tenant };
   });
-}
-
-async function closeServer(server: http.Server): Promise<void> {
-  server.closeAllConnections();
-  if (server.listening) await new Promise((resolve) => server.close(resolve));
 }

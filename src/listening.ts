@@ -1,3 +1,4 @@
+import type * as http from 'node:http';
 import type { Server } from 'node:net';
 import type { BoundAddress } from './plane/plane.ts';
 
@@ -22,4 +23,10 @@ export async function listen(server: Server, address: string): Promise<BoundAddr
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error(`listening on ${address} gave no address`);
   return { host: bound.address, port: bound.port };
+}
+
+/** At once: whoever is still connected is cut off. One that never listened is closed already. */
+export async function closeServer(server: http.Server): Promise<void> {
+  server.closeAllConnections();
+  if (server.listening) await new Promise((resolve) => server.close(resolve));
 }
