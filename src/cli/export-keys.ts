@@ -29,11 +29,11 @@ export async function exportKeys(admin: KeyAdmin, { file, all, terminal }: Expor
       exportedAt: new Date().toISOString(),
       trailer: true,
     };
-    await sink.write(toLines([header]));
     let after: string | undefined;
     do {
       const page = await admin.exportKeys({ limit: PAGE, all, ...(after !== undefined && { after }) });
-      if (page.keys.length > 0) await sink.write(toLines(page.keys));
+      // Not before there is something to export: whoever may not export gets a fault, and no half of a file.
+      await sink.write(toLines(after === undefined ? [header, ...page.keys] : page.keys));
       keys += page.keys.length;
       progress.at(keys);
       after = page.next;
