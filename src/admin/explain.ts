@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isKeyDigest } from '../credential/digest.ts';
 import type { KeyKind } from '../keys/record.ts';
 import type { KeyStore } from '../store/port.ts';
 import { keyAnswerSchema, questionSchema } from '../replica/answers.ts';
@@ -15,7 +16,12 @@ import type { Call } from './route.ts';
 
 /** Either the digests of a key, or the id of one. */
 export const explainRequestSchema = questionSchema.extend({
-  digests: z.array(z.string().max(200)).min(1).max(16).optional().describe('Of the key, under each pepper.'),
+  digests: z
+    .array(z.string().refine(isKeyDigest, 'must be sha256: or hmac-<id of a pepper>: and 64 hexadecimal digits'))
+    .min(1)
+    .max(16)
+    .optional()
+    .describe('Of the key, under each pepper.'),
   id: z
     .int()
     .nonnegative()

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ExplainRequest, ShownAnswer } from '../admin/explain.ts';
 import { MAX_KEY_BYTES } from '../credential/read.ts';
 import { SIGNALS } from '../keys/record.ts';
@@ -45,7 +46,7 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
     const use = {
       ...(flags.signal !== undefined && { signal: oneOf(SIGNALS, flags.signal, '--signal') }),
       ...(flags.route !== undefined && { route: oneOf(ROUTES, flags.route, '--route') }),
-      ...(flags.address !== undefined && { address: flags.address }),
+      ...(flags.address !== undefined && { address: anAddress(flags.address) }),
       ...(flags.origin !== undefined && { origin: flags.origin }),
     };
     const [operand = ''] = operands;
@@ -112,6 +113,11 @@ function toRow(name: string, answer: ShownAnswer | undefined): string[] {
 
 function wordsOf({ reason, message }: ShownAnswer): string {
   return `${reason}: ${message}`;
+}
+
+function anAddress(text: string): string {
+  if (isIP(text) !== 0) return text;
+  throw invalidArgument(text, '--address', 'must be an IP address');
 }
 
 function oneOf<T extends string>(allowed: readonly T[], text: string, flag: string): T {

@@ -3,6 +3,7 @@ import type { ShownAnswer } from '../admin/explain.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
 import { createDigester } from '../credential/digest.ts';
+import type { KeyDigest } from '../credential/digest.ts';
 import { checkKeyText } from '../credential/key-text.ts';
 import { isPlainKey } from '../credential/read.ts';
 import { CliError, EXIT } from './errors.ts';
@@ -16,7 +17,7 @@ export interface HashOptions {
 export function hashKey(
   text: string,
   { file, env }: HashOptions,
-): { readonly digests: string[] } | { readonly answer: ShownAnswer } {
+): { readonly digests: KeyDigest[] } | { readonly answer: ShownAnswer } {
   if (!isPlainKey(text)) return { answer: toShownAnswer({ level: 'configuration', reason: 'malformed_credential' }) };
   if (checkKeyText(text) === 'bad') {
     return { answer: toShownAnswer({ level: 'configuration', reason: 'bad_checksum' }) };

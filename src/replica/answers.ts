@@ -1,10 +1,11 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isKeyDigest } from '../credential/digest.ts';
 import type { Digests, KeyDigest } from '../credential/digest.ts';
 import { STORE_TIMEOUT, STORE_UNAVAILABLE, UNKNOWN } from '../keys/answer.ts';
 import type { KeyAnswer } from '../keys/answer.ts';
 import { SIGNALS } from '../keys/record.ts';
-import type { KeyRecord } from '../keys/record.ts';
+import type { KeyKind, KeyRecord } from '../keys/record.ts';
 import { withOwners } from '../keys/with-owners.ts';
 import { StoreError } from '../store/port.ts';
 import { decide } from '../verdict/decide.ts';
@@ -16,7 +17,10 @@ export const questionSchema = z.object({
   digests: z.array(z.custom<KeyDigest>(isKeyDigest, 'must be the digest of a key')).min(1).max(16),
   signal: z.enum(SIGNALS).optional(),
   route: z.enum(['otlp-grpc', 'otlp-http', 'rum', 'remote-config']).optional(),
-  address: z.string().max(100).optional(),
+  address: z
+    .string()
+    .refine((text) => isIP(text) !== 0, 'must be an IP address')
+    .optional(),
   origin: z.string().max(300).optional(),
 });
 
@@ -108,8 +112,8 @@ function toAnswer(
   question: Question,
   nowMs: number,
 ): ReplicaAnswer {
-  const decision = decide(answer, useOf(question), nowMs);
   const record = answer.kind === 'known' ? answer.record : undefined;
+  const decision = decide(asAsked(answer, question), useOf(question, record?.kind), nowMs);
   return {
     level,
     ...(ageMs !== undefined && { ageMs: Math.round(ageMs) }),
@@ -118,10 +122,11 @@ function toAnswer(
   };
 }
 
-/** Without any of them it is asked whether the key could send at all. */
-function useOf({ signal, route, address, origin }: Question): Use {
-  if (signal === undefined && route === undefined && address === undefined && origin === undefined)
-    return { to: 'ask' };
+/** Without any of them it is asked whether the key could be used at all: a service token to manage, others to send. */
+function useOf({ signal, route, address, origin }: Question, kind: KeyKind | undefined): Use {
+  if (signal === undefined && route === undefined && address === undefined && origin === undefined) {
+    return { to: kind === 'service' ? 'manage' : 'ask' };
+  }
   return {
     to: 'send',
     signal: signal ?? (route === 'rum' || route === 'remote-config' ? undefined : 'traces'),
@@ -129,4 +134,19 @@ function useOf({ signal, route, address, origin }: Question): Use {
     peer: address ?? '127.0.0.1',
     origin,
   };
+}
+
+/** What is not asked about stands in nobody's way: that a key is for one network says nothing of the signals it may send. */
+function asAsked(answer: KeyAnswer, { signal, route, address, origin }: Question): KeyAnswer {
+  if (answer.kind !== 'known') return answer;
+  const { type, signals, cidrs, origins, ...rest } = answer.record;
+  const record = {
+    ...rest,
+    ...(route !== undefined && { type }),
+    // Events of pages are none of the signals, which is what a list of signals says of their route.
+    ...((signal !== undefined || route === 'rum') && { signals }),
+    ...(address !== undefined && { cidrs }),
+    ...(origin !== undefined && { origins }),
+  };
+  return { ...answer, record };
 }

@@ -57,3 +57,37 @@ test('a key that is piped in is hashed, be it made of digits, and never shown', 
   );
   assert.match((await explain(' \n')).stderr, /no key was given/);
 });
+
+test('only what is asked about stands in the way of a key, and a service token is asked about managing', async (t) => {
+  const env = { KEYGATE_STORE_SQLITE_PATH: join(aDirectory(t), 'keys.db') };
+  const cli = (line: string) => runHere(line.split(' '), env);
+  const idOf = async (line: string) =>
+    /"id": ([0-9]+)/.exec((await cli(`${line} -o json`)).stdout)?.[1] ?? assert.fail();
+  const verdict = async (id: string, line: string) => {
+    const { stdout, stderr } = await cli(`explain ${id}${line} -o json`);
+    const { explanation } = JSON.parse(stdout || stderr) as { explanation: { store: Record<string, string> } };
+    return explanation.store['reason'] ?? explanation.store['verdict'];
+  };
+  const page =
+    'ingestion-api-key create --name page --type rum --cidr 10.0.0.0/8 --signals logs --origin https://a.example';
+  const id = await idOf(page);
+  const token = await idOf('service-token create --name ops --roles admin');
+  for (const [line, expected] of [
+    ['', 'allow'],
+    [' --signal logs', 'allow'],
+    [' --signal traces', 'signal_not_allowed'],
+    [' --address 10.1.2.3', 'allow'],
+    [' --address 10.1.2.3 --signal traces', 'signal_not_allowed'],
+    [' --address 127.0.0.1', 'address_not_allowed'],
+    [' --origin https://a.example', 'allow'],
+    [' --origin https://b.example', 'origin_not_allowed'],
+    [' --route otlp-grpc', 'route_not_allowed'],
+    [' --route otlp-http', 'allow'],
+    [' --route rum', 'signal_not_allowed'],
+  ] as const) {
+    assert.equal(await verdict(id, line), expected, line);
+  }
+  assert.equal(await verdict(token, ''), 'allow');
+  assert.equal(await verdict(token, ' --signal logs'), 'role_missing');
+  assert.match((await cli(`explain ${id} --address home`)).stderr, /"home" for "--address".*must be an IP address/);
+});
