@@ -32,9 +32,9 @@ async function onlyId(cli: CliHome, what: 'ingestion-api-key' | 'service-token')
 test('a key is created, listed and deleted straight in a store that was not there before', async (t) => {
   const cli = home(t);
   const nothing = { code: 0, stdout: 'No ingestion api keys found.\n', stderr: '' };
-  assert.deepEqual(await cli.run(LIST), nothing);
+  assert.deepEqual(await cli.spawn(LIST), nothing);
 
-  const created = await cli.run(['ingestion-api-key', 'create', '--name', 'my-ingestion-api-key']);
+  const created = await cli.spawn(['ingestion-api-key', 'create', '--name', 'my-ingestion-api-key']);
   const [, key = ''] = KEY.exec(created.stdout) ?? [];
   assert.deepEqual([created.code, created.stderr, checkKeyText(key)], [0, '', 'ok']);
 
@@ -48,9 +48,9 @@ test('a key is created, listed and deleted straight in a store that was not ther
   });
 
   const deleted = { code: 0, stdout: `✅ Ingestion Api Key deleted: ${id}\n`, stderr: '' };
-  assert.deepEqual(await cli.run(['ingestion-api-key', 'delete', '--id', id]), deleted);
+  assert.deepEqual(await cli.spawn(['ingestion-api-key', 'delete', '--id', id]), deleted);
   assert.deepEqual(await cli.run(LIST), nothing);
-  assert.deepEqual(await cli.run(['ingestion-api-key', 'delete', id]), {
+  assert.deepEqual(await cli.spawn(['ingestion-api-key', 'delete', id]), {
     code: 8,
     stdout: '',
     stderr: `❌ There is no ingestion API key with the id ${id}. List them to see their ids.\n`,
@@ -60,12 +60,12 @@ test('a key is created, listed and deleted straight in a store that was not ther
 test('the list is by name, with days in UTC wherever it is read', async (t) => {
   const cli = home(t);
   const env = { TZ: 'America/Los_Angeles' };
-  await cli.run(
+  await cli.spawn(
     ['ingestion-api-key', 'create', '-n', 'beta', '--expiration', '2040-12-31', '--description', 'the shop'],
     env,
   );
-  await cli.run(['ingestion-api-key', 'create', '-n', 'alpha', '--description', ''], env);
-  const { stdout } = await cli.run(LIST, env);
+  await cli.run(['ingestion-api-key', 'create', '-n', 'alpha', '--description', '']);
+  const { stdout } = await cli.spawn(LIST, env);
   assert.deepEqual(
     stdout.split('\n').map((line) => line.replace(/^[0-9A-Z ]+\| /, '')),
     ['NAME  | EXPIRATION | DESCRIPTION', 'alpha |            | -          ', 'beta  | 2040-12-31 | the shop   ', ''],
@@ -268,7 +268,7 @@ test('the configuration file says where the store is, and its faults are all nam
 
 test('a store that cannot be used is exit code 4', async (t) => {
   const cli = home(t);
-  const { code, stdout, stderr } = await cli.run(LIST, {
+  const { code, stdout, stderr } = await cli.spawn(LIST, {
     KEYGATE_STORE_SQLITE_PATH: '',
     KEYGATE_STORE_REDIS_URL: 'redis://127.0.0.1:1',
   });

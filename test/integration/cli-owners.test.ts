@@ -2,20 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { startAdmin } from '../support/admin-server.ts';
-import { createCliHome, runHere } from '../support/run-cli.ts';
+import { createCliHome } from '../support/run-cli.ts';
 import type { CliResult } from '../support/run-cli.ts';
 
 async function setUp(t: TestContext, through: 'store' | 'admin API') {
   const cli = createCliHome();
   t.after(() => cli.remove());
-  let env: Record<string, string> = { KEYGATE_STORE_SQLITE_PATH: cli.at('keys.db') };
+  let env: Record<string, string> = {};
   if (through === 'admin API') {
     const admin = await startAdmin({ path: cli.at('server.db') });
     t.after(() => admin.close());
     admin.setNow(Date.now());
     env = { KEYGATE_URL: admin.url, KEYGATE_SERVICE_TOKEN: await admin.tokenFor(['admin'], 'root') };
   }
-  return (...args: string[]) => runHere(args, env);
+  return (...args: string[]) => cli.run(args, env);
 }
 
 const done = (stdout: string): CliResult => ({ code: 0, stdout, stderr: '' });

@@ -15,7 +15,7 @@ interface Remote {
   readonly cli: CliHome;
   readonly admin: TestAdmin;
   /** Runs a command against the admin API, with a token of these roles. */
-  as(role: string): Promise<(...args: string[]) => Promise<CliResult>>;
+  as(role: string, how?: 'run' | 'spawn'): Promise<(...args: string[]) => Promise<CliResult>>;
 }
 
 async function remote(t: TestContext, tls?: { readonly key: string; readonly cert: string }): Promise<Remote> {
@@ -28,19 +28,19 @@ async function remote(t: TestContext, tls?: { readonly key: string; readonly cer
   return {
     cli,
     admin,
-    async as(role) {
-      const env = { KEYGATE_URL: admin.url, KEYGATE_SERVICE_TOKEN: await admin.tokenFor([role], role) };
-      return (...args) => cli.run(args, env);
+    async as(role, how = 'run') {
+      const env = { KEYGATE_URL: admin.url, KEYGATE_SERVICE_TOKEN: await admin.tokenFor([role], `${role} ${how}`) };
+      return (...args) => cli[how](args, env);
     },
   };
 }
 
 test('keys and tokens are managed through the admin API as they are in the store', async (t) => {
   const { admin, as } = await remote(t);
-  const run = await as('admin');
+  const [run, spawn] = [await as('admin'), await as('admin', 'spawn')];
   assert.equal((await run('ingestion-api-key', 'list')).stdout, 'No ingestion api keys found.\n');
 
-  const created = await run(
+  const created = await spawn(
     'ingestion-api-key',
     'create',
     '-n',
@@ -104,7 +104,7 @@ test('a refusal shows the status and the answer as YAML, and in JSON mode the re
 
 test('an id that is not there is exit code 8, as it is in the store', async (t) => {
   const { as } = await remote(t);
-  const run = await as('admin');
+  const run = await as('admin', 'spawn');
   const { code, stdout, stderr } = await run('ingestion-api-key', 'delete', '--id', '12');
   assert.deepEqual([code, stdout], [8, '']);
   assert.match(stderr, /^❌ 404 Not Found\n_type: ErrorsResponse\n/);

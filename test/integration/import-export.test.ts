@@ -69,7 +69,7 @@ test('keys go from SQLite to Redis and back, and are the same', async (t) => {
   await home.run(['service-token', 'create', '--name', 'ops', '--roles', 'viewer']);
 
   const file = home.at('keys.jsonl');
-  const exported = await home.run(['keys', 'export', '--all', '--file', file]);
+  const exported = await home.spawn(['keys', 'export', '--all', '--file', file]);
   assert.deepEqual(exported, { code: 0, stdout: `✅ Keys exported: 3, written to ${file}\n`, stderr: '' });
   assert.equal(statSync(file).mode & 0o777, 0o600);
   const text = readFileSync(file, 'utf8');
@@ -85,10 +85,10 @@ test('keys go from SQLite to Redis and back, and are the same', async (t) => {
   const dry = await home.run(['keys', 'import', '--file', file, '--dry-run'], toRedis);
   assert.deepEqual([dry.code, dry.stdout], [0, '✅ Keys would be imported: 3, unchanged: 0, refused: 0\n']);
   for (const expected of ['imported: 3, unchanged: 0', 'imported: 0, unchanged: 3']) {
-    const imported = await home.run(['keys', 'import', '--file', file], toRedis);
+    const imported = await home.spawn(['keys', 'import', '--file', file], toRedis);
     assert.deepEqual(imported, { code: 0, stdout: `✅ Keys ${expected}, refused: 0\n`, stderr: '' });
   }
-  const back = await home.run(['keys', 'export', '-a'], toRedis);
+  const back = await home.spawn(['keys', 'export', '-a'], toRedis);
   assert.deepEqual(keysIn(back.stdout), keysIn(text));
   const live = await home.run(['keys', 'export'], toRedis);
   assert.equal(keysIn(live.stdout).length, 2);

@@ -17,6 +17,8 @@ import { until } from '../support/wait.ts';
 interface Site {
   readonly gateway: Gateway;
   cli(...args: string[]): ReturnType<CliHome['run']>;
+  /** As a process of its own. */
+  spawnCli(...args: string[]): ReturnType<CliHome['spawn']>;
   /** What a sender with this key hears. */
   send(key: string): Promise<number>;
 }
@@ -39,6 +41,7 @@ for (const kind of sharedStoreKinds()) {
       return {
         gateway,
         cli: (...args) => home.run(args, env),
+        spawnCli: (...args) => home.spawn(args, env),
         send: async (key) => (await callHttp(gateway.httpUrl, { headers: { 'x-api-key': key } })).status,
       };
     }
@@ -101,7 +104,7 @@ for (const kind of sharedStoreKinds()) {
     });
 
     it('hears of what the command line does to a key behind its back', async (t) => {
-      const { gateway, cli, send } = await setUp(t);
+      const { gateway, cli, spawnCli, send } = await setUp(t);
       const { text, id } = await gateway.createKey({ name: 'shop' });
       assert.equal(await send(text), 200);
       const hears = (what: string, key: string, status: number) =>
@@ -112,7 +115,7 @@ for (const kind of sharedStoreKinds()) {
       assert.equal((await cli('ingestion-api-key', 'enable', id)).code, 0);
       await hears('the enabled key is taken', text, 200);
 
-      const rotated = await cli('ingestion-api-key', 'rotate', id, '--now', '-o', 'json');
+      const rotated = await spawnCli('ingestion-api-key', 'rotate', id, '--now', '-o', 'json');
       const { apiKey } = (JSON.parse(rotated.stdout) as Record<string, { apiKey: string }>)['ingestion-api-key'] ?? {};
       await hears('the replaced key is refused', text, 403);
       assert.equal(await send(apiKey ?? ''), 200);

@@ -56,6 +56,8 @@ for (const kind of sharedStoreKinds()) {
       return {
         gateways,
         cli: (...args: string[]) => home.run(args, env),
+        /** As a process of its own. */
+        spawnCli: (...args: string[]) => home.spawn(args, env),
         send: async ({ httpUrl }: Gateway, key: string) =>
           (await callHttp(httpUrl, { headers: { 'x-api-key': key } })).status,
         /** The store as another process has it. */
@@ -68,10 +70,10 @@ for (const kind of sharedStoreKinds()) {
     }
 
     it('delete --wait returns when every gateway refuses the key, and tells how long each took', async (t) => {
-      const { gateways, cli, send } = await setUp(t);
+      const { gateways, spawnCli, send } = await setUp(t);
       const { text, id } = await gateways[0].createKey();
       for (const gateway of gateways) assert.equal(await send(gateway, text), 200);
-      const deleted = await cli('ingestion-api-key', 'delete', id, '--wait', '-o', 'json');
+      const deleted = await spawnCli('ingestion-api-key', 'delete', id, '--wait', '-o', 'json');
       for (const gateway of gateways) assert.equal(await send(gateway, text), 403);
       assert.equal(deleted.code, 0, deleted.stderr);
       const { complete, replicas } = json(deleted).propagation;

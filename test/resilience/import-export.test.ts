@@ -23,9 +23,9 @@ test('100,000 lines are imported and exported in the memory of a few', { timeout
   }
   await pipeline(Readable.from(lines()), createWriteStream(home.at('in.jsonl')));
 
-  const imported = await home.run(['keys', 'import', '--file', home.at('in.jsonl')], SMALL_HEAP);
+  const imported = await home.spawn(['keys', 'import', '--file', home.at('in.jsonl')], SMALL_HEAP);
   assert.deepEqual([imported.code, imported.stdout], [0, `✅ Keys imported: ${COUNT}, unchanged: 0, refused: 0\n`]);
-  const exported = await home.run(['keys', 'export', '--file', home.at('out.jsonl')], SMALL_HEAP);
+  const exported = await home.spawn(['keys', 'export', '--file', home.at('out.jsonl')], SMALL_HEAP);
   assert.equal(exported.stdout, `✅ Keys exported: ${COUNT}, written to ${home.at('out.jsonl')}\n`);
 
   let count = 0;

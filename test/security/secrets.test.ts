@@ -53,7 +53,9 @@ test('no key gets into Redis, neither into what it stores nor into what is sent 
   });
   monitor.on('monitor', (_time: string, args: string[]) => monitored.push(args.join(' ')));
 
-  const { secrets, places } = await useKeysEverywhere(t, { redis: { url: redis.url } });
+  const { secrets, places } = await useKeysEverywhere(t, {
+    redis: { url: redis.url, commandTimeout: '2s', socketTimeout: '2s' },
+  });
 
   await redis.command('CONFIG', 'SET', 'rdbcompression', 'no'); // or what is searched could not be found
   await redis.command('SAVE');
@@ -82,9 +84,9 @@ test('the command line does not repeat keys and secrets that it cannot use', asy
     }),
   );
   const results = {
-    'a wrong token': await home.run(['ingestion-api-key', 'list', '--url', url, '--service-token', token]),
-    'a mistyped token': await home.run(['ingestion-api-key', 'list', '--url', url, '--service-token', mistyped]),
-    'a token with a line break': await home.run([
+    'a wrong token': await home.spawn(['ingestion-api-key', 'list', '--url', url, '--service-token', token]),
+    'a mistyped token': await home.spawn(['ingestion-api-key', 'list', '--url', url, '--service-token', mistyped]),
+    'a token with a line break': await home.spawn([
       'service-token',
       'list',
       '--url',
@@ -92,11 +94,11 @@ test('the command line does not repeat keys and secrets that it cannot use', asy
       '--service-token',
       `${token}\n`,
     ]),
-    'a token in the environment': await home.run(['service-token', 'list'], {
+    'a token in the environment': await home.spawn(['service-token', 'list'], {
       KEYGATE_URL: url,
       KEYGATE_SERVICE_TOKEN: token,
     }),
-    'a gateway that is not there': await home.run([
+    'a gateway that is not there': await home.spawn([
       'service-token',
       'list',
       '--url',
@@ -104,8 +106,8 @@ test('the command line does not repeat keys and secrets that it cannot use', asy
       '--service-token',
       token,
     ]),
-    'a faulty configuration': await home.run(['check-config', '--config', home.at('faulty.yaml')]),
-    'a secret in the environment': await home.run(['check-config', '--config', home.at('faulty.yaml')], {
+    'a faulty configuration': await home.spawn(['check-config', '--config', home.at('faulty.yaml')]),
+    'a secret in the environment': await home.spawn(['check-config', '--config', home.at('faulty.yaml')], {
       KEYGATE_KEYS_PEPPER_SECRET: secrets.pepper,
     }),
   };

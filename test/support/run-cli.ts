@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { run } from '../../src/cli/run.ts';
 
 const KEYGATE = join(import.meta.dirname, '../../bin/keygate');
@@ -13,28 +14,33 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** A directory of its own in which bin/keygate is run for real, with its own key store. */
+/** A directory of its own for commands, with its own key store. */
 export interface CliHome {
   readonly directory: string;
   /** A path inside the directory. */
   at(name: string): string;
-  /** Runs the command; its output goes into pipes, as it would in a script. */
+  /** Runs the command in this process, which takes a tenth of the time: for what commands say and do. */
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<CliResult>;
+  /**
+   * Runs bin/keygate for real, with its output into pipes, as in a script: for what only a process has, which is an
+   * exit code, an end of its own accord, and a store that others write to at the same time.
+   */
+  spawn(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<CliResult>;
   remove(): void;
 }
 
 export function createCliHome(): CliHome {
   const directory = mkdtempSync(join(tmpdir(), 'keygate-cli-'));
   const at = (name: string): string => join(directory, name);
+  const ownStore = { KEYGATE_STORE_SQLITE_PATH: at('keys.db') };
   return {
     directory,
     at,
-    async run(args, env = {}) {
-      // Nothing of the surroundings gets in: a variable of the developer's must not decide a test.
-      const { PATH = '' } = process.env;
+    run: (args, env = {}) => runHere(args, { ...ownStore, ...env }),
+    async spawn(args, env = {}) {
       const child = spawn(KEYGATE, args, {
         cwd: directory,
-        env: { PATH, HOME: directory, KEYGATE_STORE_SQLITE_PATH: at('keys.db'), ...env },
+        env: { ...surroundings(), HOME: directory, ...ownStore, ...env },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       let stdout = '';
@@ -48,18 +54,24 @@ export function createCliHome(): CliHome {
   };
 }
 
-/** Runs the command in this process, which takes a tenth of the time; for tests of what commands say and do. */
+/** Nothing more gets in: a variable of the developer's must not decide a test. */
+function surroundings(): Record<string, string> {
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env;
+  return { PATH, ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }) };
+}
+
+/** Runs the command in this process, with nothing but these variables around it. */
 export async function runHere(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  stdin?: AsyncIterable<Uint8Array>,
+  stdin: AsyncIterable<Uint8Array> = Readable.from([]),
 ): Promise<CliResult> {
   let [stdout, stderr] = ['', ''];
   const code = await run(args, {
-    stdout: { write: (text) => void (stdout += text) },
-    stderr: { write: (text) => void (stderr += text) },
+    stdout: { write: (text, done) => [(stdout += text), done?.()] },
+    stderr: { write: (text, done) => [(stderr += text), done?.()] },
+    stdin,
     env,
-    ...(stdin && { stdin }),
   });
   return { code, stdout, stderr };
 }
