@@ -1,0 +1,3 @@
+import { describeUnreadBodies } from '../support/bounded-memory.ts';
+
+describeUnreadBodies({ clients: 200 });
