@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FeedPosition, KeyStore, StoreObserver } from '../../src/store/port.ts';
 import { startRedis } from '../support/redis.ts';
 import type { TestRedis } from '../support/redis.ts';
-import { createWitness, ENTRY, newRecord, openRedisStore, revoked } from '../support/stores.ts';
+import { createWitness, ENTRY, IMPATIENT, newRecord, openRedisStore, revoked } from '../support/stores.ts';
 import type { Witness } from '../support/stores.ts';
 
 const NOW = 1_700_000_000_000;
@@ -294,7 +294,7 @@ describe('the change feed in Redis', { timeout: 120_000 }, () => {
   };
   for (const [fault, befall] of Object.entries(faults)) {
     it(`closes promptly while Redis is ${fault}`, async () => {
-      const store = openRedisStore(redis.url);
+      const store = openRedisStore(redis.url, IMPATIENT);
       const watching = await store.watch(createWitness());
       await befall();
       const startedAt = performance.now();

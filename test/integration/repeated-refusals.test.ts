@@ -30,6 +30,9 @@ async function setUp(t: TestContext, config: Partial<Parameters<typeof startGate
   return { gateway, send };
 }
 
+/** None of this is about time. */
+const PATIENCE = { commandTimeout: '2s', socketTimeout: '2s' };
+
 describe('a key that is refused', () => {
   it('is refused in the same words when the answer comes from memory', async (t) => {
     const { gateway, send } = await setUp(t);
@@ -58,7 +61,7 @@ describe('a key that lives for less than a second', () => {
   it('is accepted until then and refused afterwards, in Redis too, where a life of 0 s could mean one without end', async (t) => {
     const redis = await startRedis();
     t.after(() => redis.stop());
-    const { gateway, send } = await setUp(t, { store: { redis: { url: redis.url } } });
+    const { gateway, send } = await setUp(t, { store: { redis: { url: redis.url, ...PATIENCE } } });
     const expiresAt = Date.now() + 900;
     const { text } = await gateway.createKey({ expiresAt });
     assert.equal(await send(text), 'accepted');
@@ -71,7 +74,7 @@ describe('a key that was made under a former pepper, or under none,', () => {
   it('is dead with the next request after it was revoked', async (t) => {
     const redis = await startRedis();
     t.after(() => redis.stop());
-    const store = { redis: { url: redis.url } };
+    const store = { redis: { url: redis.url, ...PATIENCE } };
     const old = { id: 'old', secret: 'a former pepper of many characters' };
     const plain = await (await setUp(t, { store })).gateway.createKey({ name: 'without a pepper' });
     const former = await (await setUp(t, { store, keys: { pepper: old } })).gateway.createKey({ name: 'former' });
@@ -90,7 +93,7 @@ describe('one record that cannot be read', () => {
   it('keeps out its own key alone, as a doubt and not for good, and the log says so', async (t) => {
     const redis = await startRedis();
     t.after(() => redis.stop());
-    const { gateway, send } = await setUp(t, { store: { redis: { url: redis.url } } });
+    const { gateway, send } = await setUp(t, { store: { redis: { url: redis.url, ...PATIENCE } } });
     const broken = await gateway.createKey();
     const other = await gateway.createKey();
     await redis.command('HSET', '{keygate}:records', broken.id, '{"id":');

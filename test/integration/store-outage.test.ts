@@ -14,9 +14,9 @@ import type { TestRedis } from '../support/redis.ts';
 import { decodeStatus } from '../support/rpc-status.ts';
 import { until } from '../support/wait.ts';
 
-/** A lookup may take 100 ms and the answer 50 more; the rest is for a machine that is busy with other tests. */
-const ANSWERED_WITHIN_MS = 500;
 const OUTAGE_MS = 1_500;
+/** Nobody waits for Redis to come back. A lookup may take 300 ms; the rest is for a machine that is busy. */
+const ANSWERED_WITHIN_MS = OUTAGE_MS - 300;
 const KNOWN_KEYS = 10;
 
 interface Setup {
@@ -35,12 +35,12 @@ interface Answer {
 }
 type Send = (key: string) => Promise<Answer>;
 
-async function setUp(t: TestContext, redisOptions: { commandTimeout?: string } = {}): Promise<Setup> {
+async function setUp(t: TestContext, commandTimeout = '300ms'): Promise<Setup> {
   const redis = await startRedis();
   t.after(() => redis.stop());
   const collector = await startCollector(t);
   const gateway = await startGateway(t, {
-    store: { redis: { url: redis.url, ...redisOptions } },
+    store: { redis: { url: redis.url, commandTimeout } },
     upstream: { grpc: collector.grpcUrl, http: collector.httpUrl },
   });
   const session = await connectGrpc(t, gateway.grpcAddress);
@@ -85,9 +85,9 @@ async function sendGrpc(session: http2.ClientHttp2Session, key: string): Promise
 
 /** Keys that this gateway has served, and keys that it has not seen yet; all of them are good. */
 async function createKeys({ gateway, send }: Setup): Promise<{ known: string[]; unseen: string[] }> {
-  const create = async (): Promise<string> => (await gateway.createKey()).text;
-  const known = await Promise.all(Array.from({ length: KNOWN_KEYS }, create));
-  const unseen = await Promise.all(Array.from({ length: 20 }, create));
+  const keys: string[] = [];
+  for (let i = 0; i < KNOWN_KEYS + 20; i++) keys.push((await gateway.createKey()).text);
+  const [known, unseen] = [keys.slice(0, KNOWN_KEYS), keys.slice(KNOWN_KEYS)];
   for (const key of known) assert.equal((await send.http(key)).status, 200);
   return { known, unseen };
 }
@@ -122,15 +122,13 @@ function tally(answers: readonly Answer[]): Record<string, number> {
 
 function assertServed(answers: readonly Answer[]): void {
   assert.deepEqual(Object.keys(tally(answers)).toSorted(), ['0', '200']);
-  assert.ok(answers.length > 50, `only ${answers.length} answers`);
   const slowestMs = Math.max(...answers.map(({ ms }) => ms));
   assert.ok(slowestMs < ANSWERED_WITHIN_MS, `one took ${slowestMs} ms`);
 }
 
 function assertUndecided(answers: readonly Answer[]): void {
-  assert.ok(answers.length > 20, `only ${answers.length} answers`);
-  for (const { status, reason, retrySeconds = 0, ms } of answers) {
-    assert.ok(status === 503 || status === 14, `${status} ${reason}`);
+  assert.deepEqual(Object.keys(tally(answers)).toSorted(), ['14', '503'], 'over both protocols');
+  for (const { reason, retrySeconds = 0, ms } of answers) {
     assert.match(reason ?? '', /^store_(?:unavailable|timeout)$/);
     assert.ok(retrySeconds >= 1 && retrySeconds <= 5);
     assert.ok(ms < ANSWERED_WITHIN_MS, `${reason} took ${ms} ms`);
@@ -206,7 +204,8 @@ describe('while Redis is', { concurrency: false }, () => {
     const stopOthers = startLoad(send, cycle(unseen), 1);
     await until(
       'its answers come',
-      async () => (await gateway.metric('keygate_store_lookup_seconds_count', { outcome: 'foreign' })) > 500,
+      async () => (await gateway.metric('keygate_store_lookup_seconds_count', { outcome: 'foreign' })) > 100,
+      20_000,
     );
     assertUndecided(await stopOthers());
     assertServed(await stopKnown());
@@ -216,7 +215,7 @@ describe('while Redis is', { concurrency: false }, () => {
 
 describe('while a key is being looked up', () => {
   it('its sender waits, and its body with it; then it passes', async (t) => {
-    const setup = await setUp(t, { commandTimeout: '3s' });
+    const setup = await setUp(t, '3s');
     const { gateway, redis, collector } = setup;
     const { text: key } = await gateway.createKey();
     redis.freeze();
@@ -234,7 +233,7 @@ describe('while a key is being looked up', () => {
   });
 
   it('a sender that leaves never reaches the collector', async (t) => {
-    const setup = await setUp(t, { commandTimeout: '3s' });
+    const setup = await setUp(t, '3s');
     const { gateway, redis, collector } = setup;
     const { text: key } = await gateway.createKey();
     redis.freeze();

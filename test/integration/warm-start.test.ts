@@ -34,7 +34,7 @@ async function setUp(t: TestContext): Promise<Setup> {
   const collector = await startCollector(t);
   const start: Setup['start'] = ({ staleFor = '1h', secret = SECRET } = {}) =>
     startGateway(t, {
-      store: { redis: { url: redis.url } },
+      store: { redis: { url: redis.url, commandTimeout: '300ms' } },
       cache: { staleFor, snapshot: { path, secret } },
       upstream: { http: collector.httpUrl },
     });
@@ -171,7 +171,7 @@ describe('a gateway that is started again', { timeout: 60_000 }, () => {
   /** By another gateway, which keeps no snapshot. */
   async function revokeElsewhere(t: TestContext, redis: TestRedis, id: string): Promise<void> {
     const elsewhere = await startGateway(t, {
-      store: { redis: { url: redis.url } },
+      store: { redis: { url: redis.url, commandTimeout: '300ms' } },
       upstream: { http: 'http://127.0.0.1:9' },
     });
     await elsewhere.app.keys.revoke('ingestion', id, { name: 'test' }, { force: true });

@@ -30,13 +30,13 @@ export function sharedStoreKinds(): SharedStoreKind[] {
       end: () => redis.stop(),
       store: () => {
         const prefix = `shared-${++stores}`;
+        // A busy machine may hold up a gateway, and a command that is a process of its own.
         return {
-          config: { redis: { url: redis.url, prefix } },
+          config: { redis: { url: redis.url, prefix, commandTimeout: '2s', socketTimeout: '2s' } },
           env: {
             KEYGATE_STORE_SQLITE_PATH: '',
             KEYGATE_STORE_REDIS_URL: redis.url,
             KEYGATE_STORE_REDIS_PREFIX: prefix,
-            // A command is a process of its own, which a busy machine may hold up.
             KEYGATE_STORE_REDIS_COMMAND_TIMEOUT: '2s',
             KEYGATE_STORE_REDIS_SOCKET_TIMEOUT: '2s',
           },

@@ -20,9 +20,6 @@ export interface StoreKind {
   newPlace(): Place;
 }
 
-/** What all stores must do is not about time, and the machine may be busy. */
-const PATIENT = { commandTimeoutMs: 2_000, socketTimeoutMs: 3_000 };
-
 function redisKind(): StoreKind {
   let redis: TestRedis;
   let places = 0;
@@ -32,7 +29,7 @@ function redisKind(): StoreKind {
     end: () => redis.stop(),
     newPlace: () => {
       const prefix = `place-${++places}`;
-      return { open: () => openRedisStore(redis.url, { prefix, ...PATIENT }) };
+      return { open: () => openRedisStore(redis.url, { prefix }) };
     },
   };
 }
@@ -50,7 +47,7 @@ function redisUserKind(): StoreKind {
     end: () => redis.stop(),
     newPlace: () => {
       const prefix = `place-${++places}`;
-      return { open: () => openRedisStore(redis.url.replace('//', '//keygate:password@'), { prefix, ...PATIENT }) };
+      return { open: () => openRedisStore(redis.url.replace('//', '//keygate:password@'), { prefix }) };
     },
   };
 }

@@ -96,14 +96,17 @@ export function serverAt(url: string): RedisServer {
   return { whereabouts: { kind: 'standalone', endpoint }, login, database };
 }
 
-/** A Redis store with the timeouts of the default configuration. */
+/** Timeouts for tests of what happens when Redis does not answer: nobody wants to wait for that. */
+export const IMPATIENT = { commandTimeoutMs: 200, socketTimeoutMs: 1_000 };
+
+/** A Redis store that waits as long as a busy machine may take: most tests are not about time. */
 export function openRedisStore(server: string | RedisServer, options: Partial<RedisStoreOptions> = {}) {
   return createRedisStore({
     server: typeof server === 'string' ? serverAt(server) : server,
     prefix: 'test',
     connectTimeoutMs: 2_000,
-    commandTimeoutMs: 100,
-    socketTimeoutMs: 1_000,
+    commandTimeoutMs: 2_000,
+    socketTimeoutMs: 3_000,
     ...options,
   });
 }
