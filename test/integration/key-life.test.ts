@@ -79,11 +79,11 @@ for (const kind of sharedStoreKinds()) {
       const end = predecessor.retireAt ?? 0;
       assert.ok(end >= rotatedAt + graceMs && refusedAt >= end, 'it was refused before its grace was over');
       const accepted = ofOld.indexOf(403);
-      assert.ok(accepted > 10, `only ${accepted} requests were sent in the grace`);
+      assert.ok(accepted > 2, `only ${accepted} requests were sent in the grace`);
       assert.deepEqual(new Set(ofOld.slice(0, accepted)), new Set([200]));
       assert.deepEqual(new Set(ofOld.slice(accepted)), new Set([403]));
       assert.deepEqual(new Set(ofNew), new Set([200]));
-      assert.ok(ofNew.length > 10);
+      assert.ok(ofNew.length > 2);
     });
 
     it('refuses a disabled key with its next request, and takes an enabled one', async (t) => {
