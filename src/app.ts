@@ -3,6 +3,8 @@ import { createAdminServer } from './admin-server.ts';
 import { createBudgets } from './budget/budgets.ts';
 import { createKeyCache } from './cache/key-cache.ts';
 import { watchFromSnapshot } from './cache/warm-start.ts';
+import { SYSTEM_CLOCK } from './clock.ts';
+import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { createDigester } from './credential/digest.ts';
 import { createCredentialReader } from './credential/read.ts';
@@ -56,8 +58,7 @@ const LOOKUP_SLACK_MS = 20;
 const PRUNE_INTERVAL_MS = 3_600_000;
 
 /** The composition root: the only place that creates clients and servers, all from one completed configuration. */
-export function createApp(config: Config, log: Log): App {
-  const now = Date.now;
+export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SYSTEM_CLOCK): App {
   const digest = createDigester({
     pepper: config.keys.pepper ?? undefined,
     previousPeppers: config.keys.previousPeppers,
@@ -66,7 +67,7 @@ export function createApp(config: Config, log: Log): App {
   const store = openStore(config.store, { observe: storeObserver(metrics, log) });
   const cache = createKeyCache({
     find: (digests) => store.find(digests),
-    now: () => performance.now(),
+    now: elapsed,
     maxKeys: config.cache.maxKeys,
     maxUnknown: config.cache.maxUnknown,
     freshForMs: config.cache.freshFor,
@@ -77,7 +78,7 @@ export function createApp(config: Config, log: Log): App {
     lookupTimeoutMs: (config.store.redis?.commandTimeout ?? 100) + LOOKUP_SLACK_MS,
     observe: cacheObserver(metrics, log),
   });
-  const snapshot = openSnapshot(config, cache, metrics, log);
+  const snapshot = openSnapshot({ config, cache, metrics, log, now });
   const keys = createKeyService({
     store: announcing(store, cache),
     digester: digest,
@@ -101,7 +102,7 @@ export function createApp(config: Config, log: Log): App {
   });
 
   const receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
-  const budgets = createBudgets({ now: () => performance.now(), maxKeys: config.cache.maxKeys });
+  const budgets = createBudgets({ now: elapsed, maxKeys: config.cache.maxKeys });
   const lookup = withOwners(withReceiverKeys(receiverKeys, cache.lookup));
   const gate = createGate({
     readCredential: createCredentialReader(config.keys),

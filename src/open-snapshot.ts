@@ -7,8 +7,16 @@ import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { snapshotObserver } from './telemetry/observers.ts';
 
+interface SnapshotNeeds {
+  readonly config: Config;
+  readonly cache: KeyCache;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
 /** The snapshot that the configuration asks for, if it does. */
-export function openSnapshot(config: Config, cache: KeyCache, metrics: Metrics, log: Log): CacheSnapshot | undefined {
+export function openSnapshot({ config, cache, metrics, log, now }: SnapshotNeeds): CacheSnapshot | undefined {
   const { snapshot, maxKeys, staleFor } = config.cache;
   if (snapshot === null) return undefined;
   return createCacheSnapshot({
@@ -19,7 +27,7 @@ export function openSnapshot(config: Config, cache: KeyCache, metrics: Metrics, 
     maxKeys,
     staleForMs: staleFor,
     cache,
-    now: Date.now,
+    now,
     observe: snapshotObserver(metrics, log, snapshot.path),
   });
 }

@@ -22,7 +22,7 @@ const STORES = [
   'replica',
   'usage',
 ] as const;
-const EDGES = ['version.ts', 'plane-options.ts', 'listening.ts', 'store-monitor.ts'] as const;
+const EDGES = ['version.ts', 'clock.ts', 'plane-options.ts', 'listening.ts', 'store-monitor.ts'] as const;
 
 export const ROOMS: Rooms = {
   credential: [],
@@ -91,6 +91,7 @@ export const ROOMS: Rooms = {
 
   'version.ts': [],
   'store-monitor.ts': [],
+  'clock.ts': [],
   'listening.ts': ['plane'],
   'upstreams.ts': ['plane', 'upstream', 'config'],
   'plane-options.ts': ['config', 'plane', 'listening.ts'],

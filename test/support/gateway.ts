@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import type { z } from 'zod';
 import { createApp } from '../../src/app.ts';
 import type { App, AppAddresses } from '../../src/app.ts';
+import type { Clock } from '../../src/clock.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import type { NewKey } from '../../src/keys/new-key.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -34,7 +35,7 @@ const LOOPBACK = { address: '127.0.0.1:0' };
  * A whole gateway on free ports of the loopback address, with a SQLite store of its own unless the configuration says
  * otherwise. It is closed when the test ends.
  */
-export async function startGateway(t: TestContext, config: ConfigInput): Promise<Gateway> {
+export async function startGateway(t: TestContext, config: ConfigInput, clock?: Clock): Promise<Gateway> {
   const directory = join(tmpdir(), `keygate-test-${randomUUID()}`); // the store makes it
   const log: string[] = [];
   const parsed = configSchema.parse({
@@ -47,6 +48,7 @@ export async function startGateway(t: TestContext, config: ConfigInput): Promise
   const app = createApp(
     parsed,
     createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }),
+    clock,
   );
   t.after(async () => {
     await app.close();
