@@ -1,4 +1,5 @@
 import * as http2 from 'node:http2';
+import type * as net from 'node:net';
 import type { PlaneLimits } from '../plane.ts';
 import { outliveStreams } from './http2-session-life.ts';
 import { exceedsHeaderLimits } from './limits.ts';
@@ -18,6 +19,12 @@ const CONNECTION_WINDOW_BYTES = 8 << 20;
  * a connection that it cannot write to.
  */
 const MAX_SESSION_MEMORY_MB = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Node ends a session by writing the rest, and lets go of the socket when that is written: never, if the client reads
+ * nothing. A socket is given up when its session has been over for this long; after twice as long at the latest.
+ */
+const LAST_WRITE_MS = 1_500;
 
 const PSEUDO_HEADERS = 4;
 /** Refused heads hold memory until they are collected, up to a hundred times their compressed size (CVE-2026-49975). */
@@ -53,12 +60,24 @@ export interface Http2 {
 }
 
 export function serveHttp2(server: http2.Http2Server, limits: PlaneLimits, { onGrpc, onHttp }: Http2Handlers): Http2 {
-  const sessions = new Set<http2.Http2Session>();
+  const sessions = new Map<http2.Http2Session, net.Socket | undefined>();
+  const over = new WeakSet<http2.Http2Session>();
   const oversizedHeads = new WeakMap<http2.Http2Session, number>();
   let draining = false;
 
+  /** The socket of the session that comes next: a session itself gives no hold on its socket. */
+  let newest: net.Socket | undefined;
+  server.prependListener('connection', (socket: net.Socket) => (newest = socket));
+  const givingUp = setInterval(() => {
+    for (const [session, socket] of sessions) {
+      if (over.has(session)) socket?.destroy();
+      else if (session.destroyed) over.add(session);
+    }
+  }, LAST_WRITE_MS).unref();
+
   server.on('session', (session) => {
-    sessions.add(session);
+    sessions.set(session, newest);
+    newest = undefined;
     outliveStreams(session);
     session.on('close', () => sessions.delete(session));
     session.on('error', () => session.destroy());
@@ -92,11 +111,12 @@ export function serveHttp2(server: http2.Http2Server, limits: PlaneLimits, { onG
   return {
     drain() {
       draining = true;
-      for (const session of sessions) session.close();
+      for (const session of sessions.keys()) session.close();
     },
     close() {
       draining = true;
-      for (const session of sessions) session.destroy();
+      clearInterval(givingUp);
+      for (const session of sessions.keys()) session.destroy();
     },
   };
 }
