@@ -77,8 +77,8 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
   const operations = createOperations({ gate, service, replicas, now });
   const lifeOperations = createLifeOperations({ service, replicas, now });
   const owners = {
-    serviceIds: createOwnerOperations('serviceId', { service, now }),
-    users: createOwnerOperations('user', { service, now }),
+    serviceIds: createOwnerOperations('serviceId', { service, replicas, now }),
+    users: createOwnerOperations('user', { service, replicas, now }),
   };
   const transferOperations = createTransferOperations({ service, now });
   const explain = createExplainOperation({ store, now });

@@ -27,7 +27,6 @@ const life = {
     .describe('retiring: another one took its place, and it works until retireAt; retired: it no longer does.'),
   createdAt: epochMs,
   createdBy: z.string(),
-  replacedBy: id.optional().describe('The one that took its place.'),
   retireAt: epochMs.optional().describe('Dead from this instant on, because another one took its place.'),
   revokedAt: epochMs.optional(),
   revokedBy: z.string().optional(),
@@ -156,12 +155,11 @@ export function toRotatedServiceToken(
 }
 
 function lifeOf(record: KeyRecord, nowMs: number, propagation: Progress | undefined) {
-  const { createdAt, createdBy, replacedBy, retireAt, revokedAt, revokedBy } = record;
+  const { createdAt, createdBy, retireAt, revokedAt, revokedBy } = record;
   return {
     state: stateOf(record, nowMs),
     createdAt,
     createdBy,
-    ...(replacedBy !== undefined && { replacedBy: Number(replacedBy) }),
     ...(retireAt !== undefined && { retireAt }),
     ...(revokedAt !== undefined && { revokedAt }),
     ...(revokedBy !== undefined && { revokedBy }),

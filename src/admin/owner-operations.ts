@@ -3,32 +3,50 @@ import type { KeyService } from '../keys/service.ts';
 import type { Answer } from './answer.ts';
 import { readBody } from './body.ts';
 import { actorOf, readId } from './caller.ts';
-import { readKeyQuery } from './list-query.ts';
+import type { ReplicaStore } from '../store/replica-port.ts';
+import { readDeletion, readKeyQuery } from './list-query.ts';
 import { newOwnerSchema, ownerUpdateSchema, toOwner, toOwnerDetails } from './owner-schemas.ts';
+import { propagationOf, readWait } from './propagation.ts';
 import type { Call } from './route.ts';
 
 export interface OwnerOperationOptions {
   readonly service: KeyService;
+  readonly replicas: ReplicaStore;
   readonly now: () => number;
 }
 
 export type OwnerOperations = ReturnType<typeof createOwnerOperations>;
 
 /** What the routes do to owners of one kind. */
-export function createOwnerOperations(kind: OwnerKind, { service, now }: OwnerOperationOptions) {
+export function createOwnerOperations(kind: OwnerKind, { service, replicas, now }: OwnerOperationOptions) {
   const stamp = { now };
 
   /** The owner, and how many keys go with it. */
-  async function told(record: KeyRecord): Promise<Answer> {
-    return { status: 200, body: toOwnerDetails(record, await service.ownedBy(record.id)) };
+  async function told(record: KeyRecord, waitMs?: number): Promise<Answer> {
+    const propagation = await propagationOf(record.digest, waitMs, replicas);
+    return { status: 200, body: toOwnerDetails(record, await service.ownedBy(record.id), propagation) };
   }
 
-  /** An operation on the owner whose id is in the path. */
-  function on(work: (id: string, call: Call) => Promise<KeyRecord>) {
+  async function get(call: Call): Promise<Answer> {
+    const id = readId(stamp, call);
+    return 'refused' in id ? id.refused : told(await service.get(kind, id.value));
+  }
+
+  /** A change of it, which may be waited for. */
+  function change(work: (id: string, call: Call) => Promise<KeyRecord>) {
     return async (call: Call): Promise<Answer> => {
       const id = readId(stamp, call);
-      return 'refused' in id ? id.refused : told(await work(id.value, call));
+      if ('refused' in id) return id.refused;
+      const wait = readWait(stamp, call.query);
+      if ('refused' in wait) return wait.refused;
+      return told(await work(id.value, call), wait.value);
     };
+  }
+
+  async function remove(call: Call): Promise<Answer> {
+    const revocation = readDeletion(stamp, call.query);
+    if ('refused' in revocation) return revocation.refused;
+    return change((id) => service.revoke(kind, id, actorOf(call), revocation.value))(call);
   }
 
   async function list({ query }: Call): Promise<Answer> {
@@ -55,9 +73,9 @@ export function createOwnerOperations(kind: OwnerKind, { service, now }: OwnerOp
     list,
     create,
     update,
-    get: on((id) => service.get(kind, id)),
-    lock: on((id, call) => service.disable(kind, id, actorOf(call))),
-    unlock: on((id, call) => service.enable(kind, id, actorOf(call))),
-    remove: on((id, call) => service.revoke(kind, id, actorOf(call))),
+    get,
+    lock: change((id, call) => service.disable(kind, id, actorOf(call))),
+    unlock: change((id, call) => service.enable(kind, id, actorOf(call))),
+    remove,
   };
 }

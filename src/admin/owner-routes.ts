@@ -1,11 +1,15 @@
 import { z } from 'zod';
 import { WRONG_STATE } from './life-routes.ts';
-import { KEY_QUERY } from './list-query.ts';
+import { DELETION_QUERY, KEY_QUERY } from './list-query.ts';
 import type { OwnerOperations } from './owner-operations.ts';
 import { newOwnerSchema, ownerDetailsSchema, ownerSchema, ownerUpdateSchema } from './owner-schemas.ts';
+import { WAIT_QUERY } from './propagation.ts';
 import type { Permission } from './roles.ts';
 import type { Route } from './route.ts';
 import { BAD_REQUEST, errorsResponseSchema } from './schemas.ts';
+
+const KEYS_IN_USE =
+  'It is not locked, and keys of it were used within the last hour, or there are too many keys to tell; force is not true.';
 
 /** One kind of owner, as its routes are described. */
 interface Kind {
@@ -102,7 +106,8 @@ function routesOn(operations: OwnerOperations, { path, one, name, permissions }:
       access: permissions.delete,
       operationId: `delete${name}`,
       summary: `Delete a ${one}, for good: all its keys and tokens are refused from then on.`,
-      answers: onOne,
+      query: [...DELETION_QUERY, WAIT_QUERY],
+      answers: { ...onOne, 409: { description: KEYS_IN_USE, schema: errorsResponseSchema } },
       handle: operations.remove,
     },
     {
@@ -111,6 +116,7 @@ function routesOn(operations: OwnerOperations, { path, one, name, permissions }:
       access: permissions.update,
       operationId: `lock${name}`,
       summary: `Refuse all keys and tokens of a ${one}, until it is unlocked.`,
+      query: [WAIT_QUERY],
       answers: { ...onOne, 409: WRONG_STATE },
       handle: operations.lock,
     },
@@ -120,6 +126,7 @@ function routesOn(operations: OwnerOperations, { path, one, name, permissions }:
       access: permissions.update,
       operationId: `unlock${name}`,
       summary: `Take the keys and tokens of a ${one} again.`,
+      query: [WAIT_QUERY],
       answers: { ...onOne, 409: WRONG_STATE },
       handle: operations.unlock,
     },

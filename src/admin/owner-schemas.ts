@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { OWNER_ROLES } from '../keys/record.ts';
 import type { KeyRecord } from '../keys/record.ts';
+import type { OwnedCount } from '../keys/owned-keys.ts';
+import type { Progress } from '../replica/progress.ts';
+import { propagationSchema } from './propagation.ts';
 import { epochMs, id } from './schemas.ts';
 
 /** What goes over the wire about the owners of keys. StackState has none of this, so the shapes are ours. */
@@ -43,6 +46,12 @@ export const ownerDetailsSchema = ownerSchema.extend({
     .describe(
       'Its keys and tokens that work while it does. Absent where there are too many keys to look through, or the store does not say.',
     ),
+  keysInUse: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe('Those of them that were used within the last hour, as far as gateways have told.'),
+  propagation: propagationSchema.optional().describe('Who has applied this change; only where it was waited for.'),
 });
 
 /** The names under which the OpenAPI document refers to these shapes. */
@@ -76,6 +85,10 @@ export function toOwner(record: KeyRecord): Owner {
   };
 }
 
-export function toOwnerDetails(record: KeyRecord, owned: readonly KeyRecord[] | undefined): OwnerDetails {
-  return { ...toOwner(record), ...(owned !== undefined && { keys: owned.length }) };
+export function toOwnerDetails(record: KeyRecord, owned: OwnedCount | undefined, propagation?: Progress): OwnerDetails {
+  return {
+    ...toOwner(record),
+    ...(owned !== undefined && { keys: owned.keys, keysInUse: owned.inUse }),
+    ...(propagation !== undefined && { propagation }),
+  };
 }

@@ -26,12 +26,16 @@ export const newIngestionKeySchema = z.strictObject({
   ...scope,
 });
 
+/** While a key and its successor both work they have one name, and this tells which is which. */
+const replacedBy = id.optional().describe('The one that took its place.');
+
 export const ingestionKeySchema = z.strictObject({
   id,
   lastUpdateTimestamp: epochMs,
   name: z.string(),
   description: z.string().optional(),
   expiration: epochMs.optional(),
+  replacedBy,
   owner: owner.optional(),
   ...scope,
 });
@@ -59,6 +63,7 @@ export const serviceTokenSchema = z.strictObject({
   lastUpdateTimestamp: epochMs,
   name: z.string(),
   expiration: epochMs.optional(),
+  replacedBy,
   roles: z.array(z.string()),
   dedicatedSubject: z.string().optional(),
 });
@@ -161,5 +166,6 @@ function common(record: KeyRecord) {
     lastUpdateTimestamp: record.changedAt ?? record.createdAt,
     name: record.name,
     ...(expiration !== undefined && { expiration }),
+    ...(record.replacedBy !== undefined && { replacedBy: Number(record.replacedBy) }),
   };
 }

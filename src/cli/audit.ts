@@ -42,7 +42,12 @@ export function addAudit(program: CliCommand, runtime: Runtime): void {
     const entries = await withKeyAdmin((admin) => admin.audit(query));
     if (printer.json) return printer.printJson({ audit: entries });
     printer.table(
-      { header: ['time', 'actor', 'from', 'change', 'id', 'name', 'details'], rows: entries.map(toRow) },
+      {
+        header: ['time', 'change', 'id', 'name', 'actor', 'from', 'details'],
+        rows: entries.map(toRow),
+        wraps: ['change', 'name'],
+        below: ['actor', 'from', 'details'],
+      },
       'No changes found.',
     );
   });
@@ -55,14 +60,15 @@ function parseCursor(text: string): string {
 
 function toRow({ timestamp, actor, via, address, action, what, id, name, before, after }: AuditLogEntry): string[] {
   const details = [...new Set([...Object.keys(before), ...Object.keys(after)])].map(
-    (field) => `${field}: ${text(before[field])} -> ${text(after[field])}`,
+    (field) => `${field}: ${text(field, before[field])} -> ${text(field, after[field])}`,
   );
   const from = address === undefined ? via : `${via} ${address}`;
-  return [formatTime(timestamp), actor, from, `${what} ${action}`, String(id), name, details.join(', ')];
+  return [formatTime(timestamp), `${what} ${action}`, String(id), name, actor, from, details.join(', ')];
 }
 
 /** A value in one word; nothing is a hyphen, as in the other tables. */
-function text(value: unknown): string {
+function text(field: string, value: unknown): string {
   if (value === undefined) return '-';
+  if (typeof value === 'number' && field.endsWith('At')) return formatTime(value);
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -26,6 +26,10 @@ export interface Deletion {
 
 export const FORCE_FLAG = ['--force', 'Delete it even if it was used within the last hour'] as const;
 
+export function revocationIn({ force }: DeleteFlags): Revocation {
+  return force === true ? { force } : {};
+}
+
 /** Deletes by id, which may be given as a flag or, as the guides of StackState write it, as the only operand. */
 export async function deleteAndTell(
   command: CliCommand,
@@ -33,7 +37,7 @@ export async function deleteAndTell(
   { remove, message, jsonKey }: Deletion,
 ): Promise<void> {
   const id = onlyId(command, flags, operands);
-  const revocation = flags.force === true ? { force: true } : {};
+  const revocation = revocationIn(flags);
   const wait = readWait(command, flags);
   const propagation = await withKeyAdmin((admin) => remove(admin, id, revocation, wait));
   if (printer.json) printer.printJson({ [jsonKey]: Number(id), ...(propagation && { propagation }) });

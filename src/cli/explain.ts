@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { ExplainRequest, ShownAnswer } from '../admin/explain.ts';
+import type { Digests, KeyDigest } from '../credential/digest.ts';
 import { MAX_KEY_BYTES } from '../credential/read.ts';
 import { SIGNALS } from '../keys/record.ts';
 import type { CliCommand } from './cli-command.ts';
@@ -7,6 +8,7 @@ import { addCommand, invalidArgument } from './command.ts';
 import { UsageError } from './errors.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
+import { printable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
 const ROUTES = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config'] as const;
@@ -42,7 +44,7 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
     .option('--address <string>', 'The address it is sent from')
     .option('--origin <string>', 'The web origin of the page that sends it');
 
-  does<ExplainFlags>(command, runtime, async ({ flags, operands, env, terminal, printer, say, withKeyAdmin }) => {
+  does<ExplainFlags>(command, runtime, async ({ flags, operands, terminal, printer, say, withKeyAdmin }) => {
     const use = {
       ...(flags.signal !== undefined && { signal: oneOf(SIGNALS, flags.signal, '--signal') }),
       ...(flags.route !== undefined && { route: oneOf(ROUTES, flags.route, '--route') }),
@@ -54,30 +56,44 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
     if (text === '') throw new UsageError('no key was given', { duringParse: true, command });
     // What is piped in is a key, be it made of digits: as an id it would be sent as it is.
     const isId = operand !== '-' && /^[0-9]{1,19}$/.test(text);
-    const { hashKey } = await import('./hash-key.ts');
-    const hashed = isId ? undefined : hashKey(text, { file: flags.config, env });
-    if (hashed !== undefined && 'answer' in hashed) {
-      if (printer.json) printer.printJson({ explanation: { key: hashed.answer, replicas: [] } });
-      else printer.line(`Every gateway refuses it without asking anybody: ${wordsOf(hashed.answer)}`);
+    const { answerToText } = await import('./refused-text.ts');
+    const refused = isId ? undefined : answerToText(text);
+    if (refused !== undefined) {
+      if (printer.json) printer.printJson({ explanation: { key: refused, replicas: [] } });
+      else printer.line(`Every gateway refuses it without asking anybody: ${wordsOf(refused)}`);
       return;
     }
-    const request: ExplainRequest = hashed === undefined ? { ...use, id: Number(text) } : { ...use, ...hashed };
-    const { store, replicas } = await withKeyAdmin((admin) => admin.explain(request));
-    if (printer.json) return printer.printJson({ explanation: { store, replicas } });
-    const rows = [
-      ...replicas.map(({ name, answer }) => toRow(name, answer)),
-      ...(replicas.length === 0 ? [toRow('(no gateway is live)', store)] : []),
-    ];
-    printer.table(
-      { header: ['gateway', 'level', 'age', 'key', 'revision', 'verdict', 'http', 'grpc'], rows },
-      'No gateway is live.',
-    );
-    const answers = [store, ...replicas.flatMap(({ answer }) => answer ?? [])];
-    for (const words of new Set(answers.filter(({ reason }) => reason !== undefined).map(wordsOf))) printer.line(words);
-    if (answers.some(({ reason }) => reason === 'unknown_key') && hashed?.digests.every(isUnpeppered)) {
-      say('No pepper is configured here: if the gateways have one, give --config with theirs.');
-    }
+    await withKeyAdmin(async (admin) => {
+      const digests = isId ? undefined : digestsIn(admin.digestsOf(text));
+      const request: ExplainRequest = digests === undefined ? { ...use, id: Number(text) } : { ...use, digests };
+      const { store, replicas } = await admin.explain(request);
+      if (printer.json) return printer.printJson({ explanation: { store, replicas } });
+      const rows = [
+        ...replicas.map(({ name, answer }) => toRow(name, answer)),
+        ...(replicas.length === 0 ? [toRow('(no gateway is live)', store)] : []),
+      ];
+      const header = ['gateway', 'level', 'age', 'revision', 'verdict', 'http', 'grpc'];
+      printer.table({ header, rows, wraps: ['gateway', 'verdict'] }, 'No gateway is live.');
+      // Where there are gateways, it is they who are asked: the store knows nothing of configured keys.
+      const answers = replicas.length === 0 ? [store] : replicas.flatMap(({ answer }) => answer ?? []);
+      for (const line of new Set([...answers.flatMap(keyOf), ...answers.flatMap(refusalOf)])) printer.line(line);
+      if (answers.some(({ reason }) => reason === 'unknown_key') && digests?.every(isUnpeppered)) {
+        say('No pepper is configured here: if the gateways have one, give --config with theirs.');
+      }
+    });
   });
+}
+
+function keyOf({ keyName, keyId }: ShownAnswer): string[] {
+  return keyId === undefined ? [] : [printable(`The key is ${keyName} (${keyId}).`)];
+}
+
+function refusalOf(answer: ShownAnswer): string[] {
+  return answer.reason === undefined ? [] : [wordsOf(answer)];
+}
+
+function digestsIn({ digest, alternates }: Digests): KeyDigest[] {
+  return [digest, ...alternates];
 }
 
 /** A key that is piped in. Of a file that cannot be one, no more is read than shows that. */
@@ -97,13 +113,12 @@ function isUnpeppered(digest: string): boolean {
 }
 
 function toRow(name: string, answer: ShownAnswer | undefined): string[] {
-  if (answer === undefined) return [name, 'no answer', '-', '-', '-', '-', '-', '-'];
-  const { level, ageMs, keyName, keyId, revision, verdict, reason, httpStatus, grpcCode } = answer;
+  if (answer === undefined) return [name, 'no answer', '-', '-', '-', '-', '-'];
+  const { level, ageMs, revision, verdict, reason, httpStatus, grpcCode } = answer;
   return [
     name,
     level,
     ageMs === undefined ? '-' : `${(ageMs / 1_000).toFixed(1)} s`,
-    keyId === undefined ? '-' : `${keyName} (${keyId})`,
     revision?.toString() ?? '-',
     reason === undefined ? verdict : `${verdict}: ${reason}`,
     httpStatus?.toString() ?? '-',

@@ -10,7 +10,7 @@ import type { DeleteFlags } from './delete-key.ts';
 import { UsageError } from './errors.ts';
 import { addKeyLife } from './key-life.ts';
 import type { LifeKind } from './key-life.ts';
-import { addListFlags, DETAIL_TITLES, detailCells, LONG_LIST, readListFlags } from './list-flags.ts';
+import { addListFlags, LONG_LIST, moreColumns, readListFlags } from './list-flags.ts';
 import type { ListFlags, ShownDetails } from './list-flags.ts';
 import { addReveal } from './reveal-key.ts';
 import { does } from './session.ts';
@@ -132,16 +132,16 @@ function addList(group: CliCommand, runtime: Runtime): void {
       withDetails ? admin.ingestionKeys.listDetails(query) : admin.listIngestionKeys(query),
     );
     if (printer.json) return printer.printJson({ 'ingestion-api-keys': keys });
-    const nowMs = Date.now();
+    const more = moreColumns(keys, { withDetails, nowMs: Date.now() });
     const rows = keys.map((key) => [
       String(key.id),
       key.name,
-      ...(withDetails ? detailCells(key, nowMs) : []),
+      ...more.cells(key),
       formatExpiration(key.expiration),
       key.description ?? '-',
     ]);
-    const header = ['id', 'name', ...(withDetails ? DETAIL_TITLES : []), 'expiration', 'description'];
-    printer.table({ header, rows }, 'No ingestion api keys found.', LONG_LIST);
+    const header = ['id', 'name', ...more.titles, 'expiration', 'description'];
+    printer.table({ header, rows, wraps: ['name', 'description'] }, 'No ingestion api keys found.', LONG_LIST);
   });
 }
 

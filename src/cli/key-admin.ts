@@ -53,9 +53,9 @@ export interface OwnerAdmin {
   list(query: KeyQuery): Promise<Owner[]>;
   get(id: string): Promise<OwnerDetails>;
   update(id: string, update: Partial<Omit<NewOwnerRequest, 'name'>>): Promise<OwnerDetails>;
-  lock(id: string): Promise<OwnerDetails>;
-  unlock(id: string): Promise<OwnerDetails>;
-  delete(id: string): Promise<OwnerDetails>;
+  lock(id: string, wait?: Wait): Promise<OwnerDetails>;
+  unlock(id: string, wait?: Wait): Promise<OwnerDetails>;
+  delete(id: string, wait?: Wait, revocation?: Revocation): Promise<OwnerDetails>;
 }
 
 /** A page of keys, which go into a file as they are. */

@@ -1,4 +1,4 @@
-import { ago } from '../keys/in-use.ts';
+import { shortAgo } from '../keys/in-use.ts';
 import { KEY_SORTS } from '../keys/key-query.ts';
 import type { KeyQuery } from '../keys/key-query.ts';
 import type { CliCommand } from './cli-command.ts';
@@ -50,16 +50,36 @@ export function readListFlags(command: CliCommand, flags: ListFlags): ListReques
   return { query, withDetails: all === true || sorted === 'last-used' };
 }
 
-/** The columns that only details have: their titles, and the cells of one key. */
-export const DETAIL_TITLES = ['state', 'last used'] as const;
-
+/** What is known of a key besides what every list shows. */
 export interface ShownDetails {
   readonly state?: string | undefined;
   readonly lastUsed?: number | undefined;
+  readonly replacedBy?: number | undefined;
 }
 
-export function detailCells({ state = '-', lastUsed }: ShownDetails, nowMs: number): string[] {
-  return [state, lastUsed === undefined ? 'never' : ago(nowMs - lastUsed)];
+/** Columns that not every list has. */
+export interface MoreColumns {
+  readonly titles: readonly string[];
+  readonly cells: (key: ShownDetails) => string[];
+}
+
+/**
+ * With details: how each key is doing. Without, while a key and its successor have one name: which one is the old one,
+ * and which one took its place.
+ */
+export function moreColumns(
+  keys: readonly ShownDetails[],
+  { withDetails, nowMs }: { readonly withDetails: boolean; readonly nowMs: number },
+): MoreColumns {
+  if (withDetails) {
+    const cells = ({ state = '-', lastUsed }: ShownDetails): string[] => [
+      state,
+      lastUsed === undefined ? 'never' : shortAgo(nowMs - lastUsed),
+    ];
+    return { titles: ['state', 'last used'], cells };
+  }
+  if (keys.every(({ replacedBy }) => replacedBy === undefined)) return { titles: [], cells: () => [] };
+  return { titles: ['replaced by'], cells: ({ replacedBy }) => [replacedBy?.toString() ?? '-'] };
 }
 
 /** What is said beside a list that is longer than anybody reads. */

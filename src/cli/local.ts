@@ -100,19 +100,20 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
   }
 
   function ownersOf(kind: OwnerKind): OwnerAdmin {
-    const told = (work: () => Promise<KeyRecord>): Promise<OwnerDetails> =>
+    const told = (work: () => Promise<KeyRecord>, wait?: Wait): Promise<OwnerDetails> =>
       orCliError(async () => {
         const record = await work();
-        return toOwnerDetails(record, await service.ownedBy(record.id));
+        const applied = await propagation(record, wait);
+        return toOwnerDetails(record, await service.ownedBy(record.id), applied);
       });
     return {
       create: (owner) => told(() => service.createOwner({ ...owner, kind }, actor)),
       list: (query) => orCliError(async () => (await service.list(kind, query)).map(toOwner)),
       get: (id) => told(() => service.get(kind, id)),
       update: (id, update) => told(() => service.update(kind, id, update, actor)),
-      lock: (id) => told(() => service.disable(kind, id, actor)),
-      unlock: (id) => told(() => service.enable(kind, id, actor)),
-      delete: (id) => told(() => service.revoke(kind, id, actor)),
+      lock: (id, wait) => told(() => service.disable(kind, id, actor), wait),
+      unlock: (id, wait) => told(() => service.enable(kind, id, actor), wait),
+      delete: (id, wait, revocation) => told(() => service.revoke(kind, id, actor, revocation), wait),
     };
   }
 

@@ -40,13 +40,17 @@ export async function openKeyAdmin(
       { exitCode: EXIT.refused },
     );
   }
-  const { openRemoteKeyAdmin } = await import('./remote.ts');
+  const [{ openRemoteKeyAdmin }, { createRemoteDigester }] = await Promise.all([
+    import('./remote.ts'),
+    import('./configured-digester.ts'),
+  ]);
   note(`using the admin API at ${url}`);
   return openRemoteKeyAdmin({
     url,
     token,
     skipSsl: flags.skipSsl ?? false,
     ca: flags.caCertPath === undefined ? undefined : readText(flags.caCertPath),
+    digestsOf: createRemoteDigester({ file: flags.config, env }),
   });
 }
 

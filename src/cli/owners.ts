@@ -2,12 +2,15 @@ import type { Owner, OwnerDetails } from '../admin/owner-schemas.ts';
 import { OWNER_ROLES } from '../keys/record.ts';
 import type { CliCommand } from './cli-command.ts';
 import { addCommand } from './command.ts';
+import { revocationIn } from './delete-key.ts';
+import type { DeleteFlags } from './delete-key.ts';
 import { UsageError } from './errors.ts';
 import type { KeyAdmin, OwnerAdmin } from './key-admin.ts';
-import { addListFlags, readListFlags } from './list-flags.ts';
+import { addListFlags, LONG_LIST, readListFlags } from './list-flags.ts';
 import type { ListFlags } from './list-flags.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
+import { addWaitFlag, confirmPropagation, readWait, tellPropagation } from './wait-flag.ts';
 import { collectOrNone, formatTime, onlyId } from './values.ts';
 
 /** One kind of owner, in the words of its commands. */
@@ -116,11 +119,12 @@ function addList(parent: CliCommand, runtime: Runtime, { group, title, owners }:
   });
   addListFlags(command);
   does<ListFlags>(command, runtime, async ({ flags, printer, withKeyAdmin }) => {
-    const query = { ...readListFlags(command, flags), ...(flags.all === true && { all: true }) };
+    const { query } = readListFlags(command, flags);
     const found = await withKeyAdmin((admin) => owners(admin).list(query));
     if (printer.json) return printer.printJson({ [`${group}s`]: found });
     const header = ['id', 'name', 'state', 'roles', 'description'];
-    printer.table({ header, rows: found.map(toRow) }, `No ${plural} found.`);
+    const wraps = ['name', 'roles', 'description'];
+    printer.table({ header, rows: found.map(toRow), wraps }, `No ${plural} found.`, LONG_LIST);
   });
 }
 
@@ -154,6 +158,7 @@ function addDescribe(parent: CliCommand, runtime: Runtime, { group, title, one, 
       ['Roles', owner.roles.join(', ') || 'none'],
       ['Description', owner.description],
       ['Keys', owner.keys?.toString()],
+      ['In use', owner.keysInUse ? `${owner.keysInUse} in the last hour` : undefined],
       ['Created', `${formatTime(owner.createdAt)} by ${owner.createdBy}`],
       ['Deleted', deletionOf(owner)],
     ]);
@@ -223,7 +228,8 @@ const ENDINGS: Readonly<Record<'lock' | 'unlock' | 'delete', Ending>> = {
     summary: (one) => `Delete ${one}, and stop all its keys`,
     description:
       'All its keys and service tokens are refused from then on, everywhere and for good: a new one of the same name\n' +
-      'does not bring them back. To stop them for a while, lock it instead.',
+      'does not bring them back. To stop them for a while, lock it instead. If keys of it were used within the last hour,\n' +
+      'it is not deleted without --force, unless it is locked.',
     done: 'deleted',
     consequence: 'refused for good',
   },
@@ -245,14 +251,28 @@ function addEnding(
   })
     .argument('[ID]')
     .option('-i, --id <int>', `ID of the ${title.toLowerCase()} to ${verb}`);
+  if (verb === 'delete') command.option('--force', 'Delete it even if keys of it were used within the last hour');
+  addWaitFlag(command);
 
-  does<IdFlags>(command, runtime, async ({ flags, operands, printer, withKeyAdmin }) => {
+  does<DeleteFlags>(command, runtime, async ({ flags, operands, printer, withKeyAdmin }) => {
     const id = onlyId(command, flags, operands);
-    const owner = await withKeyAdmin((admin) => owners(admin)[verb](id));
-    if (printer.json) return printer.printJson({ [group]: owner });
-    printer.success(`${title} ${done}: ${id}`);
-    printer.line(`${countKeys(owner)} ${consequence}.`);
+    const wait = readWait(command, flags);
+    const owner = await withKeyAdmin((admin) =>
+      verb === 'delete' ? owners(admin).delete(id, wait, revocationIn(flags)) : owners(admin)[verb](id, wait),
+    );
+    if (printer.json) printer.printJson({ [group]: owner });
+    else {
+      printer.success(`${title} ${done}: ${id}`);
+      printer.line(`${countKeys(owner)} ${consequence}.${verb === 'unlock' ? '' : inUse(owner)}`);
+    }
+    tellPropagation(printer, owner.propagation);
+    confirmPropagation(owner.propagation, wait);
   });
+}
+
+/** Whether somebody will notice. */
+function inUse({ keysInUse = 0 }: OwnerDetails): string {
+  return keysInUse === 0 ? '' : ` Used within the last hour: ${keysInUse}.`;
 }
 
 function countKeys({ keys }: OwnerDetails): string {

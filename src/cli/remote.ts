@@ -18,7 +18,7 @@ import {
   serviceTokenSchema,
 } from '../admin/schemas.ts';
 import { importAnswerSchema } from '../admin/transfer-schemas.ts';
-import { createDigester } from '../credential/digest.ts';
+import type { Digester } from '../credential/digest.ts';
 import { CliError, EXIT } from './errors.ts';
 import { sendRequest, TIMEOUT_MS } from './http-request.ts';
 import type { HttpResponse } from './http-request.ts';
@@ -30,6 +30,7 @@ export interface RemoteOptions {
   readonly token: string;
   readonly ca: string | undefined;
   readonly skipSsl: boolean;
+  readonly digestsOf: Digester;
 }
 
 const KEYS = 'security/ingestion/api_keys';
@@ -42,7 +43,7 @@ const IMPORT = 'security/keys/import';
 const EXPORT = 'security/keys/export';
 
 /** Manages keys through the admin API of a running gateway. */
-export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): KeyAdmin {
+export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: RemoteOptions): KeyAdmin {
   const base = parseBase(url);
   checkToken(token);
 
@@ -115,9 +116,10 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
       list: async (query) => fetchAll(ownerSchema, await call('GET', withQuery(path, query))),
       get: (id) => change('GET', `${path}/${id}`),
       update: (id, update) => change('PATCH', `${path}/${id}`, update),
-      lock: (id) => change('POST', `${path}/${id}/lock`),
-      unlock: (id) => change('POST', `${path}/${id}/unlock`),
-      delete: (id) => change('DELETE', `${path}/${id}`),
+      lock: async (id, wait) => fetchOne(ownerDetailsSchema, await callAndWait('POST', `${path}/${id}/lock`, wait)),
+      unlock: async (id, wait) => fetchOne(ownerDetailsSchema, await callAndWait('POST', `${path}/${id}/unlock`, wait)),
+      delete: async (id, wait, revocation = {}) =>
+        fetchOne(ownerDetailsSchema, await callAndWait('DELETE', withQuery(`${path}/${id}`, revocation), wait)),
     };
   }
 
@@ -143,8 +145,7 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl }: RemoteOptions): 
       throw couldNotConnect(url, `it answered ${results.length} of ${lines.length} lines`);
     },
     exportKeys: async (query) => read(url, exportedKeysSchema, await call('GET', withQuery(EXPORT, query))),
-    // Whether the gateway has a pepper is not known here; it takes plain digests too, as of keys before its first one.
-    digestsOf: createDigester({}),
+    digestsOf,
     audit: async ({ limit, before, keyId }) =>
       fetchAll(auditLogEntrySchema, await call('GET', withQuery(AUDIT, { limit, before, key: keyId }))),
     explain: async (request) => fetchOne(explanationSchema, await call('POST', EXPLAIN, request)),

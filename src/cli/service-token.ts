@@ -9,7 +9,7 @@ import { deleteAndTell, FORCE_FLAG } from './delete-key.ts';
 import type { DeleteFlags } from './delete-key.ts';
 import { addKeyLife } from './key-life.ts';
 import type { LifeKind } from './key-life.ts';
-import { addListFlags, DETAIL_TITLES, detailCells, LONG_LIST, readListFlags } from './list-flags.ts';
+import { addListFlags, LONG_LIST, moreColumns, readListFlags } from './list-flags.ts';
 import type { ListFlags, ShownDetails } from './list-flags.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
@@ -97,18 +97,18 @@ function addList(group: CliCommand, runtime: Runtime): void {
     if (printer.json) return printer.printJson({ 'service-tokens': tokens });
     // Few tokens are for somebody: without any, the table is the one of StackState's guides.
     const withSubject = tokens.some((token) => token.dedicatedSubject !== undefined);
-    const details = withDetails ? DETAIL_TITLES : [];
-    const nowMs = Date.now();
-    const header = ['id', 'name', ...details, 'expiration', 'roles', ...(withSubject ? ['dedicated_subject'] : [])];
+    const more = moreColumns(tokens, { withDetails, nowMs: Date.now() });
+    const header = ['id', 'name', ...more.titles, 'expiration', 'roles', ...(withSubject ? ['dedicated_subject'] : [])];
     const rows = tokens.map((token) => [
       String(token.id),
       token.name,
-      ...(withDetails ? detailCells(token, nowMs) : []),
+      ...more.cells(token),
       formatExpiration(token.expiration),
       `[${token.roles.join(', ')}]`,
       ...(withSubject ? [token.dedicatedSubject ?? '-'] : []),
     ]);
-    printer.table({ header, rows }, 'No service tokens found.', LONG_LIST);
+    const wraps = ['name', 'roles', 'dedicated_subject'];
+    printer.table({ header, rows, wraps }, 'No service tokens found.', LONG_LIST);
   });
 }
 

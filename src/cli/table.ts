@@ -4,6 +4,10 @@ import { UNPRINTABLE } from '../keys/plain-text.ts';
 export interface Table {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** The titles of the columns that are wrapped where there is too little room; ids, dates and states are only of use whole. */
+  readonly wraps: readonly string[];
+  /** The titles of the columns at the end that go below the others, where all of them do not fit side by side. */
+  readonly below?: readonly string[];
 }
 
 const SEPARATOR = ' | ';
@@ -14,25 +18,52 @@ export interface TableStyle {
   readonly styleHeader?: (line: string) => string;
 }
 
-export function renderTable({ header, rows }: Table, { maxWidth, styleHeader = (line) => line }: TableStyle): string {
+export function renderTable(table: Table, { maxWidth, styleHeader = (line) => line }: TableStyle): string {
+  const { header, rows, wraps, below = [] } = table;
   const titles = header.map((title) => title.toUpperCase());
   const body = rows.map((row) => row.map(printable));
   const natural = titles.map((title, column) =>
     body.reduce((widest, row) => Math.max(widest, width(row[column] ?? '')), width(title)),
   );
-  const widths = maxWidth === undefined ? natural : fit(natural, maxWidth - SEPARATOR.length * (natural.length - 1));
-  const head = renderRow(titles, widths).map(styleHeader);
-  return [...head, ...body.flatMap((row) => renderRow(row, widths))].map((line) => `${line}\n`).join('');
+  const fits = maxWidth === undefined || sum(natural) + separatorsOf(natural) <= maxWidth;
+  const beside = fits ? header.length : header.filter((title) => !below.includes(title)).length;
+  const columns = natural.slice(0, beside);
+  const mayWrap = header.map((title) => wraps.includes(title));
+  const widths = fits ? columns : fit(columns, mayWrap, maxWidth - separatorsOf(columns));
+  const render = (row: readonly string[]): string[] => [
+    ...renderRow(row, widths),
+    ...(beside === header.length || fits ? [] : renderBelow(row.slice(beside), maxWidth)),
+  ];
+  return [...render(titles).map(styleHeader), ...body.flatMap(render)].map((line) => `${line}\n`).join('');
 }
 
-/** Columns below the average width keep it; the wider ones share what those leave over. */
-function fit(natural: readonly number[], available: number): number[] {
-  if (sum(natural) <= available) return [...natural];
-  const average = Math.max(1, Math.floor(available / natural.length));
-  const spare = sum(natural.map((columnWidth) => Math.max(0, average - columnWidth)));
-  const wideColumns = natural.filter((columnWidth) => columnWidth >= average).length;
-  const widest = average + Math.floor(spare / wideColumns);
-  return natural.map((columnWidth) => Math.min(columnWidth, widest));
+/** A wrapped column stays readable; on a terminal that is too narrow for it, lines are wider than that. */
+const MIN_WRAPPED = 6;
+
+/**
+ * Columns that must stay whole do. Of the others, those below the average width keep it; the wider ones share what those
+ * leave over.
+ */
+function fit(natural: readonly number[], mayWrap: readonly boolean[], available: number): number[] {
+  const wrapped = natural.filter((_, column) => mayWrap[column]);
+  const room = available - (sum(natural) - sum(wrapped));
+  if (sum(wrapped) <= room) return [...natural];
+  const average = Math.max(MIN_WRAPPED, Math.floor(room / wrapped.length));
+  const spare = sum(wrapped.map((columnWidth) => Math.max(0, average - columnWidth)));
+  const wideColumns = wrapped.filter((columnWidth) => columnWidth >= average).length;
+  const widest = average + Math.floor(spare / Math.max(1, wideColumns));
+  return natural.map((columnWidth, column) => (mayWrap[column] ? Math.min(columnWidth, widest) : columnWidth));
+}
+
+function separatorsOf(columns: readonly number[]): number {
+  return SEPARATOR.length * (columns.length - 1);
+}
+
+const INDENT = '    ';
+
+function renderBelow(cells: readonly string[], maxWidth: number): string[] {
+  const room = Math.max(MIN_WRAPPED, maxWidth - INDENT.length);
+  return wrap(cells.join(SEPARATOR), room).map((line) => `${INDENT}${line}`);
 }
 
 function renderRow(cells: readonly string[], widths: readonly number[]): string[] {
@@ -43,14 +74,27 @@ function renderRow(cells: readonly string[], widths: readonly number[]): string[
   );
 }
 
+/** Between words, as long as that leaves no line nearly empty. */
 function wrap(text: string, columnWidth: number): string[] {
   if (text.length <= columnWidth) return [text]; // no text has more characters than code units
-  const characters = charactersOf(text);
   const lines: string[] = [];
-  for (let i = 0; i === 0 || i < characters.length; i += columnWidth) {
-    lines.push(characters.slice(i, i + columnWidth).join(''));
+  let rest: readonly string[] = charactersOf(text);
+  while (rest.length > columnWidth) {
+    const end = breakBefore(rest, columnWidth);
+    lines.push(rest.slice(0, end).join('').trimEnd());
+    rest = rest.slice(rest[end] === ' ' ? end + 1 : end);
   }
-  return lines;
+  return rest.length === 0 ? lines : [...lines, rest.join('')];
+}
+
+/** Where a word ends: behind these, and at a space. */
+const WORD_ENDS = new Set(' -_,/.:');
+
+function breakBefore(characters: readonly string[], columnWidth: number): number {
+  for (let end = columnWidth; end > columnWidth / 3; end--) {
+    if (characters[end] === ' ' || WORD_ENDS.has(characters[end - 1] ?? '')) return end;
+  }
+  return columnWidth;
 }
 
 function pad(text: string, columnWidth: number): string {
@@ -59,6 +103,7 @@ function pad(text: string, columnWidth: number): string {
 
 /** What a reader would count; those of East Asia are wider than one column, which is not known here. */
 function charactersOf(text: string): string[] {
+  if (ASCII.test(text)) return text.split('');
   return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
 

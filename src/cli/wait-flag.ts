@@ -40,7 +40,7 @@ export function tellPropagation(printer: Printer, propagation: Propagation | und
     silentForMs === undefined ? state : `${state} for ${Math.round(silentForMs / 1_000)} s`,
     milliseconds?.toFixed(1) ?? '-',
   ]);
-  printer.table({ header: ['gateway', 'version', 'state', 'ms'], rows }, NOBODY);
+  printer.table({ header: ['gateway', 'version', 'state', 'ms'], rows, wraps: ['gateway', 'state'] }, NOBODY);
   const silent = propagation.replicas.some(({ state }) => state === 'silent');
   if (silent) printer.line(SILENT);
 }

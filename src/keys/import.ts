@@ -1,5 +1,5 @@
 import { isOwnerDigest, ownerDigest } from '../credential/digest.ts';
-import type { Digester } from '../credential/digest.ts';
+import type { Digester, KeyDigest } from '../credential/digest.ts';
 import type { Random } from '../credential/key-text.ts';
 import { StoreError } from '../store/port.ts';
 import type { Addition, InsertOutcome, KeyStore } from '../store/port.ts';
@@ -8,8 +8,8 @@ import type { Actor, AuditEntry } from './audit.ts';
 import { checkNewKey, createId, toRecord } from './new-key.ts';
 import { checkNewOwner } from './new-owner.ts';
 import { isPlainText } from './plain-text.ts';
-import { isOwnerKind, KIND_NAMES } from './record.ts';
-import type { KeyRecord } from './record.ts';
+import { isLive, isOwnerKind, KIND_NAMES } from './record.ts';
+import type { KeyRecord, Owner } from './record.ts';
 import { KeyServiceError } from './service-error.ts';
 import { readForeignKey, readTransferred, TRANSFERRED_KINDS } from './transfer.ts';
 import type { ForeignKey, ImportOutcome, LineResult } from './transfer.ts';
@@ -62,16 +62,54 @@ export function createImport({ store, digester, now, random, audited }: ImportOp
         outcomes[index] = refuse(nameIn(line), reasonOf(error));
       }
     }
-    const additions = candidates.map(({ record }): Addition => {
-      return { record, entry: toAuditEntry({ at: nowMs, actor, action: 'imported', after: record }) };
-    });
-    const inserted = additions.length === 0 ? [] : await store.insertAll(additions, nowMs, { dryRun });
-    for (const [i, candidate] of candidates.entries()) {
-      const entry = additions[i]?.entry;
-      if (inserted[i] === 'inserted' && entry !== undefined && !dryRun) audited(entry);
-      outcomes[candidate.index] = await explain(candidate, inserted[i]);
+
+    async function insert(some: readonly Candidate[]): Promise<void> {
+      const additions = some.map(({ record }): Addition => {
+        return { record, entry: toAuditEntry({ at: nowMs, actor, action: 'imported', after: record }) };
+      });
+      const inserted = additions.length === 0 ? [] : await store.insertAll(additions, nowMs, { dryRun });
+      for (const [i, candidate] of some.entries()) {
+        const entry = additions[i]?.entry;
+        if (inserted[i] === 'inserted' && entry !== undefined && !dryRun) audited(entry);
+        outcomes[candidate.index] = await explain(candidate, inserted[i]);
+      }
     }
+
+    // Owners first: whether the key of one can be imported is known once it is there, or is not.
+    await insert(candidates.filter(({ record }) => isOwnerKind(record.kind)));
+    const hasOwner = createOwnerCheck(nowMs);
+    const insertable: Candidate[] = [];
+    for (const candidate of candidates.filter(({ record }) => !isOwnerKind(record.kind))) {
+      try {
+        if (dryRun || (await hasOwner(candidate.record))) insertable.push(candidate);
+        else outcomes[candidate.index] = await explainOwnerless(candidate);
+      } catch (error) {
+        outcomes[candidate.index] = refuse(candidate.record.name, reasonOf(error));
+      }
+    }
+    await insert(insertable);
     return outcomes;
+  }
+
+  /** Whether nothing would refuse this key only because its owner was left behind. What is dead needs no owner. */
+  function createOwnerCheck(nowMs: number) {
+    const known = new Map<string, boolean>();
+    return async (key: KeyRecord): Promise<boolean> => {
+      const { owner } = key;
+      if (owner === undefined || !isLive(key, nowMs)) return true;
+      const isThere = known.get(owner.id) ?? isSameOwner(await findIn(store, [ownerDigest(owner.id)]), owner);
+      known.set(owner.id, isThere);
+      return isThere;
+    };
+  }
+
+  async function explainOwnerless({ record: { id, name, digest, owner } }: Candidate): Promise<ImportOutcome> {
+    if ((await findIn(store, [digest]))?.id === id) return { outcome: 'unchanged', id, name };
+    const missing = owner && `the ${KIND_NAMES[owner.kind]} "${owner.name}" (${owner.id})`;
+    return refuse(
+      name,
+      `its owner, ${missing}, is not there, so every use of it would be refused. Import that one first`,
+    );
   }
 
   async function toCandidate(line: unknown, nowMs: number, actor: Actor): Promise<Omit<Candidate, 'index'>> {
@@ -108,7 +146,7 @@ export function createImport({ store, digester, now, random, audited }: ImportOp
   }
 
   async function findStored({ digest }: KeyRecord, { alternates = [] }: ForeignKey): Promise<KeyRecord | undefined> {
-    return store.find([digest, ...alternates]);
+    return findIn(store, [digest, ...alternates]);
   }
 
   /** What stood in the way is looked up afterwards: most lines meet nothing. */
@@ -142,6 +180,20 @@ function compare({ name }: KeyRecord, stored: KeyRecord, isForeign: boolean): Im
   }
   const dead = stored.state === 'revoked' ? ', which was deleted' : '';
   return refuse(name, `the same key is there already: "${stored.name}" with the id ${stored.id}${dead}`);
+}
+
+/** Into an empty store keys may be imported, though it answers no lookup: whether it is the right one, the insert decides. */
+async function findIn(store: KeyStore, digests: readonly KeyDigest[]): Promise<KeyRecord | undefined> {
+  try {
+    return await store.find(digests);
+  } catch (error) {
+    if (error instanceof StoreError && error.fault === 'foreign') return undefined;
+    throw error;
+  }
+}
+
+function isSameOwner(stored: KeyRecord | undefined, { kind, name }: Owner): boolean {
+  return stored?.kind === kind && stored.name === name;
 }
 
 function refuse(name: string | undefined, reason: string): ImportOutcome {

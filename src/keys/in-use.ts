@@ -14,15 +14,24 @@ const MAX_NAMED = 5;
  * have told. A key that is refused already, because it is disabled or dead, cuts off nobody.
  */
 export function mustNotBeInUse(record: KeyRecord, usage: KeyUsage | undefined, nowMs: number): void {
-  const state = stateOf(record, nowMs);
-  if (usage === undefined || (state !== 'active' && state !== 'retiring')) return;
-  if (usage.lastUsedAt <= nowMs - IN_USE_MS) return;
-  const instead = state === 'active' ? 'Rotate it' : `Move its senders to its successor ${record.replacedBy} first`;
+  if (!mayBeCutOff(record, nowMs) || usage === undefined || !wasUsedLately(usage, nowMs)) return;
+  const instead =
+    record.replacedBy === undefined ? 'Rotate it' : `Move its senders to its successor ${record.replacedBy} first`;
   throw new KeyServiceError(
     'in_use',
     `The ${KIND_NAMES[record.kind]} ${record.id} was used ${ago(nowMs - usage.lastUsedAt)} by ${senders(usage)}. ` +
       `${instead}, or delete it all the same with --force (force=true in the admin API).`,
   );
+}
+
+/** Whether it works now: what is refused already, because it is disabled or dead, cuts off nobody. */
+export function mayBeCutOff(record: KeyRecord, nowMs: number): boolean {
+  const state = stateOf(record, nowMs);
+  return state === 'active' || state === 'retiring';
+}
+
+export function wasUsedLately(usage: KeyUsage | undefined, nowMs: number): boolean {
+  return usage !== undefined && usage.lastUsedAt > nowMs - IN_USE_MS;
 }
 
 /** Without the senders of more than an hour ago. */
@@ -49,6 +58,12 @@ const UNITS = [
 export function ago(elapsedMs: number): string {
   const [unitMs, unit] = UNITS.find(([ms]) => elapsedMs >= ms) ?? [1, ''];
   return unit === '' ? 'just now' : `${plural(Math.floor(elapsedMs / unitMs), unit)} ago`;
+}
+
+/** The same in a column of a table: "5m ago". */
+export function shortAgo(elapsedMs: number): string {
+  const [unitMs, unit] = UNITS.find(([ms]) => elapsedMs >= ms) ?? [1, ''];
+  return unit === '' ? 'just now' : `${Math.floor(elapsedMs / unitMs)}${unit.slice(0, 1)} ago`;
 }
 
 function plural(count: number, what: string): string {

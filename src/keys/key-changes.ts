@@ -8,6 +8,7 @@ import { mustNotBeInUse, recentUsage } from './in-use.ts';
 import { updated } from './key-update.ts';
 import type { KeyUpdate } from './key-update.ts';
 import { checkExpiry, createId } from './new-key.ts';
+import { countOwned, mustOwnNoneInUse } from './owned-keys.ts';
 import { isOwnerKind, stateOf, withoutSealed } from './record.ts';
 import type { KeyRecord, ManagedKind } from './record.ts';
 import { withSealed } from './seal.ts';
@@ -46,7 +47,7 @@ export interface KeyChanges {
   /** Of an owner: unlocks it. */
   enable(kind: ManagedKind, id: string, actor: Actor): Promise<KeyRecord>;
   update<Kind extends ManagedKind>(kind: Kind, id: string, update: KeyUpdate<Kind>, actor: Actor): Promise<KeyRecord>;
-  /** For good. What is revoked already is not found; a key that is in use is refused, unless it is forced. */
+  /** For good. What is revoked already is not found; a key that is in use, or an owner of one, is refused unless it is forced. */
   revoke(kind: ManagedKind, id: string, actor: Actor, revocation?: Revocation): Promise<KeyRecord>;
 }
 
@@ -65,6 +66,7 @@ export interface KeyChangesOptions {
 const DAY_MS = 86_400_000;
 const MAX_GRACE_MS = 365 * DAY_MS;
 const MAX_ATTEMPTS = 2;
+const NONE_IN_USE = { keys: 0, inUse: 0 };
 
 export function createKeyChanges(options: KeyChangesOptions): KeyChanges {
   const { store, digester, now, random, sealer, audited, get } = options;
@@ -161,10 +163,12 @@ export function createKeyChanges(options: KeyChangesOptions): KeyChanges {
       }),
 
     async revoke(kind, id, actor, { force = false } = {}) {
+      const owned = force || !isOwnerKind(kind) ? NONE_IN_USE : await countOwned(store, id, now());
       const usage = force ? undefined : (await store.usage.read([id])).get(id);
       return change({ kind, id, actor, action: 'revoked' }, (record, nowMs) => {
         if (record.state === 'revoked') throw notFound(kind, id);
         mustNotBeInUse(record, usage && recentUsage(usage, nowMs), nowMs);
+        mustOwnNoneInUse(record, owned, nowMs);
         return revoked(record, nowMs, actor);
       });
     },

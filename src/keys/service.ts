@@ -14,7 +14,8 @@ import { checkNewKey, createId, toRecord } from './new-key.ts';
 import type { NewKey } from './new-key.ts';
 import { checkNewOwner, findOwner, toOwnerRecord } from './new-owner.ts';
 import type { NewOwner } from './new-owner.ts';
-import { readOwned } from './owned-keys.ts';
+import { countOwned } from './owned-keys.ts';
+import type { OwnedCount } from './owned-keys.ts';
 import { readKeys } from './read-keys.ts';
 import { KIND_NAMES } from './record.ts';
 import type { KeyRecord, ManagedKind } from './record.ts';
@@ -38,7 +39,7 @@ export interface KeyService extends KeyChanges {
   reveal(id: string, actor: Actor): Promise<RevealedKey>;
   createOwner(owner: NewOwner, actor: Actor): Promise<KeyRecord>;
   /** The keys and tokens that work, but only while this owner does; undefined where there are too many to look through, or the store does not say. */
-  ownedBy(ownerId: string): Promise<KeyRecord[] | undefined>;
+  ownedBy(ownerId: string): Promise<OwnedCount | undefined>;
   /** A key or an owner in whatever state, as long as it is remembered. */
   get(kind: ManagedKind, id: string): Promise<KeyRecord>;
   /** What became of each line, in their order. Audited, key by key. */
@@ -127,7 +128,7 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
     create,
     reveal: createReveal({ store, sealer, now, audited, get }),
     createOwner,
-    ownedBy: (ownerId) => readOwned(store, ownerId, now()),
+    ownedBy: (ownerId) => countOwned(store, ownerId, now()),
     import: createImport({ store, digester, now, random, audited }),
     export: createExport({ store, now }),
     get,

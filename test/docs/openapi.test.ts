@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
+import { permissionsOf, roleNames } from '../../src/admin/roles.ts';
 import { NOW, startAdmin } from '../support/admin-server.ts';
 import type { AdminCall, AdminReply, TestAdmin } from '../support/admin-server.ts';
 
@@ -11,6 +12,7 @@ type Json = Record<string, unknown>;
 
 interface Operation {
   readonly operationId: string;
+  readonly description: string;
   readonly security: readonly unknown[];
   readonly requestBody?: Json;
   readonly responses: Readonly<Record<string, { readonly content?: { 'application/json': { schema: Json } } }>>;
@@ -111,6 +113,30 @@ test('its operations are exactly those that the server knows', async () => {
     assert.ok(status === 401 || status === 200, `${operation} is in the document, and the server answers ${status}`);
   }
 });
+
+test('every operation says which permission it needs, and names it to whoever lacks it', async () => {
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, { description, security }] of Object.entries(methods)) {
+      const [, permission] = /^Needs the permission ([a-z-]+)\. ./.exec(description) ?? [];
+      if (permission === undefined) {
+        assert.match(description, security.length === 0 ? /^Needs no token\.$/ : /^Needs a valid service token/, path);
+        continue;
+      }
+      const role = roleNames.find((each) => ![...permissionsOf([each])].some((given) => given === permission));
+      assert.ok(role, `every role gives ${permission}`);
+      const token = (tokens[role] ??= await admin.tokenFor([role]));
+      const reply = await admin.request(method.toUpperCase(), path.replace('{id}', '1'), { token });
+      const expected = `This needs the permission ${permission}, which the roles of this token (${role}) do not give.`;
+      assert.deepEqual([reply.status, messageOf(reply)], [403, expected], `${method} ${path}`);
+    }
+  }
+});
+
+const tokens: Record<string, string> = {};
+
+function messageOf({ json }: AdminReply): string | undefined {
+  return (json as { errors: { message: string }[] }).errors[0]?.message;
+}
 
 test('every operation has an id of its own, and says whether it needs a token', async () => {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -38,7 +38,7 @@ for (const [path, what, permission] of [
     const id = idOf(created);
     const { createdBy, ...shown } = created.json as { createdBy: string };
     const owner = { id, name: 'checkout', description: 'the shop', roles: ['Sender'], state: 'active', createdAt: NOW };
-    assert.deepEqual([created.status, shown], [200, { ...owner, lastUpdateTimestamp: NOW, keys: 0 }]);
+    assert.deepEqual([created.status, shown], [200, { ...owner, lastUpdateTimestamp: NOW, keys: 0, keysInUse: 0 }]);
     assert.match(createdBy, /^root \([0-9]+\)$/);
 
     const key = await call('POST', KEYS, { name: 'eu', owner: 'checkout' });

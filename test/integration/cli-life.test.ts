@@ -167,9 +167,9 @@ test('the audit log is a table of the latest changes, in words', async (t) => {
       .split('\n')
       .map((line) => line.split('|').map((cell) => cell.trim())),
     [
-      ['TIME', 'ACTOR', 'FROM', 'CHANGE', 'ID', 'NAME', 'DETAILS'],
-      ['TIME', USER, 'cli', 'ingestion-api-key revoked', id, 'shop', 'state: active -> revoked'],
-      ['TIME', USER, 'cli', 'ingestion-api-key updated', id, 'shop', 'description: - -> x'],
+      ['TIME', 'CHANGE', 'ID', 'NAME', 'ACTOR', 'FROM', 'DETAILS'],
+      ['TIME', 'ingestion-api-key revoked', id, 'shop', USER, 'cli', 'state: active -> revoked'],
+      ['TIME', 'ingestion-api-key updated', id, 'shop', USER, 'cli', 'description: - -> x'],
       [''],
     ],
   );

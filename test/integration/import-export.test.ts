@@ -8,8 +8,8 @@ import { createSqliteStore } from '../../src/store/sqlite/store.ts';
 import { startAdmin } from '../support/admin-server.ts';
 import { startRedis } from '../support/redis.ts';
 import type { TestRedis } from '../support/redis.ts';
-import { createCliHome } from '../support/run-cli.ts';
-import { digestOf, newRecord, openRedisStore } from '../support/stores.ts';
+import { createCliHome, runHere } from '../support/run-cli.ts';
+import { asOwner, digestOf, newOwner, newRecord, openRedisStore, revoked } from '../support/stores.ts';
 
 const IMPORT = '/api/security/keys/import';
 const EXPORT = '/api/security/keys/export';
@@ -226,3 +226,37 @@ test('a service token is imported only by whoever may do what it may', async (t)
   assert.equal(taken, undefined);
   assert.match(unknown ?? '', /unknown role "king"/);
 });
+
+for (const through of ['Redis', 'admin API'] as const) {
+  test(`the key of an owner is imported only where the owner is, or comes with it: ${through}`, async (t) => {
+    const { home, env: remote } = await setUpAdmin(t);
+    const redisEnv = {
+      KEYGATE_STORE_SQLITE_PATH: '',
+      KEYGATE_STORE_REDIS_URL: redis.url,
+      KEYGATE_STORE_REDIS_PREFIX: 'owned',
+      KEYGATE_STORE_REDIS_COMMAND_TIMEOUT: '2s',
+      KEYGATE_STORE_REDIS_SOCKET_TIMEOUT: '2s',
+    };
+    const env = through === 'Redis' ? redisEnv : remote;
+    const owner = newOwner({ name: 'checkout' });
+    const key = newRecord({ name: 'eu', owner: asOwner(owner) });
+    const dead = revoked(newRecord({ name: 'old', owner: asOwner(owner) }), 5_000);
+    const bring = async (...records: object[]) => {
+      const file = home.at('owned.jsonl');
+      writeFileSync(file, [HEADER, ...records.map((record) => JSON.stringify(record))].join('\n'));
+      return runHere(['keys', 'import', '--file', file], env);
+    };
+    const refused = await bring(key, dead);
+    assert.deepEqual(
+      [refused.code, refused.stdout],
+      [3, 'Keys imported: 1, unchanged: 0, refused: 1\n'],
+      refused.stderr,
+    );
+    assert.match(
+      refused.stderr,
+      /^line 2 \(eu\) refused: its owner, the service id "checkout" \([0-9]+\), is not there/,
+    );
+    assert.equal((await bring(owner, key)).stdout, '✅ Keys imported: 2, unchanged: 0, refused: 0\n');
+    assert.equal((await bring(key)).stdout, '✅ Keys imported: 0, unchanged: 1, refused: 0\n');
+  });
+}

@@ -60,15 +60,17 @@ function surroundings(): Record<string, string> {
   return { PATH, ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }) };
 }
 
-/** Runs the command in this process, with nothing but these variables around it. */
+/** Runs the command in this process, with nothing but these variables around it; with `columns`, on a terminal. */
 export async function runHere(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   stdin: AsyncIterable<Uint8Array> = Readable.from([]),
+  columns?: number,
 ): Promise<CliResult> {
   let [stdout, stderr] = ['', ''];
+  const screen = columns === undefined ? {} : { isTTY: true, columns };
   const code = await run(args, {
-    stdout: { write: (text, done) => [(stdout += text), done?.()] },
+    stdout: { write: (text, done) => [(stdout += text), done?.()], ...screen },
     stderr: { write: (text, done) => [(stderr += text), done?.()] },
     stdin,
     env,

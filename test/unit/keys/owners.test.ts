@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { readOwned } from '../../../src/keys/owned-keys.ts';
 import { DAY_MS, failsWith, setUpService } from '../../support/key-service.ts';
 import { asOwner } from '../../support/stores.ts';
 
@@ -68,7 +69,7 @@ describe('owners of keys', () => {
   });
 
   it('know their keys and tokens, but not those that are dead or disabled themselves', async (t) => {
-    const { service, advance } = setUpService(t);
+    const { service, store, now, advance } = setUpService(t);
     const { id } = await service.createOwner({ kind: 'user', name: 'bob' }, ALICE);
     const create = async (name: string, expiresAt?: number) =>
       (await service.create({ kind: 'ingestion', name, owner: 'bob', expiresAt }, ALICE)).record.id;
@@ -85,8 +86,9 @@ describe('owners of keys', () => {
     await service.disable('ingestion', disabled, ALICE);
     await service.revoke('ingestion', deleted, ALICE);
     const { record } = await service.rotate('ingestion', rotated, { graceMs: DAY_MS }, ALICE);
-    const names = (await service.ownedBy(id))?.map((each) => each.name);
+    const names = (await readOwned(store, id, now()))?.map((each) => each.name);
     assert.deepEqual(names?.toSorted(), ['a', 'd', 'd', 'token']);
+    assert.deepEqual(await service.ownedBy(id), { keys: 4, inUse: 0 });
     assert.deepEqual(record.owner?.id, id);
     assert.ok(kept);
   });
@@ -103,5 +105,32 @@ describe('owners of keys', () => {
     const { id } = await service.createOwner({ kind: 'user', name: 'bob' }, ALICE);
     assert.equal(await service.ownedBy(id), undefined);
     assert.equal(pages, 20);
+    await assert.rejects(service.revoke('user', id, ALICE), failsWith('in_use', /cannot be told .* Lock it first/));
+    await service.disable('user', id, ALICE);
+    assert.equal((await service.revoke('user', id, ALICE)).state, 'revoked');
+  });
+
+  it('are deleted while their keys are in use only by force, or once they are locked', async (t) => {
+    const { service, store, now } = setUpService(t);
+    const use = async (owner: string) => {
+      const { record } = await service.create({ kind: 'ingestion', name: `of ${owner}`, owner }, ALICE);
+      const { id } = record;
+      await store.usage.record([{ id, lastUsedAt: now() - 60_000, requests: 1, bytes: 1, sources: [] }]);
+    };
+    const bob = await service.createOwner({ kind: 'user', name: 'bob' }, ALICE);
+    const carl = await service.createOwner({ kind: 'user', name: 'carl' }, ALICE);
+    await use('bob');
+    await use('carl');
+    assert.deepEqual(await service.ownedBy(bob.id), { keys: 1, inUse: 1 });
+    for (const { id } of [bob, carl]) {
+      const refused = service.revoke('user', id, ALICE);
+      await assert.rejects(
+        refused,
+        failsWith('in_use', /^1 of its 1 keys was used within the last hour\. Lock it first/),
+      );
+    }
+    await service.disable('user', bob.id, ALICE);
+    await service.revoke('user', bob.id, ALICE);
+    await service.revoke('user', carl.id, ALICE, { force: true });
   });
 });
