@@ -49,8 +49,12 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
       const evicts = policy.startsWith('allkeys-');
       const cause = `maxmemory-policy is ${policy}`;
       metrics.storeEvicts.set(evicts ? 1 : 0);
-      if (!evicts) log('debug', 'Redis keeps all keys of Keygate when its memory is full', { cause });
-      else log('warn', 'Redis will delete keys when its memory is full; set maxmemory-policy to noeviction', { cause });
+      if (evicts) {
+        log('warn', 'Redis will delete keys when its memory is full; set maxmemory-policy to noeviction', { cause });
+      } else {
+        const level = policy === 'noeviction' ? 'debug' : 'info';
+        log(level, 'Redis keeps all keys of Keygate when its memory is full', { cause });
+      }
     },
   };
 }

@@ -58,7 +58,8 @@ test('a key that is piped in is hashed, be it made of digits, and never shown', 
   assert.match((await explain(' \n')).stderr, /no key was given/);
 });
 
-test('only what is asked about stands in the way of a key, and a service token is asked about managing', async (t) => {
+/** The command line on a store of its own. */
+function setUp(t: TestContext) {
   const env = { KEYGATE_STORE_SQLITE_PATH: join(aDirectory(t), 'keys.db') };
   const cli = (line: string) => runHere(line.split(' '), env);
   const idOf = async (line: string) =>
@@ -68,6 +69,11 @@ test('only what is asked about stands in the way of a key, and a service token i
     const { explanation } = JSON.parse(stdout || stderr) as { explanation: { store: Record<string, string> } };
     return explanation.store['reason'] ?? explanation.store['verdict'];
   };
+  return { cli, idOf, verdict };
+}
+
+test('only what is asked about stands in the way of a key, and a service token is asked about managing', async (t) => {
+  const { cli, idOf, verdict } = setUp(t);
   const page =
     'ingestion-api-key create --name page --type rum --cidr 10.0.0.0/8 --signals logs --origin https://a.example';
   const id = await idOf(page);
@@ -87,7 +93,33 @@ test('only what is asked about stands in the way of a key, and a service token i
   ] as const) {
     assert.equal(await verdict(id, line), expected, line);
   }
+  for (const [change, expected] of [
+    ['ingestion-api-key disable', 'disabled_key'],
+    ['ingestion-api-key enable', 'allow'],
+    ['ingestion-api-key delete', 'revoked_key'],
+  ] as const) {
+    await cli(`${change} ${id}`);
+    assert.equal(await verdict(id, ''), expected, change);
+  }
   assert.equal(await verdict(token, ''), 'allow');
   assert.equal(await verdict(token, ' --signal logs'), 'role_missing');
   assert.match((await cli(`explain ${id} --address home`)).stderr, /"home" for "--address".*must be an IP address/);
+});
+
+test('what its owner may do is told of a key too', async (t) => {
+  const { cli, idOf, verdict } = setUp(t);
+  const owner = await idOf('service-id create --name checkout');
+  const id = await idOf('ingestion-api-key create --name owned --owner checkout');
+  for (const [change, expected] of [
+    ['describe', 'allow'],
+    ['update --roles none --id', 'role_missing'],
+    ['update --roles Sender --id', 'allow'],
+    ['lock', 'owner_locked'],
+    ['unlock', 'allow'],
+    ['delete', 'owner_locked'],
+  ] as const) {
+    const { code, stderr } = await cli(`service-id ${change} ${owner}`);
+    assert.equal(code, 0, stderr);
+    assert.equal(await verdict(id, ' --signal logs'), expected, change);
+  }
 });
