@@ -6,12 +6,11 @@ import { watchFromSnapshot } from './cache/warm-start.ts';
 import { SYSTEM_CLOCK } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
-import { createDigester } from './credential/digest.ts';
 import { createCredentialReader } from './credential/read.ts';
 import { createGate } from './gate.ts';
+import { digesterOf, sealerOf } from './key-options.ts';
 import { createCanaryKeys } from './keys/canary-keys.ts';
 import { createReceiverKeys, withReceiverKeys } from './keys/receiver-keys.ts';
-import { createSealer } from './keys/seal.ts';
 import { withOwners } from './keys/with-owners.ts';
 import { createKeyService } from './keys/service.ts';
 import type { KeyService } from './keys/service.ts';
@@ -59,10 +58,7 @@ const PRUNE_INTERVAL_MS = 3_600_000;
 
 /** The composition root: the only place that creates clients and servers, all from one completed configuration. */
 export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SYSTEM_CLOCK): App {
-  const digest = createDigester({
-    pepper: config.keys.pepper ?? undefined,
-    previousPeppers: config.keys.previousPeppers,
-  });
+  const digest = digesterOf(config.keys);
   const metrics = createMetrics({ version: VERSION, cacheSizes: () => cache.sizes() });
   const store = openStore(config.store, { observe: storeObserver(metrics, log) });
   const cache = createKeyCache({
@@ -85,12 +81,7 @@ export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SY
     now,
     random: randomBytes,
     tombstoneMs: config.store.tombstones,
-    sealer: createSealer({
-      types: config.keys.revealable.types,
-      key: config.keys.revealable.encryptionKey ?? undefined,
-      previousKeys: config.keys.revealable.previousEncryptionKeys,
-      random: randomBytes,
-    }),
+    sealer: sealerOf(config.keys),
     audited: auditLog(log),
   });
 

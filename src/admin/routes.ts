@@ -29,10 +29,17 @@ import type { TransferOperations } from './transfer-operations.ts';
 import { createTransferRoutes } from './transfer-routes.ts';
 
 const NO_SUCH_ID = { description: 'There is no live key or token with this id.', schema: errorsResponseSchema };
-const IN_USE = {
-  description: 'It was used within the last hour, and force is not true.',
-  schema: errorsResponseSchema,
-};
+/** What the deletion of a key and of a token have in common. */
+const DELETION = {
+  query: [...DELETION_QUERY, WAIT_QUERY],
+  answers: {
+    200: { description: 'It is deleted, and was waited for.', schema: propagationSchema },
+    204: { description: 'It is deleted.' },
+    400: BAD_REQUEST,
+    404: NO_SUCH_ID,
+    409: { description: 'It was used within the last hour, and force is not true.', schema: errorsResponseSchema },
+  },
+} as const;
 const NAME_TAKEN = { description: 'A live key or token has this name already.', schema: errorsResponseSchema };
 
 /** Every route of the admin API: its row says who may call it, what it does, and how the OpenAPI document shows it. */
@@ -82,14 +89,7 @@ export function createRoutes(
       access: 'delete-ingestion-api-keys',
       operationId: 'deleteIngestionApiKey',
       summary: 'Delete an ingestion API key. Whoever sends with it is refused from then on.',
-      query: [...DELETION_QUERY, WAIT_QUERY],
-      answers: {
-        200: { description: 'It is deleted, and was waited for.', schema: propagationSchema },
-        204: { description: 'It is deleted.' },
-        400: BAD_REQUEST,
-        404: NO_SUCH_ID,
-        409: IN_USE,
-      },
+      ...DELETION,
       handle: operations.deleteIngestionKey,
     },
     {
@@ -153,14 +153,7 @@ export function createRoutes(
       access: 'delete-service-tokens',
       operationId: 'deleteServiceToken',
       summary: 'Delete a service token. It opens nothing from then on.',
-      query: [...DELETION_QUERY, WAIT_QUERY],
-      answers: {
-        200: { description: 'It is deleted, and was waited for.', schema: propagationSchema },
-        204: { description: 'It is deleted.' },
-        400: BAD_REQUEST,
-        404: NO_SUCH_ID,
-        409: IN_USE,
-      },
+      ...DELETION,
       handle: operations.deleteServiceToken,
     },
     ...createLifeRoutes(life),

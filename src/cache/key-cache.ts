@@ -115,7 +115,7 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     const entry = findKnown(digests);
     if (entry !== undefined) {
       const ageMs = ageOf(entry, nowMs);
-      const isFresh = entry.gaps === gaps && ageMs < freshForMs;
+      const isFresh = isFreshAt(entry, ageMs);
       if (isFresh || ageMs < staleForMs) {
         // After a failed attempt there is a pause; the next one is made in the background, for it may fail too.
         const isDue = nowMs >= entry.retryAt && (!isFresh || ageMs >= freshForMs / 2);
@@ -143,11 +143,11 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     const nowMs = now();
     for (const each of [digest, ...alternates]) {
       const entry = known.peek(each);
-      if (entry?.answer.kind !== 'known') continue;
+      if (entry === undefined) continue;
       const ageMs = ageOf(entry, nowMs);
-      if (ageMs >= staleForMs && ageMs >= freshForMs) return undefined;
-      const { record } = entry.answer;
-      return { pool: 'known', aged: entry.gaps !== gaps || ageMs >= freshForMs, ageMs, record };
+      const isFresh = isFreshAt(entry, ageMs);
+      if (!isFresh && ageMs >= staleForMs) return undefined;
+      return { pool: 'known', aged: !isFresh, ageMs, record: entry.answer.record };
     }
     const until = unknown.peek(digest) ?? 0;
     return nowMs < until ? { pool: 'unknown', ageMs: unknownForMs - (until - nowMs) } : undefined;
@@ -156,6 +156,10 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
   /** A key does not age while the feed would have told of its change. */
   function ageOf({ checkedAt, gaps: gapsThen }: Entry, nowMs: number): number {
     return nowMs - (gapsThen === gaps ? Math.max(checkedAt, currentAt) : checkedAt);
+  }
+
+  function isFreshAt(entry: Entry, ageMs: number): boolean {
+    return entry.gaps === gaps && ageMs < freshForMs;
   }
 
   function isVouchedFor({ digest, alternates }: Digests): boolean {

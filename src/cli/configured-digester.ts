@@ -2,6 +2,7 @@ import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
 import { createDigester } from '../credential/digest.ts';
 import type { Digester } from '../credential/digest.ts';
+import { digesterOf } from '../key-options.ts';
 import { CliError, EXIT } from './errors.ts';
 
 export interface PepperSource {
@@ -28,6 +29,5 @@ export function createRemoteDigester({ file, env }: PepperSource): Digester {
 function configuredDigester({ file, env }: PepperSource): Digester {
   const loaded = loadConfig({ file, env, dev: true });
   if (!loaded.ok) throw new CliError(formatFaults(loaded.faults), { exitCode: EXIT.refused });
-  const { pepper, previousPeppers } = loaded.config.keys;
-  return createDigester({ pepper: pepper ?? undefined, previousPeppers });
+  return digesterOf(loaded.config.keys);
 }

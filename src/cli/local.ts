@@ -15,13 +15,12 @@ import { propagationOf } from '../admin/propagation.ts';
 import { toIngestionKey, toServiceToken } from '../admin/schemas.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
-import { createDigester } from '../credential/digest.ts';
 import type { GeneratedKind } from '../credential/key-text.ts';
+import { digesterOf, sealerOf } from '../key-options.ts';
 import type { Actor } from '../keys/audit.ts';
 import type { RotatedKey } from '../keys/key-changes.ts';
 import type { Progress } from '../replica/progress.ts';
 import type { KeyRecord, OwnerKind } from '../keys/record.ts';
-import { createSealer } from '../keys/seal.ts';
 import { KeyServiceError } from '../keys/service-error.ts';
 import { createKeyService } from '../keys/service.ts';
 import { openStore } from '../store/open.ts';
@@ -46,19 +45,14 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
   note(`using the key store ${choice.redis === null ? `in ${choice.sqlite.path}` : 'in Redis'} directly`);
 
   const store = await orCliError(() => openStore(choice));
-  const digester = createDigester({ pepper: keys.pepper ?? undefined, previousPeppers: keys.previousPeppers });
+  const digester = digesterOf(keys);
   const service = createKeyService({
     store,
     digester,
     now: Date.now,
     random: randomBytes,
     tombstoneMs: choice.tombstones,
-    sealer: createSealer({
-      types: keys.revealable.types,
-      key: keys.revealable.encryptionKey ?? undefined,
-      previousKeys: keys.revealable.previousEncryptionKeys,
-      random: randomBytes,
-    }),
+    sealer: sealerOf(keys),
   });
   const actor: Actor = { name: `cli:${userName()}`, via: 'cli' };
 

@@ -6,6 +6,8 @@ import { STORE_TIMEOUT, STORE_UNAVAILABLE, UNKNOWN } from '../keys/answer.ts';
 import type { KeyAnswer } from '../keys/answer.ts';
 import { SIGNALS } from '../keys/record.ts';
 import type { KeyKind, KeyRecord } from '../keys/record.ts';
+import { withReceiverKeys } from '../keys/receiver-keys.ts';
+import type { ReceiverKeys } from '../keys/receiver-keys.ts';
 import { withOwners } from '../keys/with-owners.ts';
 import { StoreError } from '../store/port.ts';
 import { decide } from '../verdict/decide.ts';
@@ -50,7 +52,7 @@ export type Peek =
   | { readonly pool: 'unknown'; readonly ageMs: number };
 
 export interface AnswererOptions {
-  readonly configured: (digests: Digests) => KeyRecord | undefined;
+  readonly configured: ReceiverKeys;
   readonly peek: (digests: Digests) => Peek | undefined;
   readonly find: (digests: readonly KeyDigest[]) => Promise<KeyRecord | undefined>;
   readonly now: () => number;
@@ -60,18 +62,18 @@ export interface AnswererOptions {
 export function createAnswerer({ configured, peek, find, now }: AnswererOptions) {
   const read = readFrom(find);
 
-  function lookup(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
-    const receiver = configured(digests);
-    if (receiver !== undefined) return { kind: 'known', record: receiver };
+  function look(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
     const remembered = peek(digests);
     if (remembered === undefined) return read(digests);
     return remembered.pool === 'known' ? { kind: 'known', record: remembered.record } : UNKNOWN;
   }
+  // As requests have it, but for the memory, which is looked at and not used.
+  const lookup = withOwners(withReceiverKeys(configured, look));
 
-  return async (question: Question): Promise<ReplicaAnswer | undefined> => {
+  return async (question: Question): Promise<ReplicaAnswer> => {
     const digests = digestsOf(question);
     const remembered = peek(digests);
-    const answer = await withOwners(lookup)(digests);
+    const answer = await lookup(digests);
     if (configured(digests) !== undefined) return toAnswer('configuration', undefined, answer, question, now());
     if (remembered === undefined) return toAnswer('store', undefined, answer, question, now());
     const inMemory = remembered.pool === 'known' ? (remembered.aged ? 'aged' : 'fresh') : 'unknown';

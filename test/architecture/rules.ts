@@ -22,7 +22,14 @@ const STORES = [
   'replica',
   'usage',
 ] as const;
-const EDGES = ['version.ts', 'clock.ts', 'plane-options.ts', 'listening.ts', 'store-monitor.ts'] as const;
+const EDGES = [
+  'version.ts',
+  'clock.ts',
+  'key-options.ts',
+  'plane-options.ts',
+  'listening.ts',
+  'store-monitor.ts',
+] as const;
 
 export const ROOMS: Rooms = {
   credential: [],
@@ -93,6 +100,7 @@ export const ROOMS: Rooms = {
   'store-monitor.ts': [],
   'clock.ts': [],
   'listening.ts': ['plane'],
+  'key-options.ts': ['credential', 'keys/seal.ts', 'config'],
   'upstreams.ts': ['plane', 'upstream', 'config'],
   'plane-options.ts': ['config', 'plane', 'listening.ts'],
   'open-snapshot.ts': ['cache', 'config', 'telemetry'],

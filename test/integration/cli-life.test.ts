@@ -4,35 +4,23 @@ import { userInfo } from 'node:os';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { checkKeyText } from '../../src/credential/key-text.ts';
-import { startAdmin } from '../support/admin-server.ts';
-import { createCliHome } from '../support/run-cli.ts';
+import { commandsThrough } from '../support/commands.ts';
+import type { Commands, Through } from '../support/commands.ts';
 import type { CliResult } from '../support/run-cli.ts';
 
 const KEYS = 'ingestion-api-key';
 const TIME = /[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} UTC/g;
 const USER = `cli:${userInfo().username}`;
 
-interface Cli {
-  readonly at: (name: string) => string;
-  run(...args: string[]): Promise<CliResult>;
+interface Cli extends Commands {
   /** Makes a key and returns its id. */
   create(...args: string[]): Promise<string>;
 }
 
-/** The commands straight on a store of their own, or through the admin API of a server. */
-async function setUp(t: TestContext, through: 'store' | 'admin API' = 'store'): Promise<Cli> {
-  const cli = createCliHome();
-  t.after(() => cli.remove());
-  let env: Record<string, string> = {};
-  if (through === 'admin API') {
-    const admin = await startAdmin({ path: cli.at('server.db') });
-    t.after(() => admin.close());
-    admin.setNow(Date.now());
-    env = { KEYGATE_URL: admin.url, KEYGATE_SERVICE_TOKEN: await admin.tokenFor(['admin'], 'root') };
-  }
-  const run = (...args: string[]) => cli.run(args, env);
+async function setUp(t: TestContext, through: Through = 'store'): Promise<Cli> {
+  const { at, run } = await commandsThrough(t, through);
   return {
-    at: cli.at,
+    at,
     run,
     async create(...args) {
       const { stdout } = await run(KEYS, 'create', ...args, '-o', 'json');

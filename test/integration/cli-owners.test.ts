@@ -1,22 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TestContext } from 'node:test';
-import { startAdmin } from '../support/admin-server.ts';
-import { createCliHome } from '../support/run-cli.ts';
+import { commandsThrough } from '../support/commands.ts';
 import type { CliResult } from '../support/run-cli.ts';
-
-async function setUp(t: TestContext, through: 'store' | 'admin API') {
-  const cli = createCliHome();
-  t.after(() => cli.remove());
-  let env: Record<string, string> = {};
-  if (through === 'admin API') {
-    const admin = await startAdmin({ path: cli.at('server.db') });
-    t.after(() => admin.close());
-    admin.setNow(Date.now());
-    env = { KEYGATE_URL: admin.url, KEYGATE_SERVICE_TOKEN: await admin.tokenFor(['admin'], 'root') };
-  }
-  return (...args: string[]) => cli.run(args, env);
-}
 
 const done = (stdout: string): CliResult => ({ code: 0, stdout, stderr: '' });
 
@@ -25,7 +10,7 @@ for (const [through, group, title] of [
   ['admin API', 'user', 'User'],
 ] as const) {
   test(`a ${group} and its keys live and die together through the ${through}`, async (t) => {
-    const run = await setUp(t, through);
+    const { run } = await commandsThrough(t, through);
     const created = await run(group, 'create', '--name', 'checkout', '--description', 'the shop');
     const [, id = ''] = new RegExp(`^✅ ${title} created: ([0-9]+)\n$`).exec(created.stdout) ?? [];
     assert.notEqual(id, '', created.stdout + created.stderr);
@@ -63,7 +48,7 @@ for (const [through, group, title] of [
 }
 
 test('whoever names an owner that is not there hears what to do', async (t) => {
-  const run = await setUp(t, 'store');
+  const { run } = await commandsThrough(t, 'store');
   const { code, stderr } = await run('ingestion-api-key', 'create', '-n', 'k', '--owner', 'nobody');
   assert.equal(code, 3);
   assert.match(stderr, /no service id or user with the name or id "nobody"\. Create it first/);
@@ -75,7 +60,7 @@ test('whoever names an owner that is not there hears what to do', async (t) => {
 });
 
 test('what a key is limited to is changed, removed and described', async (t) => {
-  const run = await setUp(t, 'store');
+  const { run } = await commandsThrough(t, 'store');
   const made = await run(
     'ingestion-api-key',
     'create',
