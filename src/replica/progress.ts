@@ -52,7 +52,7 @@ const NOT_KNOWN: Progress = { complete: false, replicas: [] };
 export async function waitForChange(digest: KeyDigest, { store, timeoutMs, signal }: WaitOptions): Promise<Progress> {
   const deadline = performance.now() + timeoutMs;
   const begin = async () => ({ change: await store.changeOf(digest), first: await store.replicas() });
-  const began = await readUntil(deadline, begin);
+  const began = await readUntil(deadline, begin, signal);
   if (began === undefined) return NOT_KNOWN;
   const { change, first } = began;
   const target = change?.number ?? first.lastChange;
@@ -82,7 +82,11 @@ export async function waitForChange(digest: KeyDigest, { store, timeoutMs, signa
 }
 
 /** What a store says, once it can; undefined if it was away until then. */
-async function readUntil<T>(deadline: number, read: () => Promise<T>): Promise<T | undefined> {
+async function readUntil<T>(
+  deadline: number,
+  read: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
   for (;;) {
     try {
       return await read();
@@ -90,7 +94,7 @@ async function readUntil<T>(deadline: number, read: () => Promise<T>): Promise<T
       if (!(error instanceof StoreError)) throw error;
     }
     if (performance.now() + RETRY_MS > deadline) return undefined;
-    await delay(RETRY_MS);
+    await delay(RETRY_MS, undefined, { signal });
   }
 }
 

@@ -109,6 +109,19 @@ for (const kind of storeKinds()) {
       await assert.rejects(waiting, { name: 'AbortError' });
     });
 
+    it('ends the wait for a store that is away just as soon', async (t) => {
+      const [store] = openTwice(t);
+      await store.close();
+      const ending = new AbortController();
+      const waiting = waitForChange(newRecord().digest, {
+        store: store.replicas,
+        timeoutMs: 60_000,
+        signal: ending.signal,
+      });
+      ending.abort();
+      await assert.rejects(waiting, { name: 'AbortError' });
+    });
+
     it('puts a question to all who watch, and gathers their answers', async (t) => {
       const [one, other] = openTwice(t);
       const [first, second] = [await follow(t, one), await follow(t, other)];
