@@ -58,6 +58,7 @@ const PRUNE_INTERVAL_MS = 3_600_000;
 
 /** The composition root: the only place that creates clients and servers, all from one completed configuration. */
 export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SYSTEM_CLOCK): App {
+  if (config.plane === 'wire') throw new Error('plane: wire is not built yet; set plane: library, or leave it out');
   const digest = digesterOf(config.keys);
   const metrics = createMetrics({ version: VERSION, cacheSizes: () => cache.sizes() });
   const store = openStore(config.store, { observe: storeObserver(metrics, log) });

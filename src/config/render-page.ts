@@ -94,9 +94,12 @@ No fault ever shows a secret.
 
 /** docs/config.md: how configuration works, and a table of the options of each section. */
 export function renderPage(root: SectionOption): string {
-  const sections = root.children.map((section) => {
-    const options = section.kind === 'section' || section.kind === 'group' ? section.children : [];
-    return `### ${section.name}\n\n${section.description}\n\n${TABLE_HEAD}\n${options.flatMap(rows).join('\n')}`;
+  const sections = root.children.map((option) => {
+    const isSection = option.kind === 'section' || option.kind === 'group';
+    // An option that stands alone says in its row what it is for.
+    const head = isSection ? `### ${option.name}\n\n${option.description}` : `### ${option.name}`;
+    const options = isSection ? option.children : [option];
+    return `${head}\n\n${TABLE_HEAD}\n${options.flatMap(rows).join('\n')}`;
   });
   return `${[INTRO.trimEnd(), ...sections].join('\n\n')}\n`;
 }

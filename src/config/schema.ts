@@ -103,6 +103,14 @@ const upstream = z
   .prefault({})
   .describe('The collector behind the gateway. Set at least one of grpc and http.');
 
+const plane = z
+  .enum(['wire', 'library'])
+  .default('library')
+  .describe(
+    'What carries requests. library: Node’s servers, grpc-js and http-proxy. wire: Keygate’s own HTTP/1.1 and HTTP/2, ' +
+      'which carry several times as many requests; not built yet.',
+  );
+
 const store = z
   .strictObject({
     redis,
@@ -227,7 +235,7 @@ const log = z
   .prefault({})
   .describe('Logs go to standard output.');
 
-export const configSchema = z.strictObject({ listen, admin, ops, upstream, routes, store, keys, cors, cache, usage, replica, canary, limits, log });
+export const configSchema = z.strictObject({ listen, admin, ops, upstream, plane, routes, store, keys, cors, cache, usage, replica, canary, limits, log });
 
 /** A validated configuration: durations in milliseconds, sizes in bytes, nothing optional by accident. */
 export type Config = z.output<typeof configSchema>;
