@@ -130,6 +130,7 @@ export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SY
     gate,
     listen: { grpc: listener(config.listen.grpc), http: listener(config.listen.http) },
     channel: upstreams.channel,
+    grpcRoutes: upstreams.grpcRoutes,
     routes: upstreams.routes,
     carriers: config.keys.carriers,
     tenantHeader: config.keys.tenantHeader ?? undefined,

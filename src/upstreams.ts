@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from './config/schema.ts';
-import { createHttpRoutes } from './plane/routes.ts';
-import type { HttpRoutes, RelayedPaths } from './plane/routes.ts';
+import { createGrpcRoutes, createHttpRoutes } from './plane/routes.ts';
+import type { GrpcRoutes, HttpRoutes, RelayedPaths } from './plane/routes.ts';
 import { createGrpcChannel } from './upstream/grpc-channel.ts';
 import type { GrpcChannel } from './upstream/grpc-channel.ts';
 import { createHttpForward } from './upstream/http-forward.ts';
@@ -13,6 +13,7 @@ import type { UpstreamTls } from './upstream/target.ts';
 export interface Upstreams {
   /** Absent: there is no collector for gRPC. */
   readonly channel: GrpcChannel | undefined;
+  readonly grpcRoutes: GrpcRoutes;
   readonly routes: HttpRoutes;
   close(): void;
 }
@@ -36,6 +37,7 @@ export function createUpstreams({ upstream, routes }: Config): Upstreams {
   const channel = upstream.grpc === null ? undefined : createGrpcChannel(parseTarget(upstream.grpc), tls);
   return {
     channel,
+    grpcRoutes: createGrpcRoutes(routes.grpc.paths),
     routes: createHttpRoutes({
       otlp: forwardTo(upstream.http),
       rum: relayed(routes.rum),

@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls';
-import { HTTP_ROUTES } from '../plane/otlp-paths.ts';
+import { GRPC_ROUTES, HTTP_ROUTES } from '../plane/otlp-paths.ts';
 import { nameOf, optionsBelow, type SectionOption } from './describe.ts';
 import type { Problem } from './problem.ts';
 import { redisProblems } from './redis-problems.ts';
@@ -129,8 +129,20 @@ function tenantInCarrier({ keys: { tenantHeader, carriers } }: Config): Problem[
 
 /** Each path has one upstream and one kind of key. */
 function repeatedRoutes({ routes }: Config): Problem[] {
-  const taken = new Map([...HTTP_ROUTES.keys()].map((path) => [path, 'OTLP/HTTP']));
-  return (['rum', 'remoteConfig'] as const).flatMap((section) =>
+  return [
+    ...repeatedPaths(routes, ['grpc'], [...GRPC_ROUTES.keys()], 'OTLP/gRPC'),
+    ...repeatedPaths(routes, ['rum', 'remoteConfig'], [...HTTP_ROUTES.keys()], 'OTLP/HTTP'),
+  ];
+}
+
+function repeatedPaths(
+  routes: Config['routes'],
+  sections: readonly (keyof Config['routes'])[],
+  otlpPaths: readonly string[],
+  otlp: string,
+): Problem[] {
+  const taken = new Map(otlpPaths.map((path) => [path, otlp]));
+  return sections.flatMap((section) =>
     routes[section].paths.flatMap((path, index) => {
       const owner = taken.get(path);
       const name = nameOf(['routes', section, 'paths']);

@@ -1,11 +1,24 @@
 import { z } from 'zod';
-import { routePath, target } from './values.ts';
+import { grpcPath, routePath, target } from './values.ts';
 
 const MAX_PATHS = 20;
 
 /** What the data ports take besides OTLP. */
 export const routes = z
   .strictObject({
+    grpc: z
+      .strictObject({
+        paths: z
+          .array(grpcPath)
+          .max(MAX_PATHS)
+          .default([])
+          .describe(
+            'The methods, which must match exactly, such as those of OTel-Arrow. A call lasts no longer than upstream.timeout ' +
+              'and sends no more than limits.maxBody.',
+          ),
+      })
+      .prefault({})
+      .describe('Further gRPC methods that the collector of upstream.grpc serves. For keys of no type.'),
     rum: z
       .strictObject({
         target: target

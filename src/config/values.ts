@@ -75,6 +75,15 @@ export const routePath = z
   )
   .meta({ form: 'a path such as `/json/rum`' });
 
+/** A method as gRPC names it on the wire, which a call must name to the letter. */
+export const grpcPath = z
+  .string()
+  .regex(
+    /^\/[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\/[A-Za-z_]\w*$/,
+    'must be a gRPC method such as /package.Service/Method',
+  )
+  .meta({ form: 'a gRPC method such as `/package.Service/Method`' });
+
 /** A short name that goes into digests and store keys as it is. */
 export const label = z
   .string()

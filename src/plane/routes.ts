@@ -1,14 +1,14 @@
 import type { Signal } from '../keys/record.ts';
 import type { HttpForward } from '../upstream/http-forward.ts';
 import type { Route } from '../verdict/decide.ts';
-import { HTTP_ROUTES } from './otlp-paths.ts';
+import { GRPC_ROUTES, HTTP_ROUTES } from './otlp-paths.ts';
 
 /** The methods that routes take. Only POST has a body. */
 export type HttpMethod = 'POST' | 'GET' | 'HEAD';
 
 /** What may be done at a path, and who answers there. */
 export interface HttpRoute {
-  readonly name: Exclude<Route, 'otlp-grpc'>;
+  readonly name: Exclude<Route, 'otlp-grpc' | 'grpc'>;
   /** Absent where none of the four comes in. */
   readonly signal: Signal | undefined;
   readonly methods: readonly HttpMethod[];
@@ -22,6 +22,24 @@ export interface HttpRoute {
 
 /** By path, which must match exactly. */
 export type HttpRoutes = ReadonlyMap<string, HttpRoute>;
+
+/** What a gRPC method is to us: all are answered by the collector, and relayed alike. */
+export interface GrpcRoute {
+  readonly name: Extract<Route, 'otlp-grpc' | 'grpc'>;
+  /** Absent where none of the four comes in. */
+  readonly signal: Signal | undefined;
+}
+
+/** By path, which must match exactly. */
+export type GrpcRoutes = ReadonlyMap<string, GrpcRoute>;
+
+/** OTLP's own methods win over any others, as below. */
+export function createGrpcRoutes(morePaths: readonly string[]): GrpcRoutes {
+  const routes = new Map<string, GrpcRoute>();
+  for (const path of morePaths) routes.set(path, { name: 'grpc', signal: undefined });
+  for (const [path, signal] of GRPC_ROUTES) routes.set(path, { name: 'otlp-grpc', signal });
+  return routes;
+}
 
 /** Paths that one upstream answers. */
 export interface RelayedPaths {

@@ -10,15 +10,15 @@ import { withReceiverKeys } from '../keys/receiver-keys.ts';
 import type { ReceiverKeys } from '../keys/receiver-keys.ts';
 import { withOwners } from '../keys/with-owners.ts';
 import { StoreError } from '../store/port.ts';
-import { decide } from '../verdict/decide.ts';
-import type { Use } from '../verdict/decide.ts';
+import { ALL_ROUTES, decide } from '../verdict/decide.ts';
+import type { Route, Use } from '../verdict/decide.ts';
 import { reasons } from '../verdict/reasons.ts';
 
 /** What is asked of a gateway: what it would say to a key that is used like this. Digests only: it is no secret. */
 export const questionSchema = z.object({
   digests: z.array(z.custom<KeyDigest>(isKeyDigest, 'must be the digest of a key')).min(1).max(16),
   signal: z.enum(SIGNALS).optional(),
-  route: z.enum(['otlp-grpc', 'otlp-http', 'rum', 'remote-config']).optional(),
+  route: z.enum(ALL_ROUTES).optional(),
   address: z
     .string()
     .refine((text) => isIP(text) !== 0, 'must be an IP address')
@@ -124,6 +124,8 @@ function toAnswer(
   };
 }
 
+const OTLP: readonly Route[] = ['otlp-grpc', 'otlp-http'];
+
 /** Without any of them it is asked whether the key could be used at all: a service token to manage, others to send. */
 function useOf({ signal, route, address, origin }: Question, kind: KeyKind | undefined): Use {
   if (signal === undefined && route === undefined && address === undefined && origin === undefined) {
@@ -131,7 +133,7 @@ function useOf({ signal, route, address, origin }: Question, kind: KeyKind | und
   }
   return {
     to: 'send',
-    signal: signal ?? (route === 'rum' || route === 'remote-config' ? undefined : 'traces'),
+    signal: signal ?? (route === undefined || OTLP.includes(route) ? 'traces' : undefined),
     route: route ?? (origin === undefined ? 'otlp-grpc' : 'otlp-http'),
     peer: address ?? '127.0.0.1',
     origin,
@@ -145,8 +147,8 @@ function asAsked(answer: KeyAnswer, { signal, route, address, origin }: Question
   const record = {
     ...rest,
     ...(route !== undefined && { type }),
-    // Events of pages are none of the signals, which is what a list of signals says of their route.
-    ...((signal !== undefined || route === 'rum') && { signals }),
+    // What is sent elsewhere is none of the signals, which is what a list of signals says of those routes.
+    ...((signal !== undefined || (route !== undefined && !OTLP.includes(route))) && { signals }),
     ...(address !== undefined && { cidrs }),
     ...(origin !== undefined && { origins }),
   };

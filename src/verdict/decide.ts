@@ -22,8 +22,12 @@ export interface Refusal {
 
 export type Decision = Allow | Refusal;
 
-/** The ways on the data ports. All take telemetry but `remote-config`, where agents read their settings. */
-export type Route = 'otlp-grpc' | 'otlp-http' | 'rum' | 'remote-config';
+/**
+ * The ways on the data ports. All take telemetry but `remote-config`, where agents read their settings, and `grpc`, whose
+ * methods are whatever the operator named.
+ */
+export const ALL_ROUTES = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config', 'grpc'] as const;
+export type Route = (typeof ALL_ROUTES)[number];
 
 /** What the credential is to be used for. */
 export type Use =
@@ -121,11 +125,12 @@ function objectionToSending(key: KeyRecord, { route, origin, peer, signal }: Sen
 
 /**
  * Browsers speak no gRPC, and whoever took a key out of a page is to gain nothing by it. Settings of agents are for keys
- * that were made for agents; a key of no type sends whatever there is to send, and reads nothing.
+ * that were made for agents; a key of no type sends whatever there is to send, and reads nothing. What the methods of `grpc`
+ * do is not known here, so that no key which was made for one purpose is good for them.
  */
 const ROUTES: Readonly<Record<KeyType | 'untyped', readonly Route[]>> = {
   sensor: ['otlp-grpc', 'otlp-http', 'remote-config'],
   thirdParty: ['otlp-grpc', 'otlp-http'],
   rum: ['otlp-http', 'rum'],
-  untyped: ['otlp-grpc', 'otlp-http', 'rum'],
+  untyped: ['otlp-grpc', 'otlp-http', 'rum', 'grpc'],
 };

@@ -6,8 +6,7 @@ import { newIngestionKeySchema } from '../../src/admin/schemas.ts';
 import { CliCommand } from '../../src/cli/cli-command.ts';
 import { addScopeFlags } from '../../src/cli/scope-flags.ts';
 import { KEY_TYPES } from '../../src/keys/scope.ts';
-import { decide } from '../../src/verdict/decide.ts';
-import type { Route } from '../../src/verdict/decide.ts';
+import { ALL_ROUTES, decide } from '../../src/verdict/decide.ts';
 import { reasons } from '../../src/verdict/reasons.ts';
 import { newRecord } from '../support/stores.ts';
 
@@ -39,14 +38,13 @@ test('docs/key-scopes.md names the fields of the admin API, and reasons that the
 });
 
 test('docs/key-scopes.md tells the routes of each type as the verdict does', () => {
-  const routes: readonly Route[] = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config'];
   for (const type of [...KEY_TYPES, undefined]) {
     const label = type === undefined ? 'none' : `\`${type}\``;
     const row = page.split('\n').find((line) => line.startsWith(`| ${label} |`));
     const cells = row?.split('|').slice(3, -1) ?? [];
     const told = cells.map((cell) => cell.trim() !== '');
     const record = newRecord({ type });
-    const held = routes.map((route) => {
+    const held = ALL_ROUTES.map((route) => {
       const use = { to: 'send', signal: undefined, route, peer: '192.0.2.1', origin: undefined } as const;
       return decide({ kind: 'known', record }, use, 0).verdict === 'allow';
     });

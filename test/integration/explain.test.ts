@@ -90,6 +90,7 @@ test('only what is asked about stands in the way of a key, and a service token i
     [' --route otlp-grpc', 'route_not_allowed'],
     [' --route otlp-http', 'allow'],
     [' --route rum', 'signal_not_allowed'],
+    [' --route grpc', 'route_not_allowed'],
   ] as const) {
     assert.equal(await verdict(id, line), expected, line);
   }

@@ -13,7 +13,7 @@ import { cancelCall } from '../../upstream/grpc-channel.ts';
 import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
-import { GRPC_ROUTES } from '../otlp-paths.ts';
+import type { GrpcRoutes } from '../routes.ts';
 import { parseGrpcTimeout } from './deadline.ts';
 import { discardBody } from './discard.ts';
 import type { Exchange, Exchanges } from './exchange.ts';
@@ -23,6 +23,7 @@ export interface GrpcRelayOptions {
   readonly gate: Gate;
   /** Absent: there is no collector for gRPC. */
   readonly channel: GrpcChannel | undefined;
+  readonly grpcRoutes: GrpcRoutes;
   readonly toUpstream: ToUpstream;
   /** Hears of the bytes of bodies as they pass. */
   readonly debit: (key: KeyRecord, bytes: number) => void;
@@ -39,13 +40,14 @@ const MAX_UNSENT_BYTES = 65_536;
 
 /** Judges a gRPC request by its head and relays its bytes, or answers it with trailers only. */
 export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
-  const { gate, channel, toUpstream, debit, limits, upstreamTimeoutMs, exchanges, now } = options;
+  const { gate, channel, grpcRoutes, toUpstream, debit, limits, upstreamTimeoutMs, exchanges, now } = options;
 
   return function handle(stream, headers, fields) {
-    const signal = GRPC_ROUTES.get(headers[':path'] ?? '');
+    const route = grpcRoutes.get(headers[':path'] ?? '');
+    const signal = route?.signal;
     const peer = stream.session?.socket.remoteAddress ?? '';
     const { origin, 'user-agent': userAgent } = headers;
-    const exchange = exchanges.begin({ protocol: 'grpc', route: signal && 'otlp-grpc', signal, peer, userAgent });
+    const exchange = exchanges.begin({ protocol: 'grpc', route: route?.name, signal, peer, userAgent });
     exchange.onInterrupt = () => refuse(stream, exchange, { verdict: 'refuse', reason: 'draining' });
     stream.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     stream.on('aborted', () => {
@@ -58,7 +60,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       return refuse(stream, exchange, { verdict: 'refuse', reason: 'header_limits' });
     if (headers[':method'] !== 'POST')
       return refuse(stream, exchange, { verdict: 'refuse', reason: 'method_not_allowed' });
-    if (signal === undefined) return refuse(stream, exchange, { verdict: 'refuse', reason: 'not_found' });
+    if (route === undefined) return refuse(stream, exchange, { verdict: 'refuse', reason: 'not_found' });
     if ('problem' in timeout) return refuse(stream, exchange, { verdict: 'refuse', reason: timeout.problem });
 
     const deadlineMs = now() + Math.min(timeout.timeoutMs, upstreamTimeoutMs);
@@ -68,7 +70,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       if (decision.verdict === 'refuse') refuse(stream, exchange, decision);
       else if (!exchange.ended) relay(stream, exchange, fields, headers[':path'] ?? '', decision.key, deadlineMs);
     };
-    const judgement = gate.judge(fields, { to: 'send', signal, route: 'otlp-grpc', peer, origin });
+    const judgement = gate.judge(fields, { to: 'send', signal, route: route.name, peer, origin });
     if (judgement instanceof Promise) void judgement.then(proceed);
     else proceed(judgement);
   };

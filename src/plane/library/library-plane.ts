@@ -2,7 +2,7 @@ import type { Gate } from '../../gate.ts';
 import { createToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import type { GrpcChannel } from '../../upstream/grpc-channel.ts';
-import type { HttpRoutes } from '../routes.ts';
+import type { GrpcRoutes, HttpRoutes } from '../routes.ts';
 import type { ListenerOptions, Plane, PlaneLimits, PlaneObserver } from '../plane.ts';
 import { createCors } from './cors.ts';
 import type { CorsRules } from './cors.ts';
@@ -16,6 +16,7 @@ export interface LibraryPlaneOptions {
   readonly gate: Gate;
   readonly listen: { readonly grpc: ListenerOptions; readonly http: ListenerOptions };
   readonly channel: GrpcChannel | undefined;
+  readonly grpcRoutes: GrpcRoutes;
   readonly routes: HttpRoutes;
   /** Fields that hold a credential, besides Authorization: they are never passed on. */
   readonly carriers: readonly string[];

@@ -83,6 +83,18 @@ test('each route has a path of its own', () => {
   assert.deepEqual(faultsOf({ routes: { rum: { paths: ['/a.b/..c/~d_-'] } } }), []);
 });
 
+test('each further gRPC method has a path of its own', () => {
+  const traces = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+  assert.deepEqual(faultsOf({ routes: { grpc: { paths: ['/a.B/C', traces, '/a.B/C'] } } }), [
+    `routes.grpc.paths[1] must be a path of its own: ${traces} is one of OTLP/gRPC`,
+    'routes.grpc.paths[2] must be a path of its own: /a.B/C is one of routes.grpc.paths',
+  ]);
+  for (const path of ['a.B/C', '/a.B', '/a.B/', '/a.B/C/D', '/a..B/C', '/a.B/*', '/a.B/C?d', '/1a/B', '/a-b/C', '']) {
+    assert.match(faultsOf({ routes: { grpc: { paths: [path] } } }).join(), /^routes.grpc.paths\[0\] must be a gRPC method/, path);
+  }
+  assert.deepEqual(faultsOf({ routes: { grpc: { paths: ['/Plain/Call', '/a_1.b2.C/_D'] } } }), []);
+});
+
 test('an upstream that is faulty is not also missing', () => {
   assert.deepEqual(faultsOf({ upstream: { grpc: 'collector:4317' } }), [
     'upstream.grpc must be http://host:port or https://host:port, without user, path or query',

@@ -25,6 +25,8 @@ describe('the metrics', () => {
       metrics.started('http');
       metrics.ended(newReport({ protocol: 'http', route, signal: undefined }));
     }
+    metrics.started('grpc');
+    metrics.ended(newReport({ route: 'grpc', signal: undefined }));
     assert.deepEqual(await seriesOf(metrics, 'keygate_requests_total'), [
       'keygate_requests_total{signal="traces",protocol="grpc",verdict="allow",reason="none"} 2',
       'keygate_requests_total{signal="traces",protocol="grpc",verdict="cancelled",reason="none"} 1',
@@ -33,6 +35,7 @@ describe('the metrics', () => {
       'keygate_requests_total{signal="none",protocol="http",verdict="deny",reason="not_found"} 1',
       'keygate_requests_total{signal="rum",protocol="http",verdict="allow",reason="none"} 1',
       'keygate_requests_total{signal="remote-config",protocol="http",verdict="allow",reason="none"} 1',
+      'keygate_requests_total{signal="grpc",protocol="grpc",verdict="allow",reason="none"} 1',
     ]);
   });
 

@@ -7,7 +7,7 @@ import { KEY_KINDS, SIGNALS } from '../../../src/keys/record.ts';
 import type { KeyKind, KeyRecord } from '../../../src/keys/record.ts';
 import { KEY_TYPES } from '../../../src/keys/scope.ts';
 import type { KeyType } from '../../../src/keys/scope.ts';
-import { decide } from '../../../src/verdict/decide.ts';
+import { ALL_ROUTES, decide } from '../../../src/verdict/decide.ts';
 import type { Route, Sending, Use } from '../../../src/verdict/decide.ts';
 import { row } from '../../../src/verdict/reasons.ts';
 import { asOwner, cidrs, newOwner, newRecord, origins } from '../../support/stores.ts';
@@ -85,12 +85,10 @@ const CASES: readonly Case[] = [
   { sentence: 'an expired key is not told what it might have sent', key: { signals: ['logs'], expiresAt: NOW }, expected: 'expired_key' },
 ];
 
-const ROUTES: readonly Route[] = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config'];
-
 /** What each type of key is good for. */
 // oxfmt-ignore
 const ALLOWED_ROUTES: Readonly<Record<KeyType | 'none', readonly Route[]>> = {
-  none: ['otlp-grpc', 'otlp-http', 'rum'],
+  none: ['otlp-grpc', 'otlp-http', 'rum', 'grpc'],
   sensor: ['otlp-grpc', 'otlp-http', 'remote-config'],
   thirdParty: ['otlp-grpc', 'otlp-http'],
   rum: ['otlp-http', 'rum'],
@@ -103,7 +101,7 @@ describe('a key of the type', () => {
       const record = newRecord({ type });
       const mayUse = (route: Route): boolean =>
         decide({ kind: 'known', record }, { ...TRACES, route }, NOW).verdict === 'allow';
-      assert.deepEqual(ROUTES.filter(mayUse), allowed);
+      assert.deepEqual(ALL_ROUTES.filter(mayUse), allowed);
     });
   }
 });
@@ -203,7 +201,7 @@ const answers: fc.Arbitrary<KeyAnswer> = fc.oneof(
 const sendings: fc.Arbitrary<Sending> = fc.record({
   to: fc.constant('send'),
   signal: fc.constantFrom(...SIGNALS, undefined),
-  route: fc.constantFrom(...ROUTES),
+  route: fc.constantFrom(...ALL_ROUTES),
   peer: fc.constantFrom('192.0.2.7', '10.0.0.7', '::1'),
   origin: fc.constantFrom(undefined, SHOP, 'https://elsewhere.example'),
 });
