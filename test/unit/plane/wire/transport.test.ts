@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import * as http from 'node:http';
+import * as net from 'node:net';
+import { describe, it } from 'node:test';
+import * as tls from 'node:tls';
+import { MAX_QUEUED_BYTES } from '../../../../src/plane/wire/output.ts';
+import { connectTransport, openTransport } from '../../../../src/plane/wire/transport.ts';
+import { createCertificate } from '../../../support/tls.ts';
+import { Heard, acceptedPair, connectedPair, listen, noise } from '../../../support/transports.ts';
+import { until } from '../../../support/wait.ts';
+
+const sha = (...chunks: Buffer[]): string => createHash('sha256').update(Buffer.concat(chunks)).digest('hex');
+
+for (const kind of ['plaintext', 'TLS'] as const) {
+  describe(`A transport over ${kind}`, () => {
+    const pair: typeof acceptedPair = async (t) =>
+      acceptedPair(t, kind === 'TLS' ? await createCertificate(t) : undefined);
+
+    it('tells what arrives, and sends what is reserved and appended in the order it was written', async (t) => {
+      const { near, heard, far } = await pair(t);
+      far.write('hello');
+      await until('the bytes arrived', () => heard.text === 'hello');
+      const received: Buffer[] = [];
+      far.on('data', (chunk: Buffer) => received.push(chunk));
+      const large = noise(100_000);
+      const offset = near.out.reserve(3);
+      near.out.bytes.write('abc', offset, 'latin1');
+      near.out.append(large);
+      near.out.append(Buffer.from('def'));
+      assert.equal(near.out.queuedBytes, 100_006);
+      const expected = sha(Buffer.from('abc'), large, Buffer.from('def'));
+      await until('all arrived', () => Buffer.concat(received).length === 100_006);
+      assert.equal(sha(...received), expected);
+      assert.equal(near.remoteAddress, '127.0.0.1');
+    });
+
+    it('keeps order and bytes while the reader is slow, and says when it is congested and when not any more', async (t) => {
+      const { near, heard, far } = await pair(t);
+      const sent = createHash('sha256');
+      let total = 0;
+      for (let i = 0; total < 24 << 20; i++) {
+        const piece = noise((i * 7919) % 90_000, i);
+        sent.update(piece);
+        total += piece.length;
+        near.out.append(piece);
+        if (i % 50 === 0) await new Promise(setImmediate);
+      }
+      await new Promise(setImmediate);
+      assert.ok(near.out.isCongested);
+      assert.ok(near.out.queuedBytes > MAX_QUEUED_BYTES);
+      const drainedBefore = heard.drained;
+      const received = createHash('sha256');
+      let count = 0;
+      far.on('data', (chunk: Buffer) => {
+        received.update(chunk);
+        count += chunk.length;
+        far.pause();
+        setImmediate(() => far.resume());
+      });
+      await until('all arrived', () => count === total, 20_000);
+      assert.equal(received.digest('hex'), sent.digest('hex'));
+      await until('it was told', () => heard.drained > drainedBefore);
+      assert.equal(near.out.isCongested, false);
+      assert.equal(near.out.queuedBytes, 0);
+    });
+
+    it('reads nothing while it is paused', async (t) => {
+      const { near, heard, far } = await pair(t);
+      near.pause();
+      let written = 0;
+      const block = noise(64 * 1024);
+      while (written < 32 << 20) {
+        far.write(block);
+        written += block.length;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(heard.receivedBytes, 0);
+      assert.ok(far.writableLength > 0, 'the kernel has stopped the sender');
+      near.resume();
+      await until('all arrived', () => heard.receivedBytes === written, 20_000);
+    });
+
+    it('still sends to a client that has ended its half, and closes in order', async (t) => {
+      const { near, heard, far } = await pair(t);
+      far.end('question');
+      await until('the end was told', () => heard.ended === 1);
+      assert.equal(heard.text, 'question');
+      near.out.append(Buffer.from('answer'));
+      near.end();
+      let answer = '';
+      far.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+      await until('it is closed', () => heard.closed === 1);
+      assert.equal(answer, 'answer');
+      assert.equal(heard.error, undefined);
+    });
+
+    it('writes what is queued before it ends, and tells nothing more but that it is closed', async (t) => {
+      const { near, heard, far } = await pair(t);
+      const large = noise(8 << 20);
+      near.out.append(large);
+      near.end();
+      assert.ok(near.isClosed);
+      far.write('too late');
+      const received = createHash('sha256');
+      far.on('data', (chunk: Buffer) => received.update(chunk));
+      far.on('end', () => far.end());
+      await until('it is closed', () => heard.closed === 1);
+      assert.equal(received.digest('hex'), sha(large));
+      assert.equal(heard.receivedBytes, 0);
+    });
+
+    it('is closed after a bounded time though the client reads nothing', async (t) => {
+      const { near, heard } = await pair(t);
+      near.out.append(noise(32 << 20));
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      near.end();
+      t.mock.timers.tick(5_000);
+      t.mock.timers.reset();
+      await until('it is closed', () => heard.closed === 1);
+    });
+
+    it('closes once when it is destroyed, and swallows what is written later', async (t) => {
+      const { near, heard, far } = await pair(t);
+      near.destroy();
+      assert.equal(heard.closed, 0, 'not from within destroy');
+      near.out.append(noise(300_000));
+      await until('it is closed', () => heard.closed === 1);
+      near.out.append(noise(300_000));
+      near.out.reserve(100);
+      near.end();
+      near.destroy();
+      near.pause();
+      near.resume();
+      far.resume();
+      await until('the client saw it', () => far.readableEnded || far.destroyed);
+      await new Promise(setImmediate);
+      assert.equal(heard.closed, 1);
+      assert.equal(near.out.queuedBytes, 0);
+    });
+
+    it('gives its socket to node:http, which serves a request whose first bytes were read here', async (t) => {
+      const server = http.createServer((request, response) => {
+        response.end(`${request.method} ${request.url} from ${request.socket.remoteAddress}\n`);
+      });
+      const { near, heard, far } = await pair(t);
+      far.write('GET /one HTTP/1.1\r\nHost: a');
+      await until('the first bytes arrived', () => heard.receivedBytes > 0);
+      const socket = near.toSocket(Buffer.concat(heard.chunks));
+      server.emit('connection', socket);
+      far.write('\r\n\r\nGET /two HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      let answer = '';
+      far.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+      await once(far, 'end');
+      assert.match(answer, /GET \/one from 127\.0\.0\.1\n[^]*GET \/two from 127\.0\.0\.1\n/);
+      assert.equal(heard.closed, 0, 'it is over for us');
+    });
+  });
+}
+
+describe('A transport whose other side resets it', () => {
+  it('is closed, and tells why', async (t) => {
+    const { near, heard, far } = await acceptedPair(t);
+    far.resetAndDestroy();
+    await until('it is closed', () => heard.closed === 1);
+    assert.match(String(heard.error), /ECONNRESET/);
+    assert.ok(near.isClosed);
+  });
+});
+
+describe('A transport that connects', () => {
+  it('tells that it is connected, and sends what was written before', async (t) => {
+    const { near, heard, far } = await connectedPair(t, net.createServer());
+    near.out.append(Buffer.from('early'));
+    const [chunk] = (await once(far, 'data')) as [Buffer];
+    assert.equal(chunk.toString(), 'early');
+    assert.equal(heard.connected, 1);
+    far.end('bye');
+    await until('the end was told', () => heard.ended === 1);
+    assert.equal(heard.text, 'bye');
+    near.end();
+    await until('it is closed', () => heard.closed === 1);
+    assert.equal(heard.error, undefined);
+  });
+
+  it('does so over TLS after the handshake, and knows the protocol that was agreed on', async (t) => {
+    const certificate = await createCertificate(t);
+    const server = tls.createServer({ cert: certificate.cert, key: certificate.key, ALPNProtocols: ['h2'] });
+    const { near, heard, far } = await connectedPair(t, server, {
+      tls: { ca: certificate.cert, servername: 'localhost', ALPNProtocols: ['h2'] },
+    });
+    await until('it is connected', () => heard.connected === 1);
+    assert.equal(near.alpnProtocol, 'h2');
+    far.write('hello');
+    await until('the bytes arrived', () => heard.text === 'hello');
+  });
+
+  it('closes with the reason when nobody listens', async () => {
+    const heard = new Heard();
+    connectTransport({ host: '127.0.0.1', port: 1, connectTimeoutMs: 5_000 }, heard);
+    await until('it is closed', () => heard.closed === 1);
+    assert.match(String(heard.error), /ECONNREFUSED/);
+    assert.equal(heard.connected, 0);
+  });
+
+  it('closes with the reason when a handshake does not end in time', async (t) => {
+    const port = await listen(
+      t,
+      net.createServer((socket) => t.after(() => socket.destroy())),
+    );
+    const heard = new Heard();
+    connectTransport({ host: '127.0.0.1', port, tls: {}, connectTimeoutMs: 50 }, heard);
+    await until('it is closed', () => heard.closed === 1);
+    assert.match(String(heard.error), /within 50 ms/);
+  });
+});
+
+describe('Whoever serves a transport', () => {
+  it('may change with the first bytes', async (t) => {
+    const second = new Heard();
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      const transport = openTransport(socket);
+      transport.events = {
+        onDrained() {},
+        onEnded() {},
+        onClosed() {},
+        onBytes(chunk) {
+          transport.events = second;
+          second.onBytes(chunk);
+        },
+      };
+    });
+    const port = await listen(t, server);
+    const client = net.connect(port, '127.0.0.1');
+    t.after(() => client.destroy());
+    client.write('a');
+    await until('the first arrived', () => second.text === 'a');
+    client.write('b');
+    await until('the second arrived', () => second.text === 'ab');
+    client.destroy();
+    await until('the end was told', () => second.ended === 1);
+  });
+});
