@@ -13,11 +13,18 @@ export interface Judgement {
   readonly fingerprint?: string;
 }
 
+/** What a request's header fields say of its key once the secret is gone: enough to judge it again and again. */
+export type Credential = { readonly digests: Digests; readonly fingerprint: string } | { readonly problem: Reason };
+
 export interface Gate {
   /** Judges a request by its header fields; at once when the key's record is in memory. Never rejects. */
   judge(fields: RawFields, use: Use): Judgement | Promise<Judgement>;
   /** Judges a key that came some other way than in a header field. */
   judgeKey(keyText: string, use: Use): Judgement | Promise<Judgement>;
+  /** The first half of `judge`, the same for the same fields: it may be remembered, which no judgement may be. */
+  read(fields: RawFields): Credential;
+  /** The second half, for each request anew. */
+  judgeCredential(credential: Credential, use: Use): Judgement | Promise<Judgement>;
 }
 
 export interface GateOptions {
@@ -32,27 +39,37 @@ export interface GateOptions {
 
 /** The sentence: credential -> key -> verdict -> charge. */
 export function createGate({ readCredential, digest, lookup, charge, now }: GateOptions): Gate {
-  function judge(fields: RawFields, use: Use): Judgement | Promise<Judgement> {
+  function read(fields: RawFields): Credential {
     const credential = readCredential(fields);
-    return 'problem' in credential ? refuse(credential.problem) : judgeKey(credential.key, use);
+    return 'problem' in credential ? credential : readKey(credential.key);
   }
 
-  function judgeKey(keyText: string, use: Use): Judgement | Promise<Judgement> {
-    if (checkKeyText(keyText) === 'bad') return refuse('bad_checksum');
+  function readKey(keyText: string): Credential {
+    if (checkKeyText(keyText) === 'bad') return { problem: 'bad_checksum' };
     const digests = digest(keyText); // the secret dies here: from now on only its digest is known
-    const answer = lookup(digests, use.to === 'send' ? use.peer : undefined);
-    return answer instanceof Promise
-      ? answer.then((late) => conclude(digests, late, use))
-      : conclude(digests, answer, use);
+    return { digests, fingerprint: fingerprintOf(digests) };
   }
 
-  function conclude(digests: Digests, answer: KeyAnswer, use: Use): Judgement {
+  function judgeCredential(credential: Credential, use: Use): Judgement | Promise<Judgement> {
+    if ('problem' in credential) return refuse(credential.problem);
+    const answer = lookup(credential.digests, use.to === 'send' ? use.peer : undefined);
+    return answer instanceof Promise
+      ? answer.then((late) => conclude(credential.fingerprint, late, use))
+      : conclude(credential.fingerprint, answer, use);
+  }
+
+  function conclude(fingerprint: string, answer: KeyAnswer, use: Use): Judgement {
     const decision = decide(answer, use, now());
     const isSending = decision.verdict === 'allow' && use.to === 'send';
-    return { decision: isSending && charge ? charge(decision) : decision, fingerprint: fingerprintOf(digests) };
+    return { decision: isSending && charge ? charge(decision) : decision, fingerprint };
   }
 
-  return { judge, judgeKey };
+  return {
+    judge: (fields, use) => judgeCredential(read(fields), use),
+    judgeKey: (keyText, use) => judgeCredential(readKey(keyText), use),
+    read,
+    judgeCredential,
+  };
 }
 
 function refuse(reason: Reason): Judgement {

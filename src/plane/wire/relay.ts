@@ -1,0 +1,270 @@
+import { randomUUID } from 'node:crypto';
+import type { RawFields } from '../../credential/read.ts';
+import type { Gate, Judgement } from '../../gate.ts';
+import type { KeyRecord } from '../../keys/record.ts';
+import { explain } from '../../reply/refusal.ts';
+import type { Reply } from '../../reply/refusal.ts';
+import type { UpstreamReason } from '../../upstream/faults.ts';
+import type { Refusal } from '../../verdict/decide.ts';
+import type { Reason } from '../../verdict/reasons.ts';
+import type { PlaneLimits, PlaneObserver, RequestReport } from '../plane.ts';
+import type { RequestHead } from './request-head.ts';
+import { hold } from './transport.ts';
+import type { AnswerHead, Caller, UpstreamCall } from './upstream-call.ts';
+
+/** What all requests of a plane share. */
+export interface RelayContext {
+  readonly gate: Gate;
+  readonly limits: PlaneLimits;
+  readonly upstreamTimeoutMs: number;
+  readonly observer: PlaneObserver;
+  /** Hears of the bytes of each body as they pass. */
+  readonly debit: (key: KeyRecord, bytes: number) => void;
+  /** All requests between their head and their end. */
+  readonly underWay: Set<Relay>;
+}
+
+/** What a request says beside its remembered head. */
+export interface RequestStart {
+  /** Fields of this request alone, checked and in lower case; never content-length. */
+  readonly varying: RawFields;
+  /** As announced; 0 without a body, absent if only its end will tell. */
+  readonly bodyLength: number | undefined;
+  /** How long the sender will wait; absent without a limit. */
+  readonly timeoutMs: number | undefined;
+  /** What is wrong with the above. */
+  readonly objection: Reason | undefined;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * One request, from its head to its end: verdict, refusal or upstream call, limits, deadlines, and the report of how it
+ * ended, which is told exactly once. The two protocols extend it with what they send; it never asks which it is.
+ */
+export abstract class Relay implements Caller, RequestReport {
+  readonly head: RequestHead;
+  outcome: RequestReport['outcome'] = 'cancelled';
+  upstreamStatus: number | undefined;
+  key: KeyRecord | undefined;
+  fingerprint: string | undefined;
+  receivedBytes = 0;
+  sentBytes = 0;
+  /** Nothing may be sent any more, and nothing of the request is of interest. */
+  ended = false;
+  /** The sender has said everything. */
+  requestEnded = false;
+  answerBegan = false;
+
+  private readonly context: RelayContext;
+  private call: UpstreamCall | undefined;
+  /** What came of the body while the key was looked up; no more than the sender's window. */
+  private early: Buffer[] | undefined;
+  private readonly startedAtMs = performance.now();
+  private judgedAtMs = 0;
+  private sentUpAtMs = 0;
+  private answeredAtMs = 0;
+  /** When the collector has had its time. For HTTP every byte that passes renews it; a gRPC call has one deadline. */
+  private deadlineMs = Infinity;
+  private id: string | undefined;
+
+  constructor(context: RelayContext, head: RequestHead) {
+    this.context = context;
+    this.head = head;
+  }
+
+  /** The collector's answer, in the sender's protocol; pieces are valid only during the call. */
+  protected abstract sendAnswer(head: AnswerHead, varying: RawFields, ends: boolean): void;
+  protected abstract sendAnswerBytes(piece: Buffer, ends: boolean): void;
+  protected abstract sendAnswerTrailers(trailers: AnswerHead, varying: RawFields): void;
+  /** An answer of our own, whole. What the sender still sends is then thrown away for a while, so that it gets to read it. */
+  protected abstract sendRefusal(reply: Reply): void;
+  /** The answer has begun and cannot be completed: it ends so that no sender takes it for a whole one. */
+  protected abstract breakOff(reply: Reply): void;
+  /** The sender was too slow: cut off in a way that makes it keep its data. */
+  protected abstract cutOff(): void;
+  /** The sender may send so many bytes more. */
+  abstract taken(bytes: number): void;
+
+  get requestId(): string {
+    return (this.id ??= randomUUID()); // most requests are never spoken of
+  }
+  get protocol(): RequestReport['protocol'] {
+    return this.head.protocol;
+  }
+  get route(): RequestReport['route'] {
+    return this.head.route?.name;
+  }
+  get signal(): RequestReport['signal'] {
+    return this.head.route?.signal;
+  }
+  get peer(): string {
+    return this.head.use.peer;
+  }
+  get userAgent(): string | undefined {
+    return this.head.userAgent;
+  }
+  get decisionSeconds(): number {
+    return this.judgedAtMs === 0 ? 0 : (this.judgedAtMs - this.startedAtMs) / 1_000;
+  }
+  get upstreamSeconds(): number | undefined {
+    return this.sentUpAtMs === 0 ? undefined : ((this.answeredAtMs || performance.now()) - this.sentUpAtMs) / 1_000;
+  }
+
+  /** The head is there, and nothing of the body yet. */
+  begin(start: RequestStart): void {
+    const { context, head } = this;
+    context.observer.started(head.protocol);
+    context.underWay.add(this);
+    const objection = head.objection ?? start.objection ?? this.objectionToLength(start);
+    if (objection !== undefined) return this.refuse({ verdict: 'refuse', reason: objection });
+    const judgement = context.gate.judgeCredential(head.credential, head.use);
+    if (judgement instanceof Promise) void judgement.then((late) => this.judged(late, start));
+    else this.judged(judgement, start);
+  }
+
+  private objectionToLength({ bodyLength = 0 }: RequestStart): Reason | undefined {
+    return bodyLength > this.context.limits.maxBodyBytes ? 'body_too_large' : undefined;
+  }
+
+  private judged({ decision, fingerprint }: Judgement, start: RequestStart): void {
+    this.judgedAtMs = performance.now();
+    this.key = decision.key;
+    this.fingerprint = fingerprint;
+    if (this.ended) return; // the sender left while its key was looked up
+    if (decision.verdict === 'refuse') this.refuse(decision);
+    else this.sendOn(decision.key, start);
+  }
+
+  private sendOn(key: KeyRecord, { varying, bodyLength, timeoutMs = Infinity }: RequestStart): void {
+    const { head, context } = this;
+    const call = head.route?.upstream?.open({ head, key, varying, bodyLength }, this) ?? 'upstream_unavailable';
+    if (typeof call === 'string') return this.refuse({ verdict: 'refuse', reason: call });
+    this.call = call;
+    this.sentUpAtMs = this.judgedAtMs;
+    this.deadlineMs = Math.min(this.startedAtMs + timeoutMs, this.judgedAtMs + context.upstreamTimeoutMs);
+    const { early } = this;
+    this.early = undefined;
+    for (const piece of early ?? []) this.writeOn(key, call, piece, false);
+    if (this.requestEnded && !this.ended) call.write(NOTHING, true);
+  }
+
+  /** Bytes of the body, in pieces that are valid only during the call; `ends` with the last, which may be empty. */
+  requestBytes(piece: Buffer, ends: boolean): void {
+    this.receivedBytes += piece.length;
+    this.requestEnded ||= ends;
+    const { call, key } = this;
+    if (this.ended) return;
+    if (this.receivedBytes > this.context.limits.maxBodyBytes) return this.failed('body_too_large');
+    if (call === undefined || key === undefined) {
+      if (piece.length > 0) (this.early ??= []).push(hold(piece));
+      return;
+    }
+    this.renew();
+    this.writeOn(key, call, piece, ends);
+  }
+
+  private writeOn(key: KeyRecord, call: UpstreamCall, piece: Buffer, ends: boolean): void {
+    this.context.debit(key, piece.length);
+    call.write(piece, ends);
+  }
+
+  answered(head: AnswerHead, varying: RawFields, ends: boolean): void {
+    if (this.ended) return;
+    // The error or login page of something on the way is no answer of a collector: relayed, it would be UNKNOWN to the
+    // sender, who deletes its data. So would an answer that never says its status.
+    const isWrong =
+      head.status < 200 ||
+      (this.protocol === 'grpc' && (head.status !== 200 || !head.isGrpc || (ends && head.grpcStatus === undefined)));
+    if (isWrong) return this.failed('upstream_unavailable');
+    this.upstreamAnswered(this.protocol === 'grpc' ? head.grpcStatus : head.status);
+    this.answerBegan = true;
+    this.renew();
+    if (ends) this.complete();
+    this.sendAnswer(head, varying, ends);
+  }
+
+  answerBytes(piece: Buffer, ends: boolean): void {
+    if (this.ended) return;
+    this.sentBytes += piece.length;
+    this.renew();
+    if (!ends) return this.sendAnswerBytes(piece, false);
+    if (this.protocol === 'grpc') {
+      if (piece.length > 0) this.sendAnswerBytes(piece, false);
+      return this.failed('upstream_unavailable'); // without its status
+    }
+    this.complete();
+    this.sendAnswerBytes(piece, true);
+  }
+
+  answerTrailers(trailers: AnswerHead, varying: RawFields): void {
+    if (this.ended) return;
+    if (this.protocol === 'grpc') {
+      if (trailers.grpcStatus === undefined) return this.failed('upstream_unavailable');
+      this.upstreamAnswered(trailers.grpcStatus);
+    }
+    this.complete();
+    this.sendAnswerTrailers(trailers, varying);
+  }
+
+  private complete(): void {
+    this.end('accepted');
+    if (!this.requestEnded) this.call?.cancel(); // the collector did not want the rest
+  }
+
+  failed(reason: UpstreamReason | 'body_too_large' | 'draining'): void {
+    this.refuse({ verdict: 'refuse', reason });
+  }
+
+  /** The sender has read so many bytes of the answer. */
+  protected released(bytes: number): void {
+    this.call?.release(bytes);
+  }
+
+  /** The sender left, or broke its protocol. */
+  senderLeft(): void {
+    const { call } = this;
+    if (this.end('cancelled')) call?.cancel();
+  }
+
+  /** The gateway can wait no longer. */
+  interrupt(): void {
+    this.failed('draining');
+  }
+
+  /** Looked at a few times a second. */
+  check(nowMs: number): void {
+    if (nowMs >= this.deadlineMs) return this.failed('upstream_timeout');
+    if (this.requestEnded || nowMs < this.startedAtMs + this.context.limits.bodyTimeoutMs) return;
+    this.senderLeft();
+    this.cutOff();
+  }
+
+  private refuse(refusal: Refusal): void {
+    const { call } = this;
+    if (!this.end(refusal.reason)) return;
+    call?.cancel();
+    const reply = explain(refusal, this.requestId);
+    if (this.answerBegan) this.breakOff(reply);
+    else this.sendRefusal(reply);
+  }
+
+  private upstreamAnswered(status: number | undefined): void {
+    if (this.answeredAtMs === 0) this.answeredAtMs = performance.now();
+    this.upstreamStatus = status ?? this.upstreamStatus;
+  }
+
+  private renew(): void {
+    if (this.protocol === 'http') this.deadlineMs = performance.now() + this.context.upstreamTimeoutMs;
+  }
+
+  private end(outcome: RequestReport['outcome']): boolean {
+    if (this.ended) return false;
+    this.ended = true;
+    this.early = undefined;
+    this.outcome = outcome;
+    this.context.underWay.delete(this);
+    this.context.observer.ended(this);
+    return true;
+  }
+}

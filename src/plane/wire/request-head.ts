@@ -1,0 +1,116 @@
+import type { RawFields } from '../../credential/read.ts';
+import type { Credential, Gate } from '../../gate.ts';
+import type { ToUpstream } from '../../headers.ts';
+import type { KeyRecord, Signal } from '../../keys/record.ts';
+import type { Sending } from '../../verdict/decide.ts';
+import type { Reason } from '../../verdict/reasons.ts';
+import type { Protocol } from '../plane.ts';
+import type { HttpMethod, HttpRoute } from '../routes.ts';
+import type { Upstream } from './upstream-call.ts';
+
+/**
+ * What was read from the head of a request, but for the fields that differ from request to request. Connections remember
+ * it by the bytes that it was read from. It holds no verdict and no secret: of the key only the digest is left.
+ */
+export interface RequestHead {
+  readonly protocol: Protocol;
+  readonly method: string;
+  /** Without a query: routes take none, and keys are never taken from one. */
+  readonly path: string;
+  readonly route: WireRoute | undefined;
+  /** What is wrong with it, whoever sends it. */
+  readonly objection: Reason | undefined;
+  readonly credential: Credential;
+  readonly use: Sending;
+  readonly userAgent: string | undefined;
+  readonly contentType: string | undefined;
+  readonly fields: RawFields;
+  /** The head as the upstream wants it, with the key that it was judged with last. */
+  onward: Onward | undefined;
+}
+
+interface Onward {
+  readonly key: KeyRecord;
+  readonly bytes: Buffer;
+}
+
+/** Where a request may go. */
+export interface WireRoute extends Pick<HttpRoute, 'plainRefusals'> {
+  readonly name: HttpRoute['name'] | 'otlp-grpc';
+  readonly signal: Signal | undefined;
+  readonly methods: readonly HttpMethod[];
+  /** Absent: nobody is configured to answer. */
+  readonly upstream: Upstream | undefined;
+}
+
+export interface HeadReaderOptions {
+  readonly gate: Gate;
+  readonly grpcRoutes: ReadonlyMap<string, WireRoute>;
+  readonly httpRoutes: ReadonlyMap<string, WireRoute>;
+}
+
+/** A head as its protocol read it; names in any case. */
+export interface HeadText {
+  readonly protocol: Protocol;
+  readonly method: string;
+  /** The request target or `:path`. */
+  readonly target: string;
+  /** Without pseudo-header fields and without those of this request alone. */
+  readonly fields: RawFields;
+  readonly peer: string;
+  /** What the protocol has found to be wrong. */
+  readonly objection: Reason | undefined;
+}
+
+export type HeadReader = (head: HeadText) => RequestHead;
+
+export function createHeadReader({ gate, grpcRoutes, httpRoutes }: HeadReaderOptions): HeadReader {
+  return ({ protocol, method, target, fields, peer, objection }) => {
+    const query = protocol === 'grpc' ? -1 : target.indexOf('?');
+    const path = query === -1 ? target : target.slice(0, query);
+    const route = (protocol === 'grpc' ? grpcRoutes : httpRoutes).get(path);
+    const methods: readonly string[] = route?.methods ?? ['POST'];
+    const wrong = objection ?? (protocol === 'http' && route === undefined ? 'not_found' : undefined);
+    const objectionToPlace = methods.includes(method) ? (route ? undefined : 'not_found') : 'method_not_allowed';
+    return {
+      protocol,
+      method,
+      path,
+      route,
+      objection: wrong ?? objectionToPlace,
+      credential: gate.read(fields),
+      use: {
+        to: 'send',
+        signal: route?.signal,
+        route: route?.name ?? (protocol === 'grpc' ? 'otlp-grpc' : 'otlp-http'),
+        peer,
+        origin: valueOf(fields, 'origin'),
+      },
+      userAgent: valueOf(fields, 'user-agent'),
+      contentType: valueOf(fields, 'content-type'),
+      fields,
+      onward: undefined,
+    };
+  };
+}
+
+/** The head as the upstream wants it: built once for a key, and again when its record has changed. */
+export function onwardBytes(
+  head: RequestHead,
+  key: KeyRecord,
+  toUpstream: ToUpstream,
+  encode: (head: RequestHead, fields: [name: string, value: string][]) => Buffer,
+): Buffer {
+  if (head.onward?.key !== key) {
+    // Said anew by whoever sends the body on.
+    const fields = toUpstream(head.fields, key).filter(([name]) => name !== 'content-length');
+    head.onward = { key, bytes: encode(head, fields) };
+  }
+  return head.onward.bytes;
+}
+
+/** The first value, as Node says it for the fields that may come once. */
+function valueOf(fields: RawFields, name: string): string | undefined {
+  for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i]?.toLowerCase() === name) return fields[i + 1];
+  return undefined;
+}

@@ -1,0 +1,67 @@
+import type { RawFields } from '../../credential/read.ts';
+import type { KeyRecord } from '../../keys/record.ts';
+import type { UpstreamReason } from '../../upstream/faults.ts';
+import type { RequestHead } from './request-head.ts';
+
+/** What lies between a request and the collector: the same for HTTP/1.1 and HTTP/2, on either side. */
+
+/** One target with all its connections. */
+export interface Upstream {
+  /**
+   * Sends a request on, as soon as there is a place for it; at once says why not, if there will be none. The caller hears
+   * of everything else later, never before this returns.
+   */
+  open(request: OnwardRequest, caller: Caller): UpstreamCall | UpstreamReason;
+  /** Takes no new requests; connections end with their last one. */
+  close(): void;
+}
+
+export interface OnwardRequest {
+  readonly head: RequestHead;
+  readonly key: KeyRecord;
+  /** Fields of this request alone, already checked, in lower case; never content-length. */
+  readonly varying: RawFields;
+  /** As announced; 0 for a request without a body, absent if only its end will tell. */
+  readonly bodyLength: number | undefined;
+}
+
+/** A request that is with the collector, or waits for it. */
+export interface UpstreamCall {
+  /**
+   * Bytes of the body, `ends` with the last of them (which may be none). The piece may be one that is valid only during this
+   * call. All are taken: the caller sends no more than it was told of by `taken`, and its window.
+   */
+  write(piece: Buffer, ends: boolean): void;
+  /** So many bytes of the answer have gone on to the sender: as many more may come. */
+  release(bytes: number): void;
+  /** The sender left, or was refused. Nothing is told any more. */
+  cancel(): void;
+}
+
+/** Who is told what becomes of a call. Nothing is told after the end of the answer, or after `failed`. */
+export interface Caller {
+  /** So many bytes of the body have left for the collector: the sender may send as many more. */
+  taken(bytes: number): void;
+  /** The head of the answer; `ends` if that is all of it. Interim answers (1xx) are not told. */
+  answered(head: AnswerHead, varying: RawFields, ends: boolean): void;
+  /** The piece is valid only during this call. */
+  answerBytes(piece: Buffer, ends: boolean): void;
+  /** The end of the answer, as fields behind its body. */
+  answerTrailers(trailers: AnswerHead, varying: RawFields): void;
+  failed(reason: UpstreamReason): void;
+}
+
+/** The head of an answer, or its trailers: what was read from equal bytes, shared by all answers that begin so. */
+export interface AnswerHead {
+  /** 0 in trailers. */
+  readonly status: number;
+  /** Whether it says that gRPC is spoken here. */
+  readonly isGrpc: boolean;
+  readonly grpcStatus: number | undefined;
+  /** What may go on, in lower case, without the fields that differ from answer to answer; those come beside it. */
+  readonly fields: RawFields;
+  /** The same as a header block, made when it is first needed. */
+  asBlock: Buffer | undefined;
+  /** The same as lines of HTTP/1.1, from the status line to the last field. */
+  asLines: Buffer | undefined;
+}
