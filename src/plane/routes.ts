@@ -6,8 +6,8 @@ import { GRPC_ROUTES, HTTP_ROUTES } from './otlp-paths.ts';
 /** The methods that routes take. Only POST has a body. */
 export type HttpMethod = 'POST' | 'GET' | 'HEAD';
 
-/** What may be done at a path, and who answers there. */
-export interface HttpRoute {
+/** What may be done at a path, and who answers there: `Behind` is how a plane sends requests on. */
+export interface HttpRoute<Behind = HttpForward> {
   readonly name: Exclude<Route, 'otlp-grpc' | 'grpc'>;
   /** Absent where none of the four comes in. */
   readonly signal: Signal | undefined;
@@ -17,11 +17,11 @@ export interface HttpRoute {
   /** How refusals are written to a request that is in neither of OTLP's encodings. */
   readonly plainRefusals: 'text' | 'json';
   /** Absent: nobody is configured to answer. */
-  readonly forward: HttpForward | undefined;
+  readonly forward: Behind | undefined;
 }
 
 /** By path, which must match exactly. */
-export type HttpRoutes = ReadonlyMap<string, HttpRoute>;
+export type HttpRoutes<Behind = HttpForward> = ReadonlyMap<string, HttpRoute<Behind>>;
 
 /** What a gRPC method is to us: all are answered by the collector, and relayed alike. */
 export interface GrpcRoute {
@@ -42,22 +42,23 @@ export function createGrpcRoutes(morePaths: readonly string[]): GrpcRoutes {
 }
 
 /** Paths that one upstream answers. */
-export interface RelayedPaths {
+export interface RelayedPaths<Behind = HttpForward> {
   readonly paths: readonly string[];
-  readonly forward: HttpForward;
+  readonly forward: Behind;
 }
 
-export interface HttpUpstreams {
+export interface HttpUpstreams<Behind = HttpForward> {
   /** Absent: the routes are there all the same, and say that there is no collector. */
-  readonly otlp: HttpForward | undefined;
+  readonly otlp: Behind | undefined;
   /** Absent: there are no such routes. */
-  readonly rum: RelayedPaths | undefined;
-  readonly remoteConfig: RelayedPaths | undefined;
+  readonly rum: RelayedPaths<Behind> | undefined;
+  readonly remoteConfig: RelayedPaths<Behind> | undefined;
 }
 
 /** OTLP's own paths win over any others; the configuration has refused those that are named twice. */
-export function createHttpRoutes({ otlp, rum, remoteConfig }: HttpUpstreams): HttpRoutes {
-  const routes = new Map<string, HttpRoute>();
+export function createHttpRoutes<Behind = HttpForward>(upstreams: HttpUpstreams<Behind>): HttpRoutes<Behind> {
+  const { otlp, rum, remoteConfig } = upstreams;
+  const routes = new Map<string, HttpRoute<Behind>>();
   for (const path of remoteConfig?.paths ?? []) {
     routes.set(path, {
       name: 'remote-config',

@@ -123,8 +123,10 @@ export abstract class Relay implements Caller, RequestReport {
     else this.judged(judgement, start);
   }
 
-  private objectionToLength({ bodyLength = 0 }: RequestStart): Reason | undefined {
-    return bodyLength > this.context.limits.maxBodyBytes ? 'body_too_large' : undefined;
+  private objectionToLength({ bodyLength }: RequestStart): Reason | undefined {
+    // A body that means nothing (RFC 9110 section 9.3.1) would be read by one and taken for a request by another.
+    if (this.head.method !== 'POST' && bodyLength !== 0) return 'bad_request';
+    return (bodyLength ?? 0) > this.context.limits.maxBodyBytes ? 'body_too_large' : undefined;
   }
 
   private judged({ decision, fingerprint }: Judgement, start: RequestStart): void {
@@ -138,7 +140,7 @@ export abstract class Relay implements Caller, RequestReport {
 
   private sendOn(key: KeyRecord, { varying, bodyLength, timeoutMs = Infinity }: RequestStart): void {
     const { head, context } = this;
-    const call = head.route?.upstream?.open({ head, key, varying, bodyLength }, this) ?? 'upstream_unavailable';
+    const call = head.route?.forward?.open({ head, key, varying, bodyLength }, this) ?? 'upstream_unavailable';
     if (typeof call === 'string') return this.refuse({ verdict: 'refuse', reason: call });
     this.call = call;
     this.sentUpAtMs = this.judgedAtMs;

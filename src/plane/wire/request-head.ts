@@ -1,11 +1,11 @@
 import type { RawFields } from '../../credential/read.ts';
 import type { Credential, Gate } from '../../gate.ts';
 import type { ToUpstream } from '../../headers.ts';
-import type { KeyRecord, Signal } from '../../keys/record.ts';
-import type { Sending } from '../../verdict/decide.ts';
+import type { KeyRecord } from '../../keys/record.ts';
+import type { Route, Sending } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Protocol } from '../plane.ts';
-import type { HttpMethod, HttpRoute } from '../routes.ts';
+import type { GrpcRoutes, HttpRoute } from '../routes.ts';
 import type { Upstream } from './upstream-call.ts';
 
 /**
@@ -34,13 +34,9 @@ interface Onward {
   readonly bytes: Buffer;
 }
 
-/** Where a request may go. */
-export interface WireRoute extends Pick<HttpRoute, 'plainRefusals'> {
-  readonly name: HttpRoute['name'] | 'otlp-grpc';
-  readonly signal: Signal | undefined;
-  readonly methods: readonly HttpMethod[];
-  /** Absent: nobody is configured to answer. */
-  readonly upstream: Upstream | undefined;
+/** Where a request may go, over either protocol. */
+export interface WireRoute extends Omit<HttpRoute<Upstream>, 'name'> {
+  readonly name: Route;
 }
 
 export interface HeadReaderOptions {
@@ -113,4 +109,10 @@ export function onwardBytes(
 function valueOf(fields: RawFields, name: string): string | undefined {
   for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i]?.toLowerCase() === name) return fields[i + 1];
   return undefined;
+}
+
+/** Methods of gRPC are all answered by one collector. */
+export function toWireRoutes(routes: GrpcRoutes, forward: Upstream | undefined): ReadonlyMap<string, WireRoute> {
+  const common = { methods: ['POST'], forPages: false, plainRefusals: 'text', forward } as const;
+  return new Map(Array.from(routes, ([path, route]) => [path, { ...route, ...common }]));
 }
