@@ -4,7 +4,8 @@ import * as https from 'node:https';
 import type * as net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import * as tls from 'node:tls';
-import type { ListenerOptions, ListenerTls, PlaneLimits } from '../plane.ts';
+import { hasUntrustedCertificate, tlsOptions } from '../listener-tls.ts';
+import type { ListenerOptions, PlaneLimits } from '../plane.ts';
 import { http1Options, serveHttp1 } from './http1.ts';
 import { http2Options, serveHttp2 } from './http2.ts';
 
@@ -40,6 +41,8 @@ export interface Edge {
   /** Stops taking connections, says goodbye on the open ones (GOAWAY, Connection: close) and resolves once all have ended. */
   drain(): Promise<void>;
   close(): Promise<void>;
+  /** Serves a connection of HTTP/1.1 that somebody else has taken, and that is past TLS. This edge need not listen. */
+  adopt(socket: net.Socket): void;
 }
 
 export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handlers: EdgeHandlers): Edge {
@@ -89,6 +92,12 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
     await new Promise<void>((resolve) => front.close(() => resolve()));
   }
 
+  /** Of adopted ones no server knows. */
+  const adopted = new Set<net.Socket>();
+  async function adoptedEnded(): Promise<void> {
+    await Promise.all(Array.from(adopted, (socket) => new Promise((resolve) => socket.once('close', resolve))));
+  }
+
   return {
     listen: () =>
       new Promise((resolve, reject) => {
@@ -103,31 +112,22 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       http2Side.drain();
       // Who has said nothing yet has nothing to finish, and nobody knows how to say goodbye to them.
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-      await closeFront();
+      await Promise.all([closeFront(), adoptedEnded()]);
     },
     async close() {
       const closed = closeFront();
       http2Side.close();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of [...sockets, ...adopted]) socket.destroy();
       await closed;
     },
+    adopt(socket) {
+      // Node's server starts its timers when it begins to listen, and looks after no connection before.
+      if (!front.listening && adopted.size === 0) front.emit('listening');
+      adopted.add(socket);
+      socket.on('close', () => adopted.delete(socket));
+      for (const listen of serveAsHttp1) listen.call(front, socket);
+    },
   };
-}
-
-function tlsOptions({ cert, key, clientCa }: ListenerTls, limits: PlaneLimits): tls.TlsOptions {
-  return {
-    cert,
-    key,
-    minVersion: 'TLSv1.2',
-    ALPNProtocols: ['h2', 'http/1.1'],
-    handshakeTimeout: limits.headersTimeoutMs,
-    // A certificate that is sent is verified; a client without one is still served: its key decides.
-    ...(clientCa ? { ca: clientCa, requestCert: true, rejectUnauthorized: false } : {}),
-  };
-}
-
-function hasUntrustedCertificate(socket: tls.TLSSocket, listenerTls: ListenerTls | undefined): boolean {
-  return listenerTls?.clientCa !== undefined && !socket.authorized && socket.getPeerX509Certificate() !== undefined;
 }
 
 const PREFACE_START = Buffer.from('PRI');

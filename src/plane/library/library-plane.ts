@@ -1,9 +1,10 @@
+import type * as net from 'node:net';
 import type { Gate } from '../../gate.ts';
 import { createToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import type { GrpcChannel } from '../../upstream/grpc-channel.ts';
 import type { GrpcRoutes, HttpRoutes } from '../routes.ts';
-import type { ListenerOptions, Plane, PlaneLimits, PlaneObserver } from '../plane.ts';
+import type { ListenerOptions, Plane, PlaneLimits, PlaneObserver, Protocol } from '../plane.ts';
 import { createCors } from './cors.ts';
 import type { CorsRules } from './cors.ts';
 import { createEdge } from './edge.ts';
@@ -32,11 +33,16 @@ export interface LibraryPlaneOptions {
   readonly now: () => number;
 }
 
+export interface LibraryPlane extends Plane {
+  /** Serves a connection of HTTP/1.1 that the other plane has taken; this one need not listen. */
+  adopt(port: Protocol, socket: net.Socket): void;
+}
+
 /** How long the last answers may take to leave. */
 const FAREWELL_MS = 250;
 
 /** The data path on @grpc/grpc-js and http-proxy, behind Node's own HTTP servers. */
-export function createLibraryPlane(options: LibraryPlaneOptions): Plane {
+export function createLibraryPlane(options: LibraryPlaneOptions): LibraryPlane {
   const toUpstream = createToUpstream(options);
   const cors = options.cors && createCors(options.cors, options.carriers);
   const { listen, limits, observer } = options;
@@ -71,5 +77,6 @@ export function createLibraryPlane(options: LibraryPlaneOptions): Plane {
       for (const timer of timers) clearTimeout(timer);
     },
     close,
+    adopt: (port, socket) => edges[port].adopt(socket),
   };
 }

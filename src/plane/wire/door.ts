@@ -1,0 +1,123 @@
+import * as net from 'node:net';
+import * as tls from 'node:tls';
+import { hasUntrustedCertificate, tlsOptions } from '../listener-tls.ts';
+import type { ListenerOptions, PlaneLimits } from '../plane.ts';
+import { openTransport } from './transport.ts';
+import type { Transport, TransportEvents } from './transport.ts';
+
+/** One data port: takes connections, and finds out which protocol each of them speaks. */
+export interface Door {
+  listen(): Promise<net.AddressInfo>;
+  /** Takes no more connections; those that have said nothing yet are ended. */
+  shut(): void;
+  check(nowMs: number): void;
+}
+
+export interface DoorOptions {
+  readonly listener: ListenerOptions;
+  readonly limits: Pick<PlaneLimits, 'headersTimeoutMs' | 'maxConnections'>;
+  /** Serves a connection, which begins with these bytes. */
+  readonly serve: (transport: Transport, protocol: 'http1' | 'http2', first: Buffer) => void;
+  readonly onConnections: (open: number) => void;
+}
+
+export function createDoor({ listener, limits, serve, onConnections }: DoorOptions): Door {
+  /** Those that have not shown what they speak. */
+  const newcomers = new Set<Newcomer>();
+  let open = 0;
+
+  function count(socket: net.Socket): void {
+    onConnections((open += 1));
+    socket.on('close', () => onConnections((open -= 1)));
+  }
+
+  function welcome(socket: net.Socket): void {
+    const newcomer = new Newcomer((transport, protocol, first) => {
+      newcomers.delete(newcomer);
+      if (protocol !== undefined) serve(transport, protocol, first);
+    });
+    newcomers.add(newcomer);
+    newcomer.enter(socket, performance.now() + limits.headersTimeoutMs);
+  }
+
+  const server = listener.tls ? tls.createServer(tlsOptions(listener.tls, limits)) : net.createServer();
+  server.maxConnections = limits.maxConnections;
+  server.on('connection', (socket: net.Socket) => {
+    count(socket);
+    if (!listener.tls) welcome(socket);
+  });
+  server.on('secureConnection', (socket: tls.TLSSocket) => {
+    if (hasUntrustedCertificate(socket, listener.tls)) socket.destroy();
+    else welcome(socket);
+  });
+  server.on('tlsClientError', (_error, socket: tls.TLSSocket) => socket.destroy());
+
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host: listener.host, port: listener.port }, () => {
+          server.removeListener('error', reject);
+          server.on('error', () => {}); // a connection that could not be taken, for want of descriptors
+          resolve(server.address() as net.AddressInfo);
+        });
+      }),
+    shut() {
+      if (server.listening) server.close();
+      for (const newcomer of newcomers) newcomer.leave();
+    },
+    check(nowMs) {
+      for (const newcomer of newcomers) newcomer.check(nowMs);
+    },
+  };
+}
+
+const PREFACE_START = Buffer.from('PRI');
+
+/** A connection until its first bytes tell its protocol: "PRI" begins HTTP/2, and no method of HTTP/1.1. */
+class Newcomer implements TransportEvents {
+  #transport: Transport | undefined;
+  #deadlineMs = 0;
+  #first: Buffer = Buffer.alloc(0);
+  readonly #done: (transport: Transport, protocol: 'http1' | 'http2' | undefined, first: Buffer) => void;
+
+  constructor(done: (transport: Transport, protocol: 'http1' | 'http2' | undefined, first: Buffer) => void) {
+    this.#done = done;
+  }
+
+  enter(socket: net.Socket, deadlineMs: number): void {
+    this.#deadlineMs = deadlineMs;
+    this.#transport = openTransport(socket, this);
+  }
+
+  onBytes(chunk: Buffer): void {
+    const transport = this.#transport;
+    if (transport === undefined) return;
+    const first = this.#first.length === 0 ? chunk : Buffer.concat([this.#first, chunk]);
+    const start = first.subarray(0, PREFACE_START.length);
+    if (start.length < PREFACE_START.length && PREFACE_START.subarray(0, start.length).equals(start)) {
+      this.#first = Buffer.from(first); // at most two bytes
+      return;
+    }
+    this.#done(transport, start.equals(PREFACE_START) ? 'http2' : 'http1', first);
+  }
+
+  onDrained(): void {}
+
+  onEnded(): void {
+    this.leave();
+  }
+
+  onClosed(): void {
+    if (this.#transport) this.#done(this.#transport, undefined, this.#first);
+  }
+
+  /** Too slow: closed without a word, for on any status the sender would delete its data. */
+  check(nowMs: number): void {
+    if (nowMs >= this.#deadlineMs) this.leave();
+  }
+
+  leave(): void {
+    this.#transport?.destroy();
+  }
+}
