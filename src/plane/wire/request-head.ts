@@ -6,17 +6,13 @@ import type { Route, Sending } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Protocol } from '../plane.ts';
 import type { GrpcRoutes, HttpRoute } from '../routes.ts';
-import type { Upstream } from './upstream-call.ts';
+import type { OnwardHead, Upstream } from './upstream-call.ts';
 
 /**
  * What was read from the head of a request, but for the fields that differ from request to request. Connections remember
  * it by the bytes that it was read from. It holds no verdict and no secret: of the key only the digest is left.
  */
-export interface RequestHead {
-  readonly protocol: Protocol;
-  readonly method: string;
-  /** Without a query: routes take none, and keys are never taken from one. */
-  readonly path: string;
+export interface RequestHead extends OnwardHead {
   readonly route: WireRoute | undefined;
   /** What is wrong with it, whoever sends it. */
   readonly objection: Reason | undefined;
@@ -24,14 +20,6 @@ export interface RequestHead {
   readonly use: Sending;
   readonly userAgent: string | undefined;
   readonly contentType: string | undefined;
-  readonly fields: RawFields;
-  /** The head as the upstream wants it, with the key that it was judged with last. */
-  onward: Onward | undefined;
-}
-
-interface Onward {
-  readonly key: KeyRecord;
-  readonly bytes: Buffer;
 }
 
 /** Where a request may go, over either protocol. */
@@ -92,10 +80,10 @@ export function createHeadReader({ gate, grpcRoutes, httpRoutes }: HeadReaderOpt
 
 /** The head as the upstream wants it: built once for a key, and again when its record has changed. */
 export function onwardBytes(
-  head: RequestHead,
+  head: OnwardHead,
   key: KeyRecord,
   toUpstream: ToUpstream,
-  encode: (head: RequestHead, fields: [name: string, value: string][]) => Buffer,
+  encode: (head: OnwardHead, fields: [name: string, value: string][]) => Buffer,
 ): Buffer {
   if (head.onward?.key !== key) {
     // Said anew by whoever sends the body on.

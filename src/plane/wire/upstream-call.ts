@@ -1,7 +1,7 @@
 import type { RawFields } from '../../credential/read.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import type { UpstreamReason } from '../../upstream/faults.ts';
-import type { RequestHead } from './request-head.ts';
+import type { Protocol } from '../plane.ts';
 
 /** What lies between a request and the collector: the same for HTTP/1.1 and HTTP/2, on either side. */
 
@@ -17,12 +17,23 @@ export interface Upstream {
 }
 
 export interface OnwardRequest {
-  readonly head: RequestHead;
+  readonly head: OnwardHead;
   readonly key: KeyRecord;
   /** Fields of this request alone, already checked, in lower case; never content-length. */
   readonly varying: RawFields;
   /** As announced; 0 for a request without a body, absent if only its end will tell. */
   readonly bodyLength: number | undefined;
+}
+
+/** What goes on of the head of a request; remembered, with the fields that all requests of that head have. */
+export interface OnwardHead {
+  readonly protocol: Protocol;
+  readonly method: string;
+  /** Without a query: routes take none, and keys are never taken from one. */
+  readonly path: string;
+  readonly fields: RawFields;
+  /** The head as the upstream wants it, with the key that it was judged with last. */
+  onward: { readonly key: KeyRecord; readonly bytes: Buffer } | undefined;
 }
 
 /** A request that is with the collector, or waits for it. */
