@@ -99,6 +99,21 @@ const upstream = z
     timeout: duration('100ms', '10m')
       .prefault('30s')
       .describe('The longest a request may wait for the collector. A client’s own shorter deadline wins.'),
+    connectTimeout: duration('100ms', '1m')
+      .prefault('2s')
+      .describe('With plane: wire. The longest it may take to connect to an address of a collector.'),
+    connections: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(2)
+      .describe('With plane: wire. How many HTTP/2 connections are kept to each address of a collector.'),
+    resolveInterval: duration('1s', '1h')
+      .prefault('30s')
+      .describe(
+        'With plane: wire. How often the names of collectors are resolved anew. Requests go to all addresses in turn, ' +
+          'but to none that fails while others answer.',
+      ),
   })
   .prefault({})
   .describe('The collector behind the gateway. Set at least one of grpc and http.');

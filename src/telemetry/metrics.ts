@@ -71,6 +71,24 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     buckets: UPSTREAM_BUCKETS,
     registers,
   });
+  const upstreamAddresses = new Gauge({
+    name: 'keygate_upstream_addresses',
+    help: 'Addresses of collectors: healthy, or ejected because requests failed there.',
+    labelNames: ['protocol', 'state'],
+    registers,
+  });
+  const upstreamEjections = new Counter({
+    name: 'keygate_upstream_ejections_total',
+    help: 'How often an address of a collector was ejected.',
+    labelNames: ['protocol'],
+    registers,
+  });
+  const upstreamConnections = new Gauge({
+    name: 'keygate_upstream_connections',
+    help: 'Open connections to collectors.',
+    labelNames: ['protocol'],
+    registers,
+  });
   const cacheHits = new Counter({
     name: 'keygate_cache_hits_total',
     help: 'Keys answered from memory, by pool, and whether the answer was older than freshFor.',
@@ -175,6 +193,9 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
   return {
     registry,
     replica: createReplicaMetrics(registers),
+    upstreamAddresses,
+    upstreamEjections,
+    upstreamConnections,
     cacheHits,
     cacheMisses,
     cacheShed,

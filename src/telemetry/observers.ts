@@ -2,7 +2,9 @@ import type { CacheObserver } from '../cache/observer.ts';
 import type { SnapshotObserver } from '../cache/snapshot.ts';
 import type { AuditEntry } from '../keys/audit.ts';
 import { KIND_NAMES } from '../keys/record.ts';
+import type { Protocol } from '../plane/plane.ts';
 import type { StoreObserver } from '../store/port.ts';
+import type { EndpointsObserver } from '../upstream/endpoints.ts';
 import type { UsageObserver } from '../usage/usage.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -55,6 +57,35 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
         const level = policy === 'noeviction' ? 'debug' : 'info';
         log(level, 'Redis keeps all keys of Keygate when its memory is full', { cause });
       }
+    },
+  };
+}
+
+/** What is told of the way to one collector; there may be several of a protocol, whose numbers are added up. */
+export interface UpstreamObserver extends EndpointsObserver {
+  /** How many connections are open, whenever that changes. */
+  connections(open: number): void;
+}
+
+export function upstreamObserver(metrics: Metrics, log: Log, protocol: Protocol): UpstreamObserver {
+  let [healthyBefore, ejectedBefore, openBefore] = [0, 0, 0];
+  return {
+    addresses(healthy, ejected) {
+      metrics.upstreamAddresses.inc({ protocol, state: 'healthy' }, healthy - healthyBefore);
+      metrics.upstreamAddresses.inc({ protocol, state: 'ejected' }, ejected - ejectedBefore);
+      [healthyBefore, ejectedBefore] = [healthy, ejected];
+    },
+    connections(open) {
+      metrics.upstreamConnections.inc({ protocol }, open - openBefore);
+      openBefore = open;
+    },
+    ejected({ address }) {
+      metrics.upstreamEjections.inc({ protocol });
+      log('warn', 'requests fail at an address of the collector; it gets none for a while', { protocol, address });
+    },
+    resolved(outcome, error) {
+      if (outcome === 'ok') log('info', 'the name of the collector is resolved again', { protocol });
+      else log('warn', 'the name of the collector cannot be resolved', { protocol, cause: error?.message });
     },
   };
 }

@@ -80,7 +80,7 @@ export const ROOMS: Rooms = {
   ],
 
   config: ['near.ts', 'credential', 'keys/scope.ts', 'keys/record.ts', 'keys/seal.ts', 'plane/otlp-paths.ts'],
-  telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'replica', 'usage', 'plane'],
+  telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'replica', 'usage', 'upstream', 'plane'],
   admin: [
     'near.ts',
     'credential',
