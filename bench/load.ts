@@ -1,112 +1,124 @@
-import * as http from 'node:http';
-import * as http2 from 'node:http2';
-import { GRPC_PATH, HTTP_PATH } from './scenarios.ts';
+import { execFile } from 'node:child_process';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { canPin, LOAD_CORE } from './processes.ts';
+import { bodyOf, GRPC_PATH, HTTP_PATH } from './scenarios.ts';
 import type { Scenario } from './scenarios.ts';
+import { quantile } from './statistics.ts';
 
-export interface Measurement {
-  readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
+/** Load from h2load, which is the same program for HTTP/2 and HTTP/1.1. Anything but success fails it. */
 
 export interface Target {
   readonly port: number;
   readonly key: string;
+  readonly isTls?: boolean;
 }
 
-/** Sends one request and resolves when it was accepted; anything but success rejects. */
-type Send = () => Promise<void>;
+export interface LoadOptions {
+  readonly seconds: number;
+  readonly directory: string;
+  /** Of all connections together; as fast as it goes if absent. */
+  readonly requestsPerSecond?: number;
+}
 
-/** Keeps the scenario's requests under way for this long and measures; a single failed request fails the measurement. */
-export async function measure(scenario: Scenario, target: Target, durationMs: number): Promise<Measurement> {
-  const lanes: Send[] = [];
-  const closers: (() => void)[] = [];
-  for (let i = 0; i < scenario.connections; i++) {
-    const { send, close } = scenario.protocol === 'grpc' ? openGrpc(scenario, target) : openHttp(scenario, target);
-    closers.push(close);
-    for (let lane = 0; lane < scenario.streams; lane++) lanes.push(send);
-  }
-  try {
-    await Promise.all(lanes.map((send) => send())); // proves that it works, and opens every connection
-    const latencies: number[] = [];
-    const start = performance.now();
-    const end = start + durationMs;
-    await Promise.all(
-      lanes.map(async (send) => {
-        for (let begun = performance.now(); begun < end; begun = performance.now()) {
-          await send();
-          latencies.push(performance.now() - begun);
-        }
-      }),
+export interface Load {
+  readonly requests: number;
+  readonly perSecond: number;
+}
+
+export type Latencies = Readonly<Record<'p50Ms' | 'p99Ms', number>>;
+
+/** What a collector's empty answer has of a message; refusals have none. */
+const ANSWER_BYTES = 5;
+const run = promisify(execFile);
+
+export async function load(scenario: Scenario, target: Target, options: LoadOptions): Promise<Load> {
+  const output = await h2load(scenario, target, options, []);
+  const { requests, dataBytes } = readH2load(output);
+  if (scenario.protocol === 'grpc') checkAnswers(requests, dataBytes, scenario.connections * scenario.streams);
+  return { requests, perSecond: requests / options.seconds };
+}
+
+/** The latencies of a load at a steady pace. */
+export async function pacedLoad(
+  scenario: Scenario,
+  target: Target,
+  options: LoadOptions & { readonly requestsPerSecond: number },
+): Promise<Latencies> {
+  const log = join(options.directory, 'h2load.log');
+  await rm(log, { force: true }); // h2load appends
+  readH2load(await h2load(scenario, target, options, [`--log-file=${log}`]));
+  return readLatencies(await readFile(log, 'utf8'));
+}
+
+async function h2load(scenario: Scenario, target: Target, options: LoadOptions, more: string[]): Promise<string> {
+  const { protocol, connections, streams } = scenario;
+  const body = join(options.directory, `${protocol}-${scenario.bodyBytes}`);
+  await writeFile(body, bodyOf(scenario));
+  const isGrpc = protocol === 'grpc';
+  const fields = isGrpc
+    ? [
+        'te: trailers',
+        'content-type: application/grpc',
+        'user-agent: OTel-OTLP-Exporter-Go/1.40.0',
+        'grpc-timeout: 10S',
+      ]
+    : ['content-type: application/x-protobuf', 'user-agent: OTel-OTLP-Exporter-Go/1.40.0'];
+  const args = [
+    ...(isGrpc ? [] : ['--h1']),
+    '--threads=1',
+    `--clients=${connections}`,
+    `--max-concurrent-streams=${streams}`,
+    `--data=${body}`,
+    `--duration=${options.seconds}`,
+    ...[...fields, `authorization: Bearer ${target.key}`].map((field) => `--header=${field}`),
+    ...(options.requestsPerSecond === undefined ? [] : [`--rps=${options.requestsPerSecond / connections}`]),
+    ...more,
+    `${target.isTls ? 'https' : 'http'}://127.0.0.1:${target.port}${isGrpc ? GRPC_PATH : HTTP_PATH}`,
+  ];
+  const pinned = canPin ? ['taskset', '-c', LOAD_CORE, 'h2load', ...args] : ['h2load', ...args];
+  const [command = '', ...rest] = pinned;
+  return (await run(command, rest)).stdout;
+}
+
+/** Throws unless every single request was answered with 2xx. */
+export function readH2load(output: string): { requests: number; dataBytes: number } {
+  const counts =
+    /^requests: (\d+) total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout$/m.exec(
+      output,
     );
-    const seconds = (performance.now() - start) / 1_000;
-    latencies.sort((a, b) => a - b);
-    return {
-      requestsPerSecond: latencies.length / seconds,
-      p50Ms: latencies[Math.floor(latencies.length * 0.5)] ?? Number.NaN,
-      p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN,
-    };
-  } finally {
-    for (const close of closers) close();
+  const codes = /^status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx$/m.exec(output);
+  const data = /\((\d+)\) data$/m.exec(output);
+  if (counts === null || codes === null || data === null) throw new Error(`h2load says nothing: ${output}`);
+  const [, , done = 0, succeeded = 0, failed = 0, errored = 0, timeout = 0] = counts.map(Number);
+  const isGood = done > 0 && succeeded === done && failed + errored + timeout === 0;
+  if (!isGood || codes.slice(2).some((count) => count !== '0')) {
+    throw new Error(`not every request was answered with success: ${counts[0]}; ${codes[0]}`);
+  }
+  return { requests: succeeded, dataBytes: Number(data[1]) };
+}
+
+/**
+ * h2load does not look at grpc-status, so it is told by the bytes: the collector's answer has an empty message, and a
+ * refusal has no message at all. Answers that come after the end of the load are allowed for.
+ */
+export function checkAnswers(requests: number, dataBytes: number, underWay: number): void {
+  const missing = requests - dataBytes / ANSWER_BYTES;
+  if (missing > 0 || missing < -underWay) {
+    throw new Error(`of ${requests} gRPC calls ${missing} were answered without the collector's message`);
   }
 }
 
-function openGrpc({ bodyBytes }: Scenario, { port, key }: Target): { send: Send; close: () => void } {
-  const session = http2.connect(`http://127.0.0.1:${port}`);
-  session.on('error', () => {});
-  const message = Buffer.alloc(5 + bodyBytes, 1);
-  message.writeUInt8(0, 0);
-  message.writeUInt32BE(bodyBytes, 1);
-  const headers = {
-    ':method': 'POST',
-    ':path': GRPC_PATH,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    authorization: `StackState ${key}`,
-  };
-  return {
-    close: () => session.close(),
-    send: () =>
-      new Promise((resolve, reject) => {
-        const stream = session.request(headers);
-        let status: unknown;
-        stream.on('response', (response) => (status = response['grpc-status']));
-        stream.on('trailers', (trailers) => (status = trailers['grpc-status']));
-        stream.on('error', reject);
-        stream.on('close', () => (status === '0' ? resolve() : reject(new Error(`grpc-status ${String(status)}`))));
-        stream.resume();
-        stream.end(message);
-      }),
-  };
-}
-
-function openHttp({ bodyBytes }: Scenario, { port, key }: Target): { send: Send; close: () => void } {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  const body = Buffer.alloc(bodyBytes, 1);
-  const options: http.RequestOptions = {
-    agent,
-    port,
-    host: '127.0.0.1',
-    method: 'POST',
-    path: HTTP_PATH,
-    headers: {
-      'content-type': 'application/x-protobuf',
-      'content-length': bodyBytes,
-      authorization: `StackState ${key}`,
-    },
-  };
-  return {
-    close: () => agent.destroy(),
-    send: () =>
-      new Promise((resolve, reject) => {
-        const request = http.request(options, (response) => {
-          response.resume();
-          response.on('end', () =>
-            response.statusCode === 200 ? resolve() : reject(new Error(`status ${response.statusCode}`)),
-          );
-        });
-        request.on('error', reject);
-        request.end(body);
-      }),
-  };
+/** h2load's log: when it began, the status, and how many microseconds it took. */
+export function readLatencies(log: string): Latencies {
+  const times: number[] = [];
+  for (const line of log.split('\n')) {
+    if (line === '') continue;
+    const [, status = '', microseconds] = line.split('\t');
+    if (!status.startsWith('2')) throw new Error(`a request was answered with ${status}`);
+    times.push(Number(microseconds) / 1_000);
+  }
+  times.sort((a, b) => a - b);
+  return { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
 }

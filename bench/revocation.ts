@@ -106,8 +106,12 @@ async function untilRefused({ send }: Gateway, key: string): Promise<number> {
 }
 
 try {
-  const sink = JSON.parse(await startChild(undefined, join(root, 'bench/sink.ts'), [], (line) => line.startsWith('{')));
-  const gateways = await Promise.all(Array.from({ length: GATEWAYS }, (_, index) => startGateway(index, sink.http)));
+  const collector = JSON.parse(
+    await startChild(undefined, join(root, 'bench/collector.ts'), [], (line) => line.startsWith('{')),
+  );
+  const gateways = await Promise.all(
+    Array.from({ length: GATEWAYS }, (_, index) => startGateway(index, collector.http)),
+  );
 
   const good = (await keys.create({ kind: 'ingestion', name: 'good' }, actor)).text;
   const load = { isOn: true, requests: 0 };

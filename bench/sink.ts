@@ -1,33 +1,19 @@
-import * as http from 'node:http';
-import * as http2 from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { createGrpcSink } from './sink-grpc.ts';
 
-/** Stands for the collector: reads everything, answers the empty success of OTLP. Prints its ports as one JSON line. */
-const EMPTY_MESSAGE = Buffer.alloc(5);
+/**
+ * Stands for a gRPC collector that costs nothing: it looks for the ends of requests in the bytes that come in, reads nothing
+ * else, and answers the empty success of OTLP. With `--stalled` it accepts connections and never reads from them. Prints
+ * its port as one JSON line.
+ */
+const isStalled = process.argv.includes('--stalled');
 
-const grpc = http2.createServer();
-grpc.on('stream', (anyStream) => {
-  const stream = anyStream as http2.ServerHttp2Stream;
-  stream.on('error', () => {});
-  stream.resume();
-  stream.on('end', () => {
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    stream.end(EMPTY_MESSAGE);
-  });
+const server = createServer({ noDelay: true, highWaterMark: 1 << 20 }, (socket) => {
+  socket.on('error', () => socket.destroy()); // a sender that goes away is none of our business
+  const read = createGrpcSink((bytes) => void socket.write(bytes));
+  if (isStalled) socket.pause();
+  else socket.on('data', read);
 });
-
-const web = http.createServer((request, response) => {
-  request.resume();
-  request.on('end', () =>
-    response.writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': 0 }).end(),
-  );
-});
-web.keepAliveTimeout = 60_000;
-
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
-}
-
-process.stdout.write(`${JSON.stringify({ grpc: await listen(grpc), http: await listen(web) })}\n`);
+await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, resolve));
+process.stdout.write(`${JSON.stringify({ grpc: (server.address() as AddressInfo).port })}\n`);

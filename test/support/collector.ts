@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import type { TestContext } from 'node:test';
+import type { Scope } from './scope.ts';
 
 /** One request as it arrived behind the gateway. */
 export interface Arrival {
@@ -49,7 +49,7 @@ const KEPT_BYTES = 1 << 20;
 export const EMPTY_MESSAGE = Buffer.alloc(5);
 
 /** Stands behind the gateway on node:http2 and node:http, and records exactly what arrived. */
-export async function startCollector(t: TestContext, options: CollectorOptions = {}): Promise<Collector> {
+export async function startCollector(t: Scope, options: CollectorOptions = {}): Promise<Collector> {
   const arrivals: Arrival[] = [];
   let begun = 0;
   let open = 0;

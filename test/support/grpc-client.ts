@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import * as http2 from 'node:http2';
-import type { TestContext } from 'node:test';
 import { decodeRetryInfo, decodeStatus } from './rpc-status.ts';
 import type { DecodedStatus } from './rpc-status.ts';
+import type { Scope } from './scope.ts';
 
 /** gRPC as it is on the wire: what a library would decode, retry or put right is seen as it is. */
 
@@ -32,7 +32,7 @@ export interface GrpcAnswer {
 
 /** A connection of its own, ended with the test. */
 export async function connectGrpc(
-  t: TestContext,
+  t: Scope,
   address: string,
   options: http2.SecureClientSessionOptions = {},
 ): Promise<http2.ClientHttp2Session> {

@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import type * as http2 from 'node:http2';
 import * as https from 'node:https';
 import * as net from 'node:net';
-import type { TestContext } from 'node:test';
+import type { Scope } from './scope.ts';
 
 export interface HttpCall {
   readonly method?: string;
@@ -118,7 +118,7 @@ export async function callHttpOverH2(session: http2.ClientHttp2Session, call: Ht
 }
 
 /** An agent whose connections are kept, and end with the test. */
-export function keepAliveAgent(t: TestContext, options: https.AgentOptions = {}): https.Agent | http.Agent {
+export function keepAliveAgent(t: Scope, options: https.AgentOptions = {}): https.Agent | http.Agent {
   const agent =
     options.ca === undefined
       ? new http.Agent({ keepAlive: true, ...options })
@@ -128,7 +128,7 @@ export function keepAliveAgent(t: TestContext, options: https.AgentOptions = {})
 }
 
 /** A bare connection, for what no HTTP client would send. */
-export async function connectRaw(t: TestContext, port: number): Promise<net.Socket> {
+export async function connectRaw(t: Scope, port: number): Promise<net.Socket> {
   const socket = net.connect({ host: '127.0.0.1', port });
   t.after(() => socket.destroy());
   socket.on('error', () => {});

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { generate } from 'selfsigned';
+import type { Scope } from './scope.ts';
 
 export interface TestCertificate {
   readonly cert: string;
@@ -12,7 +12,7 @@ export interface TestCertificate {
 }
 
 /** A self-signed certificate for localhost and 127.0.0.1, which is also its own authority. */
-export async function createCertificate(t: TestContext): Promise<TestCertificate> {
+export async function createCertificate(t: Scope): Promise<TestCertificate> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-tls-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {

@@ -1,0 +1,121 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type { PeerName } from './peers.ts';
+import type { Scenario } from './scenarios.ts';
+
+/** From what was measured to the tables of docs/benchmarks.md. */
+
+export type Row = 'straight' | PeerName;
+
+/** The medians of one server in one scenario. What was not measured is NaN. */
+export type Cell = Readonly<
+  Record<'perSecond' | 'busyPercent' | 'othersPercent' | 'cpuMicros' | 'rssMib' | 'p50Ms' | 'p99Ms', number>
+>;
+
+export interface Result {
+  readonly scenario: Scenario;
+  /** The pace of the latencies. */
+  readonly pacePerSecond: number;
+  readonly cells: Readonly<Partial<Record<Row, Cell>>>;
+}
+
+export const LABELS: Readonly<Record<Row, string>> = {
+  straight: 'straight to the collector',
+  wire: 'Keygate, wire plane',
+  library: 'Keygate, library plane',
+  nginx: 'nginx + Lua + lrucache + Redis',
+  haproxy: 'HAProxy, one static key',
+};
+const ROWS = Object.keys(LABELS) as Row[];
+
+/** Below this the server was waiting: the load or the collector was the limit, and the server can do more. */
+const SATURATED_PERCENT = 90;
+/** More than the kernel and what little runs on any machine. */
+const DISTURBED_PERCENT = 10;
+
+export function renderScenario({ scenario, pacePerSecond, cells }: Result): string {
+  const { straight } = cells;
+  const lines = ROWS.flatMap((row) => {
+    const cell = cells[row];
+    if (cell === undefined) return [];
+    const added = (which: 'p50Ms' | 'p99Ms') =>
+      row === 'straight' ? ms(cell[which]) : `+${ms(cell[which] - (straight?.[which] ?? Number.NaN))}`;
+    const isWaiting = row !== 'straight' && cell.busyPercent < SATURATED_PERCENT;
+    return [
+      [
+        LABELS[row],
+        `${isWaiting ? '≥ ' : ''}${whole(cell.perSecond)}`,
+        row === 'straight' ? '' : `${whole(cell.busyPercent)} %`,
+        row === 'straight' ? '' : cell.cpuMicros.toFixed(1),
+        Number.isNaN(cell.p50Ms) ? '' : added('p50Ms'),
+        Number.isNaN(cell.p99Ms) ? '' : added('p99Ms'),
+        row === 'straight' ? '' : whole(cell.rssMib),
+      ],
+    ];
+  });
+  const rendered = table(
+    [scenario.name, 'requests/s', 'of its core', 'CPU µs each', `p50 at ${whole(pacePerSecond)}/s`, 'p99', 'RSS, MiB'],
+    lines,
+  );
+  const others = Math.max(...Object.values(cells).map(({ othersPercent }) => othersPercent));
+  const isQuiet = others < DISTURBED_PERCENT;
+  return isQuiet ? rendered : `${rendered}\n\nNot alone: other programs took up to ${whole(others)} % of that core.`;
+}
+
+const COMPARED = ['nginx', 'haproxy', 'library'] as const;
+
+/** How a plane stands against the goals: requests per second, and in brackets the CPU time of one. */
+export function renderGoals(results: readonly Result[], plane: 'wire' | 'library'): string {
+  const rivals = COMPARED.filter((rival) => rival !== plane);
+  const lines = results.map(({ scenario, cells }) => [
+    scenario.name,
+    ...rivals.map((rival) => ratio(cells[plane], cells[rival], scenario.goals[rival])),
+  ]);
+  const p99 = results.map(({ scenario, cells }) => [
+    `p99 added at half load, ${scenario.name}`,
+    ...rivals.map((rival) => p99Ratio(cells, plane, rival)),
+  ]);
+  return table([LABELS[plane], ...rivals.map((rival) => `against ${LABELS[rival]}`)], [...lines, ...p99]);
+}
+
+function ratio(ours: Cell | undefined, theirs: Cell | undefined, goal: number): string {
+  if (ours === undefined || theirs === undefined) return 'not measured';
+  const requests = ours.perSecond / theirs.perSecond;
+  const cpu = theirs.cpuMicros / ours.cpuMicros;
+  return `${requests.toFixed(2)}x (CPU ${cpu.toFixed(2)}x), goal ${goal}x: ${requests >= goal ? 'met' : 'missed'}`;
+}
+
+function p99Ratio(cells: Result['cells'], plane: Row, rival: Row): string {
+  const straight = cells.straight?.p99Ms ?? Number.NaN;
+  const ours = (cells[plane]?.p99Ms ?? Number.NaN) - straight;
+  const theirs = (cells[rival]?.p99Ms ?? Number.NaN) - straight;
+  if (Number.isNaN(ours) || Number.isNaN(theirs)) return '';
+  return `+${ms(ours)} to +${ms(theirs)}: ${ours <= theirs ? 'met' : 'missed'}`;
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')).replaceAll(' ', ''), ...rows.map(line)].join('\n');
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en');
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(2)} ms`;
+}
+
+const BEGIN = '<!-- npm run bench writes from here -->';
+const END = '<!-- to here -->';
+
+/** Puts the text between the markers; all else of the page stays. */
+export function between(page: string, text: string): string {
+  const from = page.indexOf(BEGIN);
+  const to = page.indexOf(END);
+  if (from === -1 || to < from) throw new Error(`the page has no place for the results: ${BEGIN} … ${END}`);
+  return `${page.slice(0, from + BEGIN.length)}\n\n${text.trim()}\n\n${page.slice(to)}`;
+}
+
+export async function writeInto(file: string, text: string): Promise<void> {
+  await writeFile(file, between(await readFile(file, 'utf8'), text));
+}
