@@ -14,7 +14,7 @@ import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { GrpcRoutes } from '../routes.ts';
-import { parseGrpcTimeout } from './deadline.ts';
+import { parseGrpcTimeout } from '../grpc-timeout.ts';
 import { discardBody } from './discard.ts';
 import type { Exchange, Exchanges } from './exchange.ts';
 import { exceedsHeaderLimits } from './limits.ts';

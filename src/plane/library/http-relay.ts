@@ -7,8 +7,9 @@ import { toHttpReply } from '../../reply/http.ts';
 import { explain } from '../../reply/refusal.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
+import type { Cors } from '../cors.ts';
 import type { HttpMethod, HttpRoute, HttpRoutes } from '../routes.ts';
-import type { Cors } from './cors.ts';
+import { answerPreflight, isPreflight, markAnswer } from './cors.ts';
 import { discardBody } from './discard.ts';
 import type { HttpRequest, HttpResponse } from './edge.ts';
 import type { Exchange, Exchanges } from './exchange.ts';
@@ -58,9 +59,9 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     const method = route?.methods.find((each) => each === request.method);
     const objection = objectionToHead(request, route, method);
     const cors = route?.forPages === false ? undefined : options.cors;
-    cors?.mark(request, response);
-    if (objection === 'method_not_allowed' && route !== undefined && cors?.isPreflight(request))
-      return cors.answerPreflight(request, response, route.methods);
+    if (cors !== undefined) markAnswer(cors, request, response);
+    if (objection === 'method_not_allowed' && route !== undefined && cors !== undefined && isPreflight(cors, request))
+      return answerPreflight(cors, request, response, route.methods);
 
     const peer = request.socket.remoteAddress ?? '';
     const { origin, 'user-agent': userAgent } = request.headers;
@@ -148,7 +149,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       if (exchange.ended) return void upstream.destroy();
       const status = upstream.statusCode ?? 502;
       exchange.upstreamAnswered(status);
-      response.writeHead(status, toResponseHeaders(upstream, cors));
+      response.writeHead(status, toResponseHeaders(upstream, cors, request.headers.origin));
       upstream.on('data', (chunk: Buffer) => {
         patience.renew();
         exchange.sentBytes += chunk.length;
@@ -199,10 +200,14 @@ function refuse({ request, response, exchange, route }: Call, refusal: Refusal):
   discardBody(request, () => request.destroy());
 }
 
-function toResponseHeaders(upstream: IncomingMessage, cors: Cors | undefined): Record<string, string[]> {
+function toResponseHeaders(
+  upstream: IncomingMessage,
+  cors: Cors | undefined,
+  origin: string | undefined,
+): Record<string, string[]> {
   const headers: Record<string, string[]> = Object.create(null); // a field may be called "constructor"
   const fields = filterResponseFields(upstream.rawHeaders);
-  for (const [name, value] of cors === undefined ? fields : cors.reconcile(fields)) (headers[name] ??= []).push(value);
+  for (const [name, value] of cors?.mark(fields, origin) ?? fields) (headers[name] ??= []).push(value);
   return headers;
 }
 

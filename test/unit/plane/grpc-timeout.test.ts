@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { parseGrpcTimeout } from '../../../src/plane/library/deadline.ts';
+import { parseGrpcTimeout } from '../../../src/plane/grpc-timeout.ts';
 
 describe('how long a gRPC client waits', () => {
   it('is said in hours, minutes, seconds, milliseconds, microseconds or nanoseconds', () => {
