@@ -73,6 +73,7 @@ export const ROOMS: Rooms = {
     'keys/scope.ts',
     'keys/record.ts',
     'verdict',
+    'budget/bucket.ts',
     'headers.ts',
     'gate.ts',
     'reply',

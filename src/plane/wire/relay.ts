@@ -60,7 +60,7 @@ export abstract class Relay implements Caller, RequestReport {
   private call: UpstreamCall | undefined;
   /** What came of the body while the key was looked up; no more than the sender's window. */
   private early: Buffer[] | undefined;
-  private readonly startedAtMs = performance.now();
+  protected readonly startedAtMs = performance.now();
   private judgedAtMs = 0;
   private sentUpAtMs = 0;
   private answeredAtMs = 0;

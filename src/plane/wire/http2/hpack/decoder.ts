@@ -22,6 +22,7 @@ export type DecodedBlock = string[] | 'too_large' | 'compression_error';
 
 /** Decoded strings that fit in here need no memory but their own. */
 const SCRATCH = Buffer.allocUnsafeSlow(8_192);
+const NO_FIELDS: readonly string[] = [];
 const NO_INTEGER = -1;
 /** Five bytes after the prefix say more than any length or index may be. */
 const MAX_INTEGER_SHIFT = 28;
@@ -34,6 +35,7 @@ export class HpackDecoder {
   #block: Buffer = SCRATCH;
   #at = 0;
   #sawNeverIndexed = false;
+  #beginning: readonly string[] = NO_FIELDS;
 
   constructor(limits: BlockLimits) {
     this.#limits = limits;
@@ -56,6 +58,13 @@ export class HpackDecoder {
   /** Whether a field of the last block came never to be indexed: RFC 7541 section 6.2.3 has it relayed like that. */
   get sawNeverIndexed(): boolean {
     return this.#sawNeverIndexed;
+  }
+
+  /** Of the last block that was too large, the fields up to the limits: enough to know in which words to refuse it. */
+  takeBeginning(): readonly string[] {
+    const beginning = this.#beginning;
+    this.#beginning = NO_FIELDS;
+    return beginning;
   }
 
   /**
@@ -108,7 +117,9 @@ export class HpackDecoder {
       count += 1;
       if (bytes <= maxHeaderBytes && count <= maxHeaders + MAX_PSEUDO_HEADERS) fields.push(name, value);
     }
-    return fields.length === 2 * count ? fields : 'too_large';
+    if (fields.length === 2 * count) return fields;
+    this.#beginning = fields;
+    return 'too_large';
   }
 
   #nameOf(index: number): string | undefined {

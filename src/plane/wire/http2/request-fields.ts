@@ -1,0 +1,137 @@
+import type { RawFields } from '../../../credential/read.ts';
+import { parseGrpcTimeout } from '../../grpc-timeout.ts';
+import type { RequestStart } from '../relay.ts';
+
+/** What a header block may say (RFC 9113 section 8): the rules for requests, and what is read from those that keep them. */
+
+/** A head that keeps the rules, without what may differ from request to request. */
+export interface RequestFields {
+  readonly method: string;
+  /** `:path`; empty for CONNECT, which has none. */
+  readonly target: string;
+  readonly isGrpc: boolean;
+  readonly fields: RawFields;
+}
+
+/** Fields that differ from request to request: what is remembered of a head is without them. */
+export const VARYING_REQUEST_FIELDS: ReadonlySet<string> = new Set([
+  'b3',
+  'baggage',
+  'content-length',
+  'grpc-timeout',
+  'traceparent',
+  'tracestate',
+  'x-b3-parentspanid',
+  'x-b3-sampled',
+  'x-b3-spanid',
+  'x-b3-traceid',
+  'x-request-id',
+]);
+
+/** RFC 9110 section 5.6.2, in lower case as RFC 9113 section 8.2.1 wants it. */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+/** RFC 9113 section 8.2.1, which forbids more than NUL, CR and LF. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** They say something about a connection of HTTP/1.1 (RFC 9113 section 8.2.2). */
+const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+]);
+const LENGTH = /^[0-9]{1,15}$/;
+
+/** RFC 9113 section 8.2; the fields of a request beside its pseudo-header fields, and trailers. */
+export function isRegularField(name: string, value: string): boolean {
+  if (!NAME.test(name) || !VALUE.test(value)) return false;
+  return name === 'te' ? value === 'trailers' : !CONNECTION_FIELDS.has(name);
+}
+
+/** Undefined if the request is malformed: RFC 9113 sections 8.2, 8.3 and 8.5. */
+export function readRequestFields(block: RawFields): RequestFields | undefined {
+  const pseudo: Record<string, string | undefined> = {
+    ':method': undefined,
+    ':scheme': undefined,
+    ':path': undefined,
+    ':authority': undefined,
+  };
+  const fields: string[] = [];
+  let at = 0;
+  for (; at + 1 < block.length && block[at]?.startsWith(':'); at += 2) {
+    const name = block[at] as string;
+    const value = block[at + 1] as string;
+    if (!(name in pseudo) || pseudo[name] !== undefined || !VALUE.test(value)) return undefined;
+    pseudo[name] = value;
+  }
+  let host: string | undefined;
+  let type: string | undefined;
+  for (; at + 1 < block.length; at += 2) {
+    const name = block[at] as string;
+    const value = block[at + 1] as string;
+    if (!isRegularField(name, value)) return undefined;
+    if (name === 'host') {
+      if (host !== undefined) return undefined;
+      host = value;
+    } else if (name === 'content-type') type ??= value;
+    fields.push(name, value);
+  }
+  const { ':method': method, ':scheme': scheme, ':path': path, ':authority': authority } = pseudo;
+  if (!isWhole(method, scheme, path, authority)) return undefined;
+  // RFC 9113 section 8.3.1: a request that names two hosts is for one of them here and for the other further on.
+  if (host !== undefined && authority !== undefined && host.toLowerCase() !== authority.toLowerCase()) return undefined;
+  return { method, target: path ?? '', isGrpc: type?.startsWith('application/grpc') === true, fields };
+}
+
+/** RFC 9113 sections 8.3.1 and 8.5. */
+function isWhole(
+  method: string | undefined,
+  scheme: string | undefined,
+  path: string | undefined,
+  authority: string | undefined,
+): method is string {
+  if (method === 'CONNECT') return scheme === undefined && path === undefined && authority !== undefined;
+  if (!method || !scheme || !path) return false;
+  return path.startsWith('/') || (method === 'OPTIONS' && path === '*');
+}
+
+/** Divides the fields of a head into those that are remembered and those of this request alone. */
+export function divide(fields: RawFields): { readonly steady: RawFields; readonly varying: RawFields } {
+  const steady: string[] = [];
+  const varying: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] as string;
+    (VARYING_REQUEST_FIELDS.has(name) ? varying : steady).push(name, fields[i + 1] as string);
+  }
+  return { steady, varying };
+}
+
+const NO_FIELDS: RawFields = [];
+
+/**
+ * What the fields of this request alone say. They are checked already; undefined if the request is malformed all the same:
+ * RFC 9113 section 8.1.1 and RFC 9110 section 8.6 about its length.
+ */
+export function readStart(varying: RawFields, isGrpc: boolean, endsWithHead: boolean): RequestStart | undefined {
+  let bodyLength = endsWithHead ? 0 : undefined;
+  let timeout: string | undefined;
+  let objection: RequestStart['objection'];
+  let sawLength = false;
+  let onward = varying;
+  for (let i = 0; i + 1 < varying.length; i += 2) {
+    const name = varying[i] as string;
+    const value = varying[i + 1] as string;
+    if (name === 'content-length') {
+      if (sawLength || !LENGTH.test(value) || (endsWithHead && Number(value) !== 0)) return undefined;
+      sawLength = true;
+      bodyLength = Number(value);
+      onward = onward.length === 2 ? NO_FIELDS : onward.toSpliced(onward.indexOf(name), 2);
+    } else if (name === 'grpc-timeout' && isGrpc) {
+      if (timeout !== undefined) objection = 'bad_request';
+      timeout = value;
+    }
+  }
+  const read = parseGrpcTimeout(timeout);
+  if ('problem' in read) return { varying: onward, bodyLength, timeoutMs: undefined, objection: read.problem };
+  return { varying: onward, bodyLength, timeoutMs: read.timeoutMs, objection };
+}

@@ -1,0 +1,208 @@
+import type { RawFields } from '../../../credential/read.ts';
+import type { Cors, Fields } from '../../cors.ts';
+import { toGrpcReply } from '../../../reply/grpc.ts';
+import { toHttpReply } from '../../../reply/http.ts';
+import type { Reply } from '../../../reply/refusal.ts';
+import { Relay } from '../relay.ts';
+import type { RequestStart } from '../relay.ts';
+import type { RequestHead } from '../request-head.ts';
+import type { ConnectionContext } from '../server-connection.ts';
+import type { AnswerHead } from '../upstream-call.ts';
+import { ERROR } from './frames.ts';
+import type { ErrorCode } from './frames.ts';
+import { encodeFields } from './hpack/encoder.ts';
+import { StreamSending } from './sending.ts';
+import type { Sending, SendingOwner } from './sending.ts';
+import { ReceiveWindow, STREAM_WINDOW_BYTES } from './windows.ts';
+
+/** The connection of a stream. */
+export interface StreamCarrier {
+  readonly context: ConnectionContext;
+  readonly sending: Sending;
+  /** The sender may send so many bytes more on this stream. */
+  widen(stream: ServerStream, bytes: number): void;
+  /** Both sides have said everything. */
+  isOver(stream: ServerStream): void;
+  /** Ends the stream before that, and says why. */
+  reset(stream: ServerStream, code: ErrorCode): void;
+}
+
+/**
+ * After an early answer the rest of the request is read and thrown away, so that the sender gets to read it; but only this
+ * much of it and for so long: then it is told to stop.
+ */
+const MAX_DISCARDED_BYTES = 1 << 20;
+const MAX_DISCARD_MS = 5_000;
+
+/** Who gives up a request later than this waited for an answer, and costs us no more than one who goes on waiting. */
+const EARLY_MS = 1_000;
+
+/** A request over HTTP/2: what comes on its stream, and what is sent there. */
+export class ServerStream extends Relay implements SendingOwner {
+  readonly streamId: number;
+  private readonly carrier: StreamCarrier;
+  private readonly sending: StreamSending;
+  private readonly window = new ReceiveWindow(STREAM_WINDOW_BYTES);
+  /** The length of the body, as announced. */
+  private announced: number | undefined;
+  /** The whole answer has left. */
+  private answerLeft = false;
+  private discardedBytes = 0;
+  private discardsUntilMs = 0;
+  private stalledSinceMs = 0;
+
+  constructor(carrier: StreamCarrier, streamId: number, head: RequestHead) {
+    super(carrier.context, head);
+    this.carrier = carrier;
+    this.streamId = streamId;
+    this.sending = new StreamSending(carrier.sending, streamId, this);
+  }
+
+  start(start: RequestStart, ends: boolean): void {
+    this.announced = start.bodyLength;
+    this.requestEnded = ends;
+    this.begin(start);
+  }
+
+  /** A piece of the request's body. Says what is wrong with it, which ends the stream. */
+  receive(piece: Buffer, flowBytes: number, ends: boolean): ErrorCode | undefined {
+    if (this.requestEnded) return ERROR.STREAM_CLOSED;
+    if (!this.window.take(flowBytes)) return ERROR.FLOW_CONTROL_ERROR;
+    // RFC 9113 section 8.1.1: a body of another length than announced means another thing to the next reader.
+    const length = this.receivedBytes + piece.length;
+    const { announced } = this;
+    if (announced !== undefined && (ends ? length !== announced : length > announced)) return ERROR.PROTOCOL_ERROR;
+
+    if (flowBytes > piece.length) this.taken(flowBytes - piece.length);
+    if (piece.length > 0 || ends) this.requestBytes(piece, ends);
+    if (this.ended) this.discard(piece.length);
+    if (ends && this.answerLeft) this.carrier.isOver(this);
+    return undefined;
+  }
+
+  /** What comes behind the end of the body says nothing that goes on; but it is an end. */
+  receiveTrailers(): ErrorCode | undefined {
+    return this.receive(NOTHING, 0, true);
+  }
+
+  /** The peer has read, or will read, so many bytes more of the answer; false if that is more than can be. */
+  widen(bytes: number): boolean {
+    return this.sending.widen(bytes);
+  }
+
+  taken(bytes: number): void {
+    this.tell(this.window.give(bytes));
+  }
+
+  /** The stream is not there any more. */
+  leave(): void {
+    this.sending.abandon();
+    this.senderLeft();
+  }
+
+  /** Given up by its sender as soon as it was begun, though not because of an answer. */
+  isGivenUpEarly(code: number): boolean {
+    if (this.ended && code === ERROR.NO_ERROR) return false;
+    return performance.now() - this.startedAtMs < EARLY_MS;
+  }
+
+  /** Looked at a few times a second. */
+  checkStream(nowMs: number): void {
+    if (this.ended && !this.requestEnded) {
+      if (this.discardsUntilMs === 0) this.discardsUntilMs = nowMs + MAX_DISCARD_MS;
+      if (nowMs >= this.discardsUntilMs) return this.stopReading();
+    }
+    const isStalled = this.sending.isWaiting && this.sending.takeSentLately() === 0;
+    if (!isStalled || this.stalledSinceMs === 0) this.stalledSinceMs = nowMs;
+    else if (nowMs - this.stalledSinceMs > this.carrier.context.limits.idleTimeoutMs) this.cutOff();
+  }
+
+  sent(bytes: number): void {
+    this.released(bytes);
+  }
+
+  sentAll(): void {
+    this.answerLeft = true;
+    if (this.requestEnded) this.carrier.isOver(this);
+    else this.discard(0);
+  }
+
+  protected sendAnswer(head: AnswerHead, varying: RawFields, ends: boolean): void {
+    const { cors } = this;
+    if (cors !== undefined) {
+      const fields = cors.mark([...pairs(head.fields), ...pairs(varying)], this.head.use.origin);
+      this.sending.head([encodeFields([':status', String(head.status), ...fields.flat()])], ends);
+      return;
+    }
+    head.asBlock ??= encodeFields([':status', String(head.status), ...head.fields]);
+    this.sending.head(varying.length === 0 ? [head.asBlock] : [head.asBlock, encodeFields(varying)], ends);
+  }
+
+  protected sendAnswerBytes(piece: Buffer, ends: boolean): void {
+    this.sending.data(piece, ends);
+  }
+
+  protected sendAnswerTrailers(trailers: AnswerHead, varying: RawFields): void {
+    trailers.asBlock ??= encodeFields(trailers.fields);
+    this.sending.trailers(varying.length === 0 ? [trailers.asBlock] : [trailers.asBlock, encodeFields(varying)]);
+  }
+
+  protected sendRefusal(reply: Reply): void {
+    const { head } = this;
+    if (this.protocol === 'grpc') return this.sending.head([encodeReply(toGrpcReply(reply))], true);
+    const { status, headers, body } = toHttpReply(reply, {
+      contentType: head.contentType,
+      otherwise: head.route?.plainRefusals ?? 'text',
+      methods: head.route?.methods ?? [],
+    });
+    const fields = Object.entries(headers);
+    const marked = this.cors?.mark(fields, head.use.origin) ?? fields;
+    const isWhole = head.method === 'HEAD';
+    this.sending.head([encodeFields([':status', String(status), ...marked.flat()])], isWhole);
+    if (!isWhole) this.sending.data(body, true);
+  }
+
+  protected breakOff(reply: Reply): void {
+    // Senders repeat what was reset so; without it, HTTP/2 would end the stream as if the answer were whole.
+    if (this.protocol === 'http') return this.carrier.reset(this, ERROR.INTERNAL_ERROR);
+    const { ':status': _status, 'content-type': _type, ...trailers } = toGrpcReply(reply);
+    this.sending.trailers([encodeReply(trailers)]);
+  }
+
+  protected cutOff(): void {
+    this.carrier.reset(this, ERROR.CANCEL);
+  }
+
+  private discard(bytes: number): void {
+    this.tell(this.window.giveAll()); // what the collector had not taken, too
+    this.discardedBytes += bytes;
+    if (this.discardedBytes > MAX_DISCARDED_BYTES && !this.requestEnded) this.stopReading();
+  }
+
+  private tell(increment: number): void {
+    if (increment > 0 && !this.requestEnded) this.carrier.widen(this, increment);
+  }
+
+  /** RFC 9113 section 8.1. Said earlier, it would overtake the answer, and the sender would see a request without one. */
+  private stopReading(): void {
+    this.carrier.reset(this, this.answerLeft ? ERROR.NO_ERROR : ERROR.CANCEL);
+  }
+
+  /** Pages of other origins have no business with methods of gRPC, and with some routes. */
+  private get cors(): Cors | undefined {
+    const { route } = this.head;
+    return this.protocol === 'grpc' || route?.forPages === false ? undefined : this.carrier.context.cors;
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function encodeReply(reply: Readonly<Record<string, string | number>>): Buffer {
+  return encodeFields(Object.entries(reply).flatMap(([name, value]) => [name, String(value)]));
+}
+
+function pairs(fields: RawFields): Fields {
+  const list: [name: string, value: string][] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) list.push([fields[i] as string, fields[i + 1] as string]);
+  return list;
+}

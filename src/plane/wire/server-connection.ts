@@ -1,0 +1,24 @@
+import type { Cors } from '../cors.ts';
+import type { BudgetName } from './budgets.ts';
+import type { RelayContext } from './relay.ts';
+import type { HeadReader } from './request-head.ts';
+
+/** What all connections of senders share, whatever their protocol. */
+export interface ConnectionContext extends RelayContext {
+  readonly readHead: HeadReader;
+  /** Absent: pages of other origins may not send. */
+  readonly cors: Cors | undefined;
+  /** All that are open: a connection adds itself, and is gone when its transport has closed. */
+  readonly connections: Set<ServerConnection>;
+  readonly budgetSpent: (budget: BudgetName, how: 'warned' | 'ended') => void;
+  readonly draining: () => boolean;
+}
+
+/** A connection of a sender. */
+export interface ServerConnection {
+  /** Looked at a few times a second. */
+  check(nowMs: number): void;
+  /** Takes no new requests, and ends with its last one. */
+  drain(): void;
+  destroy(): void;
+}
