@@ -67,6 +67,26 @@ function integer(value: number, prefixBits: number): Buffer {
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 export const SETTINGS = frame(FRAME.SETTINGS, 0, 0);
 
+export const SETTINGS_ACK = frame(FRAME.SETTINGS, ACK, 0);
+
+/** Cuts what a socket receives into frames, behind so many bytes of something else. */
+export function readFrames(socket: net.Socket, hear: (frame: Frame) => void, skippedBytes = 0): void {
+  let rest: Buffer = Buffer.alloc(0);
+  let toSkip = skippedBytes;
+  socket.on('data', (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk.subarray(toSkip)]);
+    toSkip = Math.max(0, toSkip - chunk.length);
+    while (rest.length >= 9) {
+      const end = 9 + rest.readUIntBE(0, 3);
+      if (rest.length < end) return;
+      const [type, flags, streamId] = [rest.readUInt8(3), rest.readUInt8(4), rest.readUInt32BE(5)];
+      const payload = rest.subarray(9, end);
+      rest = rest.subarray(end);
+      hear({ type, flags, streamId, payload });
+    }
+  });
+}
+
 export interface FrameConnection {
   readonly socket: net.Socket;
   readonly received: readonly Frame[];
@@ -92,23 +112,9 @@ export async function connectFrames(
   const { opening = Buffer.concat([PREFACE, SETTINGS]), acknowledge = true } = options;
   const socket = await connectRaw(t, port);
   const received: Frame[] = [];
-  let rest: Buffer = Buffer.alloc(0);
-  socket.on('data', (chunk: Buffer) => {
-    rest = Buffer.concat([rest, chunk]);
-    while (rest.length >= 9) {
-      const end = 9 + rest.readUIntBE(0, 3);
-      if (rest.length < end) return;
-      const taken = {
-        type: rest.readUInt8(3),
-        flags: rest.readUInt8(4),
-        streamId: rest.readUInt32BE(5),
-        payload: rest.subarray(9, end),
-      };
-      received.push(taken);
-      rest = rest.subarray(end);
-      if (acknowledge && taken.type === FRAME.SETTINGS && (taken.flags & ACK) === 0)
-        socket.write(frame(FRAME.SETTINGS, ACK, 0));
-    }
+  readFrames(socket, (taken) => {
+    received.push(taken);
+    if (acknowledge && taken.type === FRAME.SETTINGS && (taken.flags & ACK) === 0) socket.write(SETTINGS_ACK);
   });
   const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
   socket.write(opening);

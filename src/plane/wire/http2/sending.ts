@@ -4,7 +4,7 @@ import { writeData, writeHeaders } from './frame-writer.ts';
 import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_WINDOW } from './frames.ts';
 import { TABLE_SIZE_ZERO } from './hpack/encoder.ts';
 
-/** Flow control as its sender has it (RFC 9113 section 5.2): answers on their way to the peer. */
+/** Flow control as its sender has it (RFC 9113 section 5.2): bodies on their way to the peer. */
 
 /** What all streams of a connection share. */
 export class Sending {
@@ -51,13 +51,13 @@ export class Sending {
 
 /** Who hears what becomes of the bytes of a stream. */
 export interface SendingOwner {
-  /** So many bytes of the answer have left. */
+  /** So many bytes of the body have left. */
   sent(bytes: number): void;
   /** The end has left. */
   sentAll(): void;
 }
 
-/** The answer of one stream. */
+/** What is sent on one stream. */
 export class StreamSending {
   readonly #all: Sending;
   readonly #streamId: number;
@@ -132,10 +132,12 @@ export class StreamSending {
     return false;
   }
 
-  /** Nothing more is sent. */
-  abandon(): void {
+  /** Nothing more is sent. Gives back what waits. */
+  abandon(): ByteQueue | undefined {
+    const queue = this.#queue;
     this.#queue = undefined;
-    this.#all.forget(this);
+    if (queue !== undefined) this.#all.forget(this);
+    return queue;
   }
 
   #await(): void {

@@ -5,22 +5,28 @@ import type { ErrorCode } from './frames.ts';
 export interface PeerSettings {
   readonly streamWindow: number | undefined;
   readonly maxFrameSize: number | undefined;
+  /** How many streams of ours it takes at a time. */
+  readonly maxStreams: number | undefined;
 }
 
 const SETTING_BYTES = 6;
 /** There are six that anybody knows. */
 const MAX_SETTINGS = 32;
 
-/** RFC 9113 section 6.5.2. Tables of header compression are none of ours, and how long our answers' heads are is not up to us. */
+/** RFC 9113 section 6.5.2. Tables of header compression are none of ours, and how long our heads are is not up to us. */
 export function readSettings(payload: Buffer): PeerSettings | ErrorCode {
   if (payload.length > MAX_SETTINGS * SETTING_BYTES) return ERROR.ENHANCE_YOUR_CALM;
   let streamWindow: number | undefined;
   let maxFrameSize: number | undefined;
+  let maxStreams: number | undefined;
   for (let at = 0; at < payload.length; at += SETTING_BYTES) {
     const value = payload.readUInt32BE(at + 2);
     switch (payload.readUInt16BE(at)) {
       case SETTING.ENABLE_PUSH:
         if (value > 1) return ERROR.PROTOCOL_ERROR;
+        break;
+      case SETTING.MAX_CONCURRENT_STREAMS:
+        maxStreams = value;
         break;
       case SETTING.INITIAL_WINDOW_SIZE:
         if (value > LARGEST_WINDOW) return ERROR.FLOW_CONTROL_ERROR;
@@ -34,5 +40,5 @@ export function readSettings(payload: Buffer): PeerSettings | ErrorCode {
         break;
     }
   }
-  return { streamWindow, maxFrameSize };
+  return { streamWindow, maxFrameSize, maxStreams };
 }

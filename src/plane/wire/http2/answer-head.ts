@@ -1,0 +1,71 @@
+import type { RawFields } from '../../../credential/read.ts';
+import { filterResponseFields } from '../../../headers.ts';
+import type { AnswerHead } from '../upstream-call.ts';
+import { isRegularField } from './request-fields.ts';
+
+/** Fields that differ from answer to answer: what is remembered of an answer's head is without them. */
+export const VARYING_ANSWER_FIELDS: ReadonlySet<string> = new Set([
+  'content-length',
+  'date',
+  'server-timing',
+  'traceparent',
+  'traceresponse',
+  'x-request-id',
+]);
+
+const STATUS = /^[1-9][0-9]{2}$/;
+const GRPC_STATUS = /^[0-9]{1,3}$/;
+const LENGTH = /^[0-9]{1,15}$/;
+
+/** Reads the fields of a block: name, value, name, value, …; undefined if RFC 9113 section 8 calls it malformed. */
+export function readAnswerHead(fields: RawFields): AnswerHead | undefined {
+  let status = 0;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] as string;
+    const value = fields[i + 1] as string;
+    if (name === ':status' && i === 0 && STATUS.test(value)) status = Number(value);
+    else if (!isRegularField(name, value)) return undefined;
+  }
+  // Blanks around a value are not allowed; but grpc-go's servers write messages as they are.
+  const passing = filterResponseFields(fields).flatMap(([name, value]) => [name, value.trim()]);
+  return {
+    status,
+    isGrpc: onlyValue(passing, 'content-type')?.startsWith('application/grpc') === true,
+    grpcStatus: toGrpcStatus(onlyValue(passing, 'grpc-status')),
+    fields: passing,
+    asBlock: undefined,
+    asLines: undefined,
+  };
+}
+
+/** How long its body will be; undefined if it does not say so, NaN if that cannot be (RFC 9110 section 8.6). */
+export function announcedLength(varying: RawFields): number | undefined {
+  let length: string | undefined;
+  for (let i = 0; i + 1 < varying.length; i += 2) {
+    if (varying[i] !== 'content-length') continue;
+    const value = varying[i + 1] as string;
+    if (!LENGTH.test(value) || (length !== undefined && length !== value)) return Number.NaN;
+    length = value;
+  }
+  return length === undefined ? undefined : Number(length);
+}
+
+/** Whatever length they announce (RFC 9110 section 6.4.1). */
+export function hasNoBody(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304;
+}
+
+/** Two of them that differ are none: who is to be believed? */
+function onlyValue(fields: RawFields, name: string): string | undefined {
+  let found: string | undefined;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    if (fields[i] !== name) continue;
+    if (found !== undefined && found !== fields[i + 1]) return undefined;
+    found = fields[i + 1];
+  }
+  return found;
+}
+
+function toGrpcStatus(value: string | undefined): number | undefined {
+  return value !== undefined && GRPC_STATUS.test(value) ? Number(value) : undefined;
+}
