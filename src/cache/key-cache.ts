@@ -128,15 +128,20 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
       observe?.hit('unknown', false);
       return UNKNOWN;
     }
-    const ask = () => {
-      const answer = lookups.answer(digests);
-      if (typeof answer !== 'string') return answer;
-      observe?.shed(answer);
-      return STORE_UNAVAILABLE;
-    };
     const isStranger =
       from !== undefined && entry === undefined && !isVouchedFor(digests) && !lookups.isUnderWay(digests);
-    return isStranger ? strangers.ask(from, ask) : ask();
+    return isStranger ? askForStranger(digests, from) : ask(digests);
+  }
+
+  function askForStranger(digests: Digests, from: string): KeyAnswer | Promise<KeyAnswer> {
+    return strangers.ask(from, () => ask(digests));
+  }
+
+  function ask(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
+    const answer = lookups.answer(digests);
+    if (typeof answer !== 'string') return answer;
+    observe?.shed(answer);
+    return STORE_UNAVAILABLE;
   }
 
   function peek({ digest, alternates }: Digests): CachePeek | undefined {

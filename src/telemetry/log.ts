@@ -7,6 +7,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 /** One line: a fixed message and fields. Values that come from outside are fields, never part of the message. */
 export interface Log {
   (level: LogLevel, message: string, fields?: LogFields): void;
+  /** Whether lines of this level are written, for who would make many of them. Absent: all are. */
+  readonly isEnabled?: (level: LogLevel) => boolean;
 }
 
 export interface LogOptions {
@@ -27,10 +29,11 @@ export function createLog({ level, format, output }: LogOptions): Log {
     },
     { write: (line: string) => void output.write(asText ? toText(line) : line) },
   );
-  return (lineLevel, message, fields = {}) => {
-    // Redacting costs more than anything else on a request's way: not for a line that nobody will read.
+  function write(lineLevel: LogLevel, message: string, fields: LogFields = {}): void {
+    // Redacting is dear: not for a line that nobody will read.
     if (logger.isLevelEnabled(lineLevel)) logger[lineLevel](redactFields(fields), redactText(message));
-  };
+  }
+  return Object.assign(write, { isEnabled: (lineLevel: LogLevel) => logger.isLevelEnabled(lineLevel) });
 }
 
 /** `12:01:02.345 WARN  message  name=value …` for people; JSON is for machines. */

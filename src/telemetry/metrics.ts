@@ -1,13 +1,10 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import type { Protocol, RequestReport } from '../plane/plane.ts';
-import { REASONS } from '../verdict/reasons.ts';
+import type { Pool, ShedCause } from '../cache/observer.ts';
+import type { Protocol } from '../plane/plane.ts';
 import { createReplicaMetrics } from './replica-metrics.ts';
+import { createRequestMetrics } from './request-metrics.ts';
+import { perKey, talliedCounter } from './tally.ts';
 
-/** Seconds: a decision from memory takes microseconds, one that asks the store up to 150 ms. */
-const DECISION_BUCKETS = [
-  1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.15, 0.25,
-];
-const UPSTREAM_BUCKETS = [1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const STORE_BUCKETS = [1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1];
 
 export interface MetricsOptions {
@@ -27,48 +24,11 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
-  const requests = new Counter({
-    name: 'keygate_requests_total',
-    help: 'Requests by how they ended. verdict is allow, deny, undecided or cancelled; reason is "none" unless refused.',
-    labelNames: ['signal', 'protocol', 'verdict', 'reason'],
-    registers,
-  });
-  const requestBytes = new Counter({
-    name: 'keygate_request_bytes_total',
-    help: 'Bytes of request bodies taken from senders, as sent.',
-    labelNames: ['signal', 'protocol'],
-    registers,
-  });
-  const responseBytes = new Counter({
-    name: 'keygate_response_bytes_total',
-    help: 'Bytes of response bodies relayed from the collector.',
-    labelNames: ['signal', 'protocol'],
-    registers,
-  });
-  const inFlight = new Gauge({
-    name: 'keygate_requests_in_flight',
-    help: 'Requests that have begun and not ended.',
-    labelNames: ['protocol'],
-    registers,
-  });
+  const requests = createRequestMetrics(registers);
   const connections = new Gauge({
     name: 'keygate_connections',
     help: 'Open connections of each data port.',
     labelNames: ['port'],
-    registers,
-  });
-  const decision = new Histogram({
-    name: 'keygate_decision_seconds',
-    help: 'Time from the head of a request to its verdict.',
-    labelNames: ['protocol'],
-    buckets: DECISION_BUCKETS,
-    registers,
-  });
-  const upstream = new Histogram({
-    name: 'keygate_upstream_seconds',
-    help: 'Time from sending a request on to the answer of the collector.',
-    labelNames: ['protocol'],
-    buckets: UPSTREAM_BUCKETS,
     registers,
   });
   const upstreamAddresses = new Gauge({
@@ -89,7 +49,7 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     labelNames: ['protocol'],
     registers,
   });
-  const cacheHits = new Counter({
+  const cacheHits = talliedCounter({
     name: 'keygate_cache_hits_total',
     help: 'Keys answered from memory, by pool, and whether the answer was older than freshFor.',
     labelNames: ['pool', 'aged'],
@@ -100,7 +60,7 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     help: 'Keys that had to be looked up in the store.',
     registers,
   });
-  const cacheShed = new Counter({
+  const cacheShed = talliedCounter({
     name: 'keygate_cache_shed_total',
     help: 'Keys that were not looked up: too many lookups were under way, had found nothing, or failed; their senders got 503.',
     labelNames: ['cause'],
@@ -190,15 +150,17 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     registers,
   }).set({ version, node: process.version }, 1);
 
+  const freshHits = perKey((pool: Pool) => cacheHits({ pool, aged: 'false' }));
+  const agedHits = perKey((pool: Pool) => cacheHits({ pool, aged: 'true' }));
+  const shedFor = perKey((cause: ShedCause) => cacheShed({ cause }));
+
   return {
     registry,
     replica: createReplicaMetrics(registers),
     upstreamAddresses,
     upstreamEjections,
     upstreamConnections,
-    cacheHits,
     cacheMisses,
-    cacheShed,
     cacheEvictions,
     snapshotLoads,
     snapshotWrites,
@@ -211,32 +173,16 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     storeEvicts,
     breakerOpen,
     draining,
-    started(protocol: Protocol): void {
-      inFlight.inc({ protocol });
+    started: requests.started,
+    ended: requests.ended,
+    cacheHit(pool: Pool, aged: boolean): void {
+      (aged ? agedHits : freshHits)(pool).count++;
+    },
+    cacheShed(cause: ShedCause): void {
+      shedFor(cause).count++;
     },
     connections(port: Protocol, open: number): void {
       connections.set({ port }, open);
     },
-    ended(report: RequestReport): void {
-      const { protocol, route } = report;
-      const signal = report.signal ?? route ?? 'none'; // a route without signals stands for what it carries
-      inFlight.dec({ protocol });
-      requests.inc({ signal, protocol, ...toLabels(report.outcome) });
-      requestBytes.inc({ signal, protocol }, report.receivedBytes);
-      responseBytes.inc({ signal, protocol }, report.sentBytes);
-      decision.observe({ protocol }, report.decisionSeconds);
-      if (report.upstreamSeconds !== undefined) upstream.observe({ protocol }, report.upstreamSeconds);
-    },
   };
-}
-
-function toLabels(outcome: RequestReport['outcome']): { verdict: string; reason: string } {
-  switch (outcome) {
-    case 'accepted':
-      return { verdict: 'allow', reason: 'none' };
-    case 'cancelled':
-      return { verdict: 'cancelled', reason: 'none' };
-    default:
-      return { verdict: REASONS[outcome].verdict, reason: outcome };
-  }
 }

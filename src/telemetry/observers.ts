@@ -12,9 +12,9 @@ import type { Metrics } from './metrics.ts';
 /** What the cache tells, as metrics; what only an operator can mend, as log lines. */
 export function cacheObserver(metrics: Metrics, log: Log): CacheObserver {
   return {
-    hit: (pool, aged) => metrics.cacheHits.inc({ pool, aged: String(aged) }),
+    hit: metrics.cacheHit,
     miss: () => metrics.cacheMisses.inc(),
-    shed: (cause) => metrics.cacheShed.inc({ cause }),
+    shed: metrics.cacheShed,
     breaker(state) {
       metrics.breakerOpen.set(state === 'open' ? 1 : 0);
       if (state === 'closed') log('info', 'lookups go to the key store again');

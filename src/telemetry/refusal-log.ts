@@ -12,10 +12,14 @@ export function createReportLog(log: Log, now: () => number): ReportLog {
   let second = 0;
   let written = 0;
   let dropped = 0;
+  const writesAll = log.isEnabled?.('debug') ?? true; // or else nothing is made of a request that was not refused
 
   return (report) => {
     const { outcome } = report;
-    if (outcome === 'accepted' || outcome === 'cancelled') return write('debug', report);
+    if (outcome === 'accepted' || outcome === 'cancelled') {
+      if (writesAll) write('debug', report);
+      return;
+    }
     const thisSecond = Math.floor(now() / 1_000);
     if (thisSecond !== second) {
       if (dropped > 0) log('warn', 'refusals were left out of the log', { dropped });

@@ -38,7 +38,15 @@ interface Noted {
   lastUsedAt: number;
   requests: number;
   bytes: number;
-  readonly sources: Map<string, number>;
+  /** By the name that the socket gives it, which is not yet the one that is written. */
+  readonly sources: Map<string, Source>;
+  /** Whoever has sent will send again. */
+  lastSource: Source | undefined;
+}
+
+interface Source {
+  readonly peer: string;
+  lastUsedAt: number;
 }
 
 const IPV4_IN_IPV6 = '::ffff:';
@@ -66,7 +74,7 @@ function startRecorder(options: UsageOptions): UsageRecorder {
         dropped++;
         return;
       }
-      entry = { lastUsedAt: at, requests: 0, bytes: 0, sources: new Map() };
+      entry = { lastUsedAt: at, requests: 0, bytes: 0, sources: new Map(), lastSource: undefined };
       noted.set(id, entry);
       // A store that is away is left alone until the next time.
       if (noted.size === maxKeys && !isFailing) void flush();
@@ -74,7 +82,7 @@ function startRecorder(options: UsageOptions): UsageRecorder {
     entry.lastUsedAt = Math.max(entry.lastUsedAt, at);
     entry.requests++;
     entry.bytes += bytes;
-    noteSource(entry.sources, peer, at);
+    noteSource(entry, peer, at);
   }
 
   function flush(): Promise<void> {
@@ -114,7 +122,7 @@ function startRecorder(options: UsageOptions): UsageRecorder {
         entry.lastUsedAt = Math.max(entry.lastUsedAt, old.lastUsedAt);
         entry.requests += old.requests;
         entry.bytes += old.bytes;
-        for (const [address, at] of old.sources) noteSource(entry.sources, address, at);
+        for (const { peer, lastUsedAt } of old.sources.values()) noteSource(entry, peer, lastUsedAt);
       } else if (noted.size < maxKeys) {
         noted.set(id, old);
       } else {
@@ -134,11 +142,18 @@ function startRecorder(options: UsageOptions): UsageRecorder {
   };
 }
 
-function noteSource(sources: Map<string, number>, peer: string, at: number): void {
-  const address = peer.startsWith(IPV4_IN_IPV6) ? peer.slice(IPV4_IN_IPV6.length) : peer;
-  const last = sources.get(address);
-  if (last === undefined && (sources.size >= MAX_SOURCES_NOTED || address === '')) return;
-  sources.set(address, Math.max(last ?? 0, at));
+function noteSource(entry: Noted, peer: string, at: number): void {
+  let source = entry.lastSource;
+  if (source === undefined || source.peer !== peer) {
+    source = entry.sources.get(peer);
+    if (source === undefined) {
+      if (entry.sources.size >= MAX_SOURCES_NOTED || peer === '') return;
+      source = { peer, lastUsedAt: at };
+      entry.sources.set(peer, source);
+    }
+    entry.lastSource = source;
+  }
+  source.lastUsedAt = Math.max(source.lastUsedAt, at);
 }
 
 type Batch = readonly (readonly [id: string, noted: Noted])[];
@@ -151,6 +166,11 @@ function inBatches(noted: ReadonlyMap<string, Noted>): Batch[] {
 }
 
 function toUse([id, { lastUsedAt, requests, bytes, sources }]: Batch[number]): KeyUse {
-  const seen = [...sources].map(([address, at]) => ({ address, lastUsedAt: at }));
-  return { id, lastUsedAt, requests, bytes, sources: seen.sort((a, b) => b.lastUsedAt - a.lastUsedAt) };
+  const seen = new Map<string, number>();
+  for (const { peer, lastUsedAt: at } of sources.values()) {
+    const address = peer.startsWith(IPV4_IN_IPV6) ? peer.slice(IPV4_IN_IPV6.length) : peer;
+    seen.set(address, Math.max(seen.get(address) ?? 0, at));
+  }
+  const latestFirst = [...seen].map(([address, at]) => ({ address, lastUsedAt: at }));
+  return { id, lastUsedAt, requests, bytes, sources: latestFirst.sort((a, b) => b.lastUsedAt - a.lastUsedAt) };
 }

@@ -77,6 +77,16 @@ describe('a network', () => {
     );
   });
 
+  it('has the same addresses when those of several senders are asked for in turn', () => {
+    const network = cidrs('192.0.2.0/24');
+    for (let i = 0; i < 3; i++) {
+      assert.equal(isInside(network, '192.0.2.7'), true);
+      assert.equal(isInside(network, '198.51.100.7'), false);
+      assert.equal(isInside(network, '198.51.100.7'), false);
+      assert.equal(isInside(network, 'no address'), false);
+    }
+  });
+
   it('can be read back from the form it is kept in', () => {
     fc.assert(
       fc.property(networks, ({ width, bits, prefix }) => {

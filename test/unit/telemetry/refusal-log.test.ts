@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RequestReport } from '../../../src/plane/plane.ts';
+import type { Log, LogLevel } from '../../../src/telemetry/log.ts';
 import { createReportLog } from '../../../src/telemetry/refusal-log.ts';
 import { newReport } from '../../support/reports.ts';
 import { newRecord } from '../../support/stores.ts';
@@ -77,6 +78,19 @@ describe('the log of requests', () => {
       lines.map(({ level, message }) => `${level}: ${message}`),
       ['debug: request accepted', 'debug: request cancelled'],
     );
+  });
+
+  it('makes no line of them for a log that would not write it', () => {
+    const levels: string[] = [];
+    const log: Log = Object.assign((level: LogLevel) => void levels.push(level), {
+      isEnabled: (level: LogLevel) => level !== 'debug',
+    });
+    const report = createReportLog(log, () => 0);
+    report(newReport());
+    report(newReport({ outcome: 'cancelled' }));
+    assert.deepEqual(levels, []);
+    report(refused());
+    assert.deepEqual(levels, ['info']);
   });
 
   it('takes 50 refusals a second and then says how many it left out', () => {
