@@ -1,3 +1,4 @@
+import * as http from 'node:http';
 import type * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import { planeLimits } from '../../src/plane-options.ts';
@@ -13,10 +14,13 @@ import type { PlaneLimits, RequestReport } from '../../src/plane/plane.ts';
 import { createGrpcRoutes, createHttpRoutes } from '../../src/plane/routes.ts';
 import type { BudgetName } from '../../src/plane/wire/budgets.ts';
 import { createDoor } from '../../src/plane/wire/door.ts';
+import { Http1ServerConnection } from '../../src/plane/wire/http1/server-connection.ts';
+import type { Http1Context } from '../../src/plane/wire/http1/server-connection.ts';
 import { Http2ServerConnection } from '../../src/plane/wire/http2/server-connection.ts';
 import type { Relay } from '../../src/plane/wire/relay.ts';
 import { createHeadReader, toWireRoutes } from '../../src/plane/wire/request-head.ts';
-import type { ConnectionContext, ServerConnection } from '../../src/plane/wire/server-connection.ts';
+import type { ServerConnection } from '../../src/plane/wire/server-connection.ts';
+import { createIsVarying } from '../../src/plane/wire/varying.ts';
 import type { Caller, OnwardRequest, Upstream, UpstreamCall } from '../../src/plane/wire/upstream-call.ts';
 import type { UpstreamReason } from '../../src/upstream/faults.ts';
 import { digestOf, newRecord, origins } from './stores.ts';
@@ -26,12 +30,15 @@ export interface WireServer {
   readonly port: number;
   readonly url: string;
   readonly key: string;
+  readonly keyId: string;
   readonly calls: readonly CollectorCall[];
   readonly reports: readonly RequestReport[];
   /** "budget how", in the order in which it was told. */
   readonly spent: readonly string[];
   readonly connections: ReadonlySet<ServerConnection>;
   readonly underWay: ReadonlySet<Relay>;
+  /** What came with each connection that was handed over, where "library" is the answer to everything. */
+  readonly handedOver: readonly string[];
   drain(): void;
   /** As much as a request is given up when the gateway can wait no longer. */
   interrupt(): void;
@@ -50,6 +57,10 @@ export interface WireServerOptions {
   readonly takesNothing?: boolean;
   /** The store's answer for the key, if it has to be waited for. */
   readonly lookup?: () => KeyAnswer | Promise<KeyAnswer>;
+  /** What is behind OTLP over HTTP, instead of calls that the test answers. */
+  readonly http?: Upstream;
+  /** What is behind the route that is read. */
+  readonly remoteConfig?: Upstream;
 }
 
 /** A request as the collector has it. */
@@ -151,7 +162,9 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
     },
     close() {},
   };
-  const context: ConnectionContext = {
+  const handedOver: string[] = [];
+  const library = http.createServer((_request, response) => response.end('library'));
+  const context: Http1Context = {
     gate,
     limits,
     upstreamTimeoutMs: options.upstreamTimeoutMs ?? 30_000,
@@ -161,17 +174,29 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
     readHead: createHeadReader({
       gate,
       grpcRoutes: toWireRoutes(createGrpcRoutes([]), upstream),
-      httpRoutes: createHttpRoutes<Upstream>({ otlp: upstream, rum: undefined, remoteConfig: undefined }),
+      httpRoutes: createHttpRoutes<Upstream>({
+        otlp: options.http ?? upstream,
+        rum: undefined,
+        remoteConfig: options.remoteConfig && { paths: ['/remote-config'], forward: options.remoteConfig },
+      }),
     }),
     cors: options.origins && createCors({ origins: origins(...options.origins), maxAgeMs: 600_000 }, carriers),
     connections,
     budgetSpent: (budget: BudgetName, how) => void spent.push(`${budget} ${how}`),
     draining: () => isDraining,
+    isVarying: createIsVarying(carriers, undefined),
+    handOver(transport, unread) {
+      handedOver.push(unread.toString('latin1'));
+      library.emit('connection', transport.toSocket(unread));
+    },
   };
   const door = createDoor({
     listener: { host: '127.0.0.1', port: 0, tls: undefined },
     limits,
-    serve: (transport, _protocol, first) => new Http2ServerConnection(transport, context).onBytes(first),
+    serve(transport, protocol, first) {
+      const Connection = protocol === 'http1' ? Http1ServerConnection : Http2ServerConnection;
+      new Connection(transport, context).onBytes(first);
+    },
     onConnections: () => {},
   });
   const ticking = setInterval(() => {
@@ -185,16 +210,19 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
     door.shut();
     clearInterval(ticking);
     for (const connection of connections) connection.destroy();
+    library.closeAllConnections();
   });
   return {
     port: address.port,
     url: `http://127.0.0.1:${address.port}`,
     key,
+    keyId: record.id,
     calls,
     reports,
     spent,
     connections,
     underWay,
+    handedOver,
     drain() {
       isDraining = true;
       for (const connection of connections) connection.drain();

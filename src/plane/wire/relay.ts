@@ -86,6 +86,9 @@ export abstract class Relay implements Caller, RequestReport {
   /** The sender may send so many bytes more. */
   abstract taken(bytes: number): void;
 
+  /** The request goes on to the collector: who waits for leave to send its body may have it. */
+  protected letThrough(): void {}
+
   get requestId(): string {
     return (this.id ??= randomUUID()); // most requests are never spoken of
   }
@@ -147,6 +150,7 @@ export abstract class Relay implements Caller, RequestReport {
     this.deadlineMs = Math.min(this.startedAtMs + timeoutMs, this.judgedAtMs + context.upstreamTimeoutMs);
     const { early } = this;
     this.early = undefined;
+    this.letThrough();
     for (const piece of early ?? []) this.writeOn(key, call, piece, false);
     if (this.requestEnded && !this.ended) call.write(NOTHING, true);
   }
@@ -214,7 +218,7 @@ export abstract class Relay implements Caller, RequestReport {
     if (!this.requestEnded) this.call?.cancel(); // the collector did not want the rest
   }
 
-  failed(reason: UpstreamReason | 'body_too_large' | 'draining'): void {
+  failed(reason: UpstreamReason | 'bad_request' | 'body_too_large' | 'draining'): void {
     this.refuse({ verdict: 'refuse', reason });
   }
 

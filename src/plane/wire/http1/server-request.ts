@@ -1,0 +1,153 @@
+import type { RawFields } from '../../../credential/read.ts';
+import type { Reply } from '../../../reply/refusal.ts';
+import type { Cors, Fields } from '../../cors.ts';
+import { Relay } from '../relay.ts';
+import type { ConnectionContext } from '../server-connection.ts';
+import type { Transport } from '../transport.ts';
+import type { AnswerHead } from '../upstream-call.ts';
+import { CHUNKED_LINE, CONTINUE, writeAnswerHead, writeRefusal } from './answer-lines.ts';
+import { writeChunk, writeLastChunk } from './chunked.ts';
+import type { KnownHead } from './request-heads.ts';
+
+/** The connection that a request came on, as the request sees it. */
+export interface RequestConnection {
+  readonly transport: Transport;
+  /** What the next answer says of the connection, and whether it is the last one. */
+  lastLines(closes: boolean): string;
+  /** The sender may send so many bytes more. */
+  taken(bytes: number): void;
+  /** The answer is written, to its end. */
+  answered(): void;
+}
+
+/** How the body of an answer is framed. */
+type Framing = 'none' | 'length' | 'chunks';
+
+/**
+ * Refusals of a request that cannot be trusted. What follows it on its connection may not be what its sender meant, so
+ * nothing more is taken from there (RFC 9112 section 11.2).
+ */
+const DISTRUSTED: ReadonlySet<string> = new Set(['bad_request', 'header_limits']);
+
+/** A request over HTTP/1.1. */
+export class ServerRequest extends Relay {
+  readonly #connection: RequestConnection;
+  readonly #cors: Cors | undefined;
+  readonly #closes: boolean;
+  /** The sender has not been told yet that it may send the body, and may never send it. */
+  #awaitsLeave: boolean;
+  #framing: Framing = 'none';
+  /** What was announced of the answer's body and has not come yet. */
+  #left = 0;
+  /** Bytes of the answer that are written, and that the sender does not take. */
+  #unreleased = 0;
+
+  constructor(context: ConnectionContext, connection: RequestConnection, { head, closes, expectsContinue }: KnownHead) {
+    super(context, head);
+    this.#connection = connection;
+    // Pages of other origins have no business with some routes.
+    this.#cors = head.route?.forPages === false ? undefined : context.cors;
+    this.#closes = closes;
+    this.#awaitsLeave = expectsContinue;
+  }
+
+  protected override letThrough(): void {
+    if (!this.#awaitsLeave) return;
+    this.#awaitsLeave = false;
+    this.#connection.transport.out.append(CONTINUE);
+  }
+
+  protected sendAnswer(head: AnswerHead, varying: RawFields, ends: boolean): void {
+    const { out } = this.#connection.transport;
+    const length = valueOf(varying, 'content-length');
+    const last = this.#frame(head.status, length, ends) + this.#connection.lastLines(this.#closes || this.#awaitsLeave);
+    writeAnswerHead(out, this.#marked(head), varying, last);
+    if (ends) this.#connection.answered();
+  }
+
+  /** With what lets a page read it. */
+  #marked(head: AnswerHead): AnswerHead {
+    if (this.#cors === undefined) return head;
+    const fields = this.#cors.mark(pairs(head.fields), this.head.use.origin).flat();
+    return { ...head, fields, asLines: undefined };
+  }
+
+  /** The line that says how the body is framed; none where there can be no body (RFC 9112 section 6.3). */
+  #frame(status: number, length: string | undefined, ends: boolean): string {
+    if (status === 204) return '';
+    if (this.head.method === 'HEAD' || status === 304)
+      return length === undefined ? '' : `content-length: ${length}\r\n`;
+    if (length === undefined && !ends) {
+      this.#framing = 'chunks';
+      return CHUNKED_LINE;
+    }
+    this.#framing = 'length';
+    this.#left = ends ? 0 : Number(length);
+    return `content-length: ${this.#left}\r\n`;
+  }
+
+  protected sendAnswerBytes(piece: Buffer, ends: boolean): void {
+    const { transport } = this.#connection;
+    const { out } = transport;
+    if (this.#framing === 'length') {
+      this.#left -= piece.length;
+      // An answer that is not as long as it says would be read as another one.
+      if (this.#left < 0 || (ends && this.#left > 0)) return transport.destroy();
+      out.append(piece);
+    } else if (this.#framing === 'chunks') {
+      writeChunk(out, piece);
+      if (ends) writeLastChunk(out);
+    }
+    if (ends) return this.#connection.answered();
+    this.#unreleased += piece.length;
+    this.drained();
+  }
+
+  /** HTTP/1.1 senders are told no trailers: most of them would not look. */
+  protected sendAnswerTrailers(): void {
+    this.sendAnswerBytes(NOTHING, true);
+  }
+
+  /** The sender may have taken what was written. */
+  drained(): void {
+    const bytes = this.#unreleased;
+    if (bytes === 0 || this.#connection.transport.out.isCongested) return;
+    this.#unreleased = 0;
+    this.released(bytes);
+  }
+
+  protected sendRefusal(reply: Reply): void {
+    const connection = this.#connection;
+    // Who waits for leave to send its body may go on with its next request instead: both would look alike.
+    const closes = this.#closes || this.#awaitsLeave || DISTRUSTED.has(reply.status.errorInfo.reason);
+    writeRefusal(connection.transport.out, reply, this.head, this.#cors, connection.lastLines(closes));
+    connection.answered();
+  }
+
+  /** A broken answer is retried; a short one would be believed. */
+  protected breakOff(): void {
+    this.#connection.transport.destroy();
+  }
+
+  /** On any status that fits, its sender would delete its data. */
+  protected cutOff(): void {
+    this.#connection.transport.destroy();
+  }
+
+  taken(bytes: number): void {
+    if (!this.ended) this.#connection.taken(bytes);
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function valueOf(fields: RawFields, name: string): string | undefined {
+  for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
+  return undefined;
+}
+
+function pairs(fields: RawFields): Fields {
+  const list: [name: string, value: string][] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) list.push([fields[i] as string, fields[i + 1] as string]);
+  return list;
+}

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { startCollector } from '../support/collector.ts';
+import { startHttp1Upstream } from '../support/http1-upstream.ts';
+import { callHttp } from '../support/http-client.ts';
+import { startWireServer } from '../support/wire-server.ts';
+
+test('a request over HTTP/1.1 goes on byte for byte, with its length or in chunks, and its answer comes back', async (t) => {
+  const collector = await startCollector(t);
+  const server = await startWireServer(t, { http: startHttp1Upstream(t, collector.httpUrl) });
+  const headers = { 'x-api-key': server.key };
+  for (const size of [0, 1, 1_000, 70_000, 40 << 20]) {
+    const body = randomBytes(size);
+    const sha = createHash('sha256').update(body).digest('hex');
+    const pieces = Array.from({ length: 7 }, (_, i) =>
+      body.subarray(Math.floor((size * i) / 7), Math.floor((size * (i + 1)) / 7)),
+    );
+    for (const sent of [body, pieces]) {
+      const { status } = await callHttp(server.url, { headers, body: sent });
+      assert.equal(status, 200);
+      assert.equal(collector.arrivals.at(-1)?.bodySha256, sha);
+    }
+  }
+  assert.equal(collector.connections(), 1);
+});
