@@ -94,7 +94,7 @@ export function onwardBytes(
 }
 
 /** The first value, as Node says it for the fields that may come once. */
-function valueOf(fields: RawFields, name: string): string | undefined {
+export function valueOf(fields: RawFields, name: string): string | undefined {
   for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i]?.toLowerCase() === name) return fields[i + 1];
   return undefined;
 }

@@ -2,10 +2,12 @@ import type { Cors } from '../cors.ts';
 import type { BudgetName } from './budgets.ts';
 import type { RelayContext } from './relay.ts';
 import type { HeadReader } from './request-head.ts';
+import type { IsVarying } from './varying.ts';
 
 /** What all connections of senders share, whatever their protocol. */
 export interface ConnectionContext extends RelayContext {
   readonly readHead: HeadReader;
+  readonly isVarying: IsVarying;
   /** Absent: pages of other origins may not send. */
   readonly cors: Cors | undefined;
   /** All that are open: a connection adds itself, and is gone when its transport has closed. */

@@ -32,10 +32,15 @@ const VARYING = [
 export type IsVarying = (name: string) => boolean;
 
 /** But for those that mean something here: credentials, and the name by which the collector knows a tenant. */
-export function createIsVarying(carriers: readonly string[], tenantHeader: string | undefined): IsVarying {
+export function varyingNames(carriers: readonly string[], tenantHeader: string | undefined): ReadonlySet<string> {
   const varying = new Set<string>(VARYING);
   for (const name of carriers) varying.delete(name.toLowerCase());
   if (tenantHeader !== undefined) varying.delete(tenantHeader.toLowerCase());
+  return varying;
+}
+
+export function createIsVarying(carriers: readonly string[], tenantHeader: string | undefined): IsVarying {
+  const varying = varyingNames(carriers, tenantHeader);
   return (name) => varying.has(name);
 }
 

@@ -1,7 +1,6 @@
 import type { ServerConnection, ConnectionContext } from '../server-connection.ts';
 import { Gathered } from '../gathered.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
-import type { IsVarying } from '../varying.ts';
 import { CLOSE_LINE } from './answer-lines.ts';
 import { ChunkedBody } from './chunked.ts';
 import { RequestHeads } from './request-heads.ts';
@@ -11,7 +10,6 @@ import type { RequestConnection } from './server-request.ts';
 
 /** What connections of HTTP/1.1 share besides. */
 export interface Http1Context extends ConnectionContext {
-  readonly isVarying: IsVarying;
   /** Gives a connection, with what was read of it and not served, to the library plane. */
   readonly handOver: (transport: Transport, unread: Buffer) => void;
 }

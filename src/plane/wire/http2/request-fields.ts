@@ -1,6 +1,7 @@
 import type { RawFields } from '../../../credential/read.ts';
 import { parseGrpcTimeout } from '../../grpc-timeout.ts';
 import type { RequestStart } from '../relay.ts';
+import type { IsVarying } from '../varying.ts';
 
 /** What a header block may say (RFC 9113 section 8): the rules for requests, and what is read from those that keep them. */
 
@@ -12,21 +13,6 @@ export interface RequestFields {
   readonly isGrpc: boolean;
   readonly fields: RawFields;
 }
-
-/** Fields that differ from request to request: what is remembered of a head is without them. */
-export const VARYING_REQUEST_FIELDS: ReadonlySet<string> = new Set([
-  'b3',
-  'baggage',
-  'content-length',
-  'grpc-timeout',
-  'traceparent',
-  'tracestate',
-  'x-b3-parentspanid',
-  'x-b3-sampled',
-  'x-b3-spanid',
-  'x-b3-traceid',
-  'x-request-id',
-]);
 
 /** RFC 9110 section 5.6.2, in lower case as RFC 9113 section 8.2.1 wants it. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
@@ -95,13 +81,24 @@ function isWhole(
   return path.startsWith('/') || (method === 'OPTIONS' && path === '*');
 }
 
-/** Divides the fields of a head into those that are remembered and those of this request alone. */
-export function divide(fields: RawFields): { readonly steady: RawFields; readonly varying: RawFields } {
+/**
+ * Divides the fields of a head into those that are remembered and those of this request alone. Cookies come in crumbs, which
+ * are one field everywhere else (RFC 9113 section 8.2.3).
+ */
+export function divide(
+  fields: RawFields,
+  isVarying: IsVarying,
+): { readonly steady: RawFields; readonly varying: RawFields } {
   const steady: string[] = [];
   const varying: string[] = [];
+  let cookieAt = -1;
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] as string;
-    (VARYING_REQUEST_FIELDS.has(name) ? varying : steady).push(name, fields[i + 1] as string);
+    const value = fields[i + 1] as string;
+    if (name !== 'cookie' || cookieAt === -1) {
+      if (name === 'cookie') cookieAt = steady.length + 1;
+      (isVarying(name) ? varying : steady).push(name, value);
+    } else steady[cookieAt] = `${steady[cookieAt]}; ${value}`;
   }
   return { steady, varying };
 }
@@ -112,10 +109,15 @@ const NO_FIELDS: RawFields = [];
  * What the fields of this request alone say. They are checked already; undefined if the request is malformed all the same:
  * RFC 9113 section 8.1.1 and RFC 9110 section 8.6 about its length.
  */
-export function readStart(varying: RawFields, isGrpc: boolean, endsWithHead: boolean): RequestStart | undefined {
+export function readStart(
+  varying: RawFields,
+  { method, isGrpc }: Pick<RequestFields, 'method' | 'isGrpc'>,
+  endsWithHead: boolean,
+): RequestStart | undefined {
   let bodyLength = endsWithHead ? 0 : undefined;
   let timeout: string | undefined;
-  let objection: RequestStart['objection'];
+  // A body that means nothing (RFC 9110 section 9.3.1) would be read by one and taken for a request by another.
+  let objection: RequestStart['objection'] = method === 'POST' || endsWithHead ? undefined : 'bad_request';
   let sawLength = false;
   let onward = varying;
   for (let i = 0; i + 1 < varying.length; i += 2) {

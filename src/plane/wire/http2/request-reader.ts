@@ -36,8 +36,8 @@ export class RequestReader {
     const read = readRequestFields(decoded);
     if (read === undefined) return 'malformed';
     const { method, target, isGrpc } = read;
-    const { steady, varying } = divide(read.fields);
-    const start = readStart(varying, isGrpc, endsWithHead);
+    const { steady, varying } = divide(read.fields, this.#context.isVarying);
+    const start = readStart(varying, read, endsWithHead);
     if (start === undefined) return 'malformed';
     const head = this.#context.readHead({
       protocol: isGrpc ? 'grpc' : 'http',

@@ -138,7 +138,7 @@ export class Http2ServerConnection implements ServerConnection, TransportEvents,
   }
 
   peerLeaves(): void {
-    this.drain();
+    if (this.#leavesSinceMs === 0) this.#leavesSinceMs = performance.now();
     this.#sayLast();
   }
 

@@ -3,9 +3,11 @@ import { writePing, writeRstStream, writeSettingsAck, writeWindowUpdate } from '
 import { ERROR, FLAG, FRAME, LARGEST_WINDOW } from './frames.ts';
 import type { ErrorCode, FrameSink } from './frames.ts';
 import { HeaderBlocks } from './header-blocks.ts';
+import { answerToPreflight } from './preflight.ts';
 import { RequestReader } from './request-reader.ts';
 import { ServerStream } from './server-stream.ts';
 import type { StreamCarrier } from './server-stream.ts';
+import { StreamIds } from './stream-ids.ts';
 import { readSettings } from './settings.ts';
 import { connectionWindowBytes, ReceiveWindow } from './windows.ts';
 
@@ -32,18 +34,12 @@ const MAX_BLOCK_FACTOR = 4;
  * together, and what each breach costs its sender.
  */
 export class ServerFrames implements FrameSink {
-  lastStreamId = 0;
   readonly #life: ConnectionLife;
   readonly #streams = new Map<number, ServerStream>();
   readonly #window: ReceiveWindow;
   readonly #blocks: HeaderBlocks;
   readonly #requests: RequestReader;
-  /** Ids between these two were passed over, and are no stream's. */
-  #passedFrom = 0;
-  #passedTo = 0;
-  /** Streams that we have reset: what was under way then is no error of the peer. As many as could be at once. */
-  #resetIds: Int32Array | undefined;
-  #resets = 0;
+  readonly #ids: StreamIds;
   #sawSettings = false;
   #isAcknowledged = false;
   #takesMore = true;
@@ -53,9 +49,14 @@ export class ServerFrames implements FrameSink {
   constructor(life: ConnectionLife, peer: string) {
     const { limits } = life.context;
     this.#life = life;
+    this.#ids = new StreamIds(limits.maxStreams);
     this.#window = new ReceiveWindow(connectionWindowBytes(limits.maxStreams));
     this.#blocks = new HeaderBlocks(MAX_BLOCK_FACTOR * limits.maxHeaderBytes);
     this.#requests = new RequestReader(life.context, peer);
+  }
+
+  get lastStreamId(): number {
+    return this.#ids.last;
   }
 
   get openStreams(): number {
@@ -90,7 +91,7 @@ export class ServerFrames implements FrameSink {
 
   forget({ streamId }: ServerStream, wasReset: boolean): void {
     this.#streams.delete(streamId);
-    if (wasReset) this.#rememberReset(streamId);
+    if (wasReset) this.#ids.rememberReset(streamId);
   }
 
   onError(code: ErrorCode, why: string): void {
@@ -129,7 +130,8 @@ export class ServerFrames implements FrameSink {
       case FRAME.PING:
         return this.#onPing(flags, payload);
       case FRAME.GOAWAY:
-        return this.#life.peerLeaves();
+        if (this.#life.spend('empty_frames')) this.#life.peerLeaves();
+        return;
       default: // PRIORITY, which means nothing any more (RFC 9113 section 5.3.2), and types that nobody knows
         this.#life.spend('empty_frames');
     }
@@ -141,8 +143,8 @@ export class ServerFrames implements FrameSink {
 
   #onHeaders(flags: number, streamId: number, payload: Buffer): void {
     if ((streamId & 1) === 0) return this.#life.fail(ERROR.PROTOCOL_ERROR, 'a stream that is not for clients');
-    const isPassed = streamId > this.#passedFrom && streamId < this.#passedTo;
-    if (isPassed) return this.#life.fail(ERROR.PROTOCOL_ERROR, 'a stream that was passed over');
+    if (this.#ids.wasPassedOver(streamId))
+      return this.#life.fail(ERROR.PROTOCOL_ERROR, 'a stream that was passed over');
     const block = this.#blocks.begin(flags, streamId, payload);
     if (block === 'malformed') return this.#life.fail(ERROR.PROTOCOL_ERROR, 'padding longer than its frame');
     this.#onBlockPart(streamId, block);
@@ -162,22 +164,18 @@ export class ServerFrames implements FrameSink {
   #onBlock(streamId: number, block: Buffer, endsStream: boolean): void {
     const stream = this.#streams.get(streamId);
     if (stream !== undefined) return this.#onTrailers(stream, block, endsStream);
-    if (streamId > this.lastStreamId) return this.#onRequest(streamId, block, endsStream);
-    if (!this.#wasReset(streamId)) return this.#life.fail(ERROR.STREAM_CLOSED, 'a head on a stream that is over');
+    if (this.#ids.isIdle(streamId)) return this.#onRequest(streamId, block, endsStream);
+    if (!this.#ids.wasReset(streamId)) return this.#life.fail(ERROR.STREAM_CLOSED, 'a head on a stream that is over');
     if (this.#life.spend('empty_frames')) this.#readFor(block);
   }
 
   #onRequest(streamId: number, block: Buffer, endsStream: boolean): void {
     const life = this.#life;
-    if (streamId > this.lastStreamId + 2) {
-      this.#passedFrom = this.lastStreamId;
-      this.#passedTo = streamId;
-    }
     const request = this.#requests.read(block, endsStream);
     if (request === 'compression_error') return life.fail(ERROR.COMPRESSION_ERROR, 'a header block that is none');
     this.#wasActive = true;
     if (!this.#takesMore) return this.#refuseStream(streamId, ERROR.REFUSED_STREAM, 'empty_frames');
-    this.lastStreamId = streamId;
+    this.#ids.begin(streamId);
     if (request === 'malformed') return this.#refuseStream(streamId, ERROR.PROTOCOL_ERROR, 'errors');
     if (this.#streams.size >= life.context.limits.maxStreams) {
       // Whoever has not heard of the limit yet has done nothing wrong.
@@ -185,11 +183,22 @@ export class ServerFrames implements FrameSink {
     }
     const { head, start } = request;
     if (head.objection === 'header_limits' && !life.spend('large_heads')) return;
+    const permission = answerToPreflight(head, life.context.cors);
+    if (permission !== undefined) return this.#answerAtOnce(streamId, permission, endsStream);
     life.forgive('empty_frames');
     life.forgive('pings');
     const stream = new ServerStream(life, streamId, head);
     this.#streams.set(streamId, stream);
     stream.start(start, endsStream);
+  }
+
+  /** It needs no stream: whatever still comes on it is ignored. */
+  #answerAtOnce(streamId: number, block: Buffer, endsStream: boolean): void {
+    const { sending } = this.#life;
+    sending.headers(streamId, [block], true);
+    if (endsStream) return;
+    this.#ids.rememberReset(streamId);
+    writeRstStream(sending.out, streamId, ERROR.NO_ERROR);
   }
 
   #onTrailers(stream: ServerStream, block: Buffer, endsStream: boolean): void {
@@ -261,16 +270,17 @@ export class ServerFrames implements FrameSink {
   }
 
   #onPing(flags: number, payload: Buffer): void {
-    if ((flags & FLAG.ACK) !== 0) return this.#life.ponged();
-    if (this.#life.spend('pings')) writePing(this.#life.sending.out, payload, true);
+    if (!this.#life.spend('pings')) return;
+    if ((flags & FLAG.ACK) !== 0) this.#life.ponged();
+    else writePing(this.#life.sending.out, payload, true);
   }
 
   /** A frame of a stream that is not there: none yet, which is an error, or none any more, which may be. */
   #afterwards(streamId: number, code: ErrorCode | undefined): void {
-    const isIdle = streamId > this.lastStreamId || (streamId & 1) === 0;
+    const isIdle = this.#ids.isIdle(streamId);
     if (isIdle && this.#takesMore)
       return this.#life.fail(ERROR.PROTOCOL_ERROR, 'a frame of a stream that was not begun');
-    if (code === undefined || isIdle || this.#wasReset(streamId)) return;
+    if (code === undefined || isIdle || this.#ids.wasReset(streamId)) return;
     this.#life.fail(code, 'a frame of a stream that is over');
   }
 
@@ -281,18 +291,8 @@ export class ServerFrames implements FrameSink {
   }
 
   #refuseStream(streamId: number, code: ErrorCode, budget: 'errors' | 'empty_frames'): void {
-    this.#rememberReset(streamId);
+    this.#ids.rememberReset(streamId);
     writeRstStream(this.#life.sending.out, streamId, code);
     this.#life.spend(budget);
-  }
-
-  #rememberReset(streamId: number): void {
-    this.#resetIds ??= new Int32Array(2 * this.#life.context.limits.maxStreams);
-    this.#resetIds[this.#resets % this.#resetIds.length] = streamId;
-    this.#resets += 1;
-  }
-
-  #wasReset(streamId: number): boolean {
-    return this.#resetIds?.includes(streamId) ?? false;
   }
 }

@@ -5,6 +5,7 @@ import { toHttpReply } from '../../../reply/http.ts';
 import type { Reply } from '../../../reply/refusal.ts';
 import { Relay } from '../relay.ts';
 import type { RequestStart } from '../relay.ts';
+import { valueOf } from '../request-head.ts';
 import type { RequestHead } from '../request-head.ts';
 import type { ConnectionContext } from '../server-connection.ts';
 import type { AnswerHead } from '../upstream-call.ts';
@@ -127,6 +128,11 @@ export class ServerStream extends Relay implements SendingOwner {
     else this.discard(0);
   }
 
+  protected override letThrough(): void {
+    if (this.protocol === 'grpc' || this.requestEnded || valueOf(this.head.fields, 'expect') === undefined) return;
+    this.sending.head([CONTINUE], false);
+  }
+
   protected sendAnswer(head: AnswerHead, varying: RawFields, ends: boolean): void {
     const { cors } = this;
     if (cors !== undefined) {
@@ -196,6 +202,7 @@ export class ServerStream extends Relay implements SendingOwner {
 }
 
 const NOTHING = Buffer.alloc(0);
+const CONTINUE = encodeFields([':status', '100']);
 
 function encodeReply(reply: Readonly<Record<string, string | number>>): Buffer {
   return encodeFields(Object.entries(reply).flatMap(([name, value]) => [name, String(value)]));
