@@ -7,6 +7,7 @@ import { SYSTEM_CLOCK } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { createCredentialReader } from './credential/read.ts';
+import { createDataPath } from './data-path.ts';
 import { createGate } from './gate.ts';
 import { digesterOf, sealerOf } from './key-options.ts';
 import { createCanaryKeys } from './keys/canary-keys.ts';
@@ -15,9 +16,7 @@ import { withOwners } from './keys/with-owners.ts';
 import { createKeyService } from './keys/service.ts';
 import type { KeyService } from './keys/service.ts';
 import { closeServer, formatAddress, listen } from './listening.ts';
-import { corsRules, listener, planeLimits } from './plane-options.ts';
 import { openSnapshot } from './open-snapshot.ts';
-import { createLibraryPlane } from './plane/library/library-plane.ts';
 import type { BoundAddress } from './plane/plane.ts';
 import { createAnswerer } from './replica/answers.ts';
 import { createMembership } from './replica/membership.ts';
@@ -25,13 +24,12 @@ import { announcing } from './store/announcing.ts';
 import { openStore } from './store/open.ts';
 import type { Watch } from './store/port.ts';
 import { createStoreMonitor } from './store-monitor.ts';
-import { auditLog, cacheObserver, storeObserver, usageObserver } from './telemetry/observers.ts';
+import { auditLog, cacheObserver, storeObserver, upstreamObserver, usageObserver } from './telemetry/observers.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { canaryObserver } from './telemetry/replica-metrics.ts';
 import { createOpsServer } from './telemetry/ops-server.ts';
 import { createReportLog } from './telemetry/refusal-log.ts';
-import { createUpstreams } from './upstreams.ts';
 import { createUsageRecorder } from './usage/usage.ts';
 import { VERSION } from './version.ts';
 
@@ -58,7 +56,6 @@ const PRUNE_INTERVAL_MS = 3_600_000;
 
 /** The composition root: the only place that creates clients and servers, all from one completed configuration. */
 export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SYSTEM_CLOCK): App {
-  if (config.plane === 'wire') throw new Error('plane: wire is not built yet; set plane: library, or leave it out');
   const digest = digesterOf(config.keys);
   const metrics = createMetrics({ version: VERSION, cacheSizes: () => cache.sizes() });
   const store = openStore(config.store, { observe: storeObserver(metrics, log) });
@@ -104,7 +101,6 @@ export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SY
     now,
   });
 
-  const upstreams = createUpstreams(config);
   const membership = createMembership({
     store,
     cache,
@@ -126,18 +122,10 @@ export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SY
     canaryRound: canaryObserver(metrics.replica, log),
   });
   const reportLog = createReportLog(log, now);
-  const plane = createLibraryPlane({
+  const plane = createDataPath({
+    config,
     gate,
-    listen: { grpc: listener(config.listen.grpc), http: listener(config.listen.http) },
-    channel: upstreams.channel,
-    grpcRoutes: upstreams.grpcRoutes,
-    routes: upstreams.routes,
-    carriers: config.keys.carriers,
-    tenantHeader: config.keys.tenantHeader ?? undefined,
-    cors: corsRules(config.cors),
     debit: budgets.debit,
-    limits: planeLimits(config.limits),
-    upstreamTimeoutMs: config.upstream.timeout,
     observer: {
       started: metrics.started,
       connections: metrics.connections,
@@ -147,6 +135,8 @@ export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SY
         reportLog(report);
       },
     },
+    budgetSpent: (budget, how) => metrics.budgetsSpent.inc({ budget, how }),
+    observe: (protocol) => upstreamObserver(metrics, log, protocol),
     now,
   });
 
@@ -192,7 +182,6 @@ export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SY
     await membership.stop();
     await Promise.all([closeServer(admin), closeServer(ops), watch?.close()]);
     await usage.close();
-    upstreams.close();
     await store.close();
   }
 

@@ -50,7 +50,7 @@ export function createUpstreams({ upstream, routes }: Config): Upstreams {
   };
 }
 
-function readTls(tls: Config['upstream']['tls']): UpstreamTls {
+export function readTls(tls: Config['upstream']['tls']): UpstreamTls {
   const read = (path: string | null): Buffer | undefined => (path === null ? undefined : readFileSync(path));
   return { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
 }

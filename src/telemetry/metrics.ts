@@ -49,6 +49,12 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     labelNames: ['protocol'],
     registers,
   });
+  const budgetsSpent = new Counter({
+    name: 'keygate_budget_spent_total',
+    help: 'Connections of senders that used up a budget: warned (asked to go) or ended.',
+    labelNames: ['budget', 'how'],
+    registers,
+  });
   const cacheHits = talliedCounter({
     name: 'keygate_cache_hits_total',
     help: 'Keys answered from memory, by pool, and whether the answer was older than freshFor.',
@@ -160,6 +166,7 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     upstreamAddresses,
     upstreamEjections,
     upstreamConnections,
+    budgetsSpent,
     cacheMisses,
     cacheEvictions,
     snapshotLoads,

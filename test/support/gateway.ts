@@ -31,6 +31,12 @@ export interface Gateway {
 
 const LOOPBACK = { address: '127.0.0.1:0' };
 
+/** The data path that gateways of this run use, where a test asks for none: the whole suite runs on each. */
+const PLANE = configSchema.shape.plane
+  .unwrap()
+  .optional()
+  .parse(process.env['KEYGATE_TEST_PLANE'] || undefined);
+
 /**
  * A whole gateway on free ports of the loopback address, with a SQLite store of its own unless the configuration says
  * otherwise. It is closed when the test ends.
@@ -41,6 +47,7 @@ export async function startGateway(t: TestContext, config: ConfigInput, clock?: 
   const parsed = configSchema.parse({
     admin: LOOPBACK,
     ops: LOOPBACK,
+    ...(PLANE && { plane: PLANE }),
     ...config,
     listen: withLoopback(config.listen),
     store: { sqlite: { path: join(directory, 'keygate.db') }, ...config.store },

@@ -30,6 +30,8 @@ export interface Http1UpstreamOptions {
 }
 
 export interface Http1Upstream extends Upstream {
+  /** Those that are open, or about to be. */
+  readonly connectionCount: number;
   /** To be called a few times a second. */
   check(nowMs: number): void;
 }
@@ -176,6 +178,10 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
   #closeIdle(endpoint: Endpoint): void {
     for (const connection of this.#idle.get(endpoint)?.slice() ?? []) connection.destroy();
     this.#idle.delete(endpoint);
+  }
+
+  get connectionCount(): number {
+    return this.#inUse.size + this.#idleCount;
   }
 
   check(nowMs: number): void {

@@ -36,6 +36,8 @@ export interface Http2UpstreamOptions {
 }
 
 export interface Http2Upstream extends Upstream {
+  /** Those that are open, or about to be. */
+  readonly connectionCount: number;
   /** To be called a few times a second. */
   check(nowMs: number): void;
 }
@@ -96,6 +98,10 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
 
   withdraw(stream: ClientStream): void {
     this.#waiting.delete(stream);
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
   }
 
   check(nowMs: number): void {
