@@ -146,7 +146,8 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
     site?.remove(connection);
     if (site === undefined || this.#isClosed) return;
     const nowMs = this.#now();
-    if (connection.answers === 0 && nowMs - connection.openedAtMs < SHORT_LIFE_MS) site.failed(nowMs, this.#random);
+    if (connection.answers === 0 && nowMs - connection.openedAtMs < SHORT_LIFE_MS)
+      site.failed(nowMs, this.#random, true);
     this.#connect(site);
   }
 
@@ -158,7 +159,7 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
     if (site !== undefined && !this.#isClosed) {
       if (!wasReady) endpoint.failed('unreachable');
       else if (streams > 0) endpoint.failed('lost');
-      if (!wasReady || (streams > 0 && answers === 0)) site.failed(this.#now(), this.#random);
+      if (!wasReady || (streams > 0 && answers === 0)) site.failed(this.#now(), this.#random, wasReady);
       this.#isDoubtful ||= !wasReady && !this.#isOpen;
     }
     if (this.#waiting.size > 0 && !this.#seek()) this.#giveUpWaiting();

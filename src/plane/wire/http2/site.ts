@@ -31,9 +31,13 @@ export class Site {
     return nowMs >= this.#retryAtMs && !this.connections.some(({ state }) => state === 'connecting');
   }
 
-  /** 100 ms, then twice as long each time up to 5 s, and never exactly: replicas that lost a collector together come back apart. */
-  failed(nowMs: number, random: () => number): void {
-    const ms = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
+  /**
+   * 100 ms, then twice as long each time up to 5 s, and never exactly: gateways that lost a collector together come back
+   * apart. Where there was a connection, the next one is tried at once.
+   */
+  failed(nowMs: number, random: () => number, wasReady: boolean): void {
+    const isFirst = wasReady && this.#failures === 0;
+    const ms = isFirst ? 0 : Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
     this.#failures = Math.min(this.#failures + 1, 10);
     this.#retryAtMs = nowMs + ms * (0.8 + 0.4 * random());
   }
