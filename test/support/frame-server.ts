@@ -30,6 +30,10 @@ export interface FrameServerOptions {
   /** Hears of each frame but the SETTINGS, which are acknowledged. By default every request is answered at its end. */
   readonly onFrame?: (frame: Frame, connection: ServedConnection, index: number) => void;
   readonly certificate?: TestCertificate;
+  /** What it offers in TLS. */
+  readonly protocols?: readonly string[];
+  /** One that the certificate itself has signed. */
+  readonly wantsClientCertificate?: boolean;
 }
 
 export interface FrameServer {
@@ -68,9 +72,7 @@ export async function startFrameServer(t: Scope, options: FrameServerOptions = {
     );
   }
 
-  const server = certificate
-    ? tls.createServer({ cert: certificate.cert, key: certificate.key, ALPNProtocols: ['h2'] }, serve)
-    : net.createServer(serve);
+  const server = certificate ? tls.createServer(tlsOptions(options, certificate), serve) : net.createServer(serve);
   const port = await listenOnLoopback(server);
   const close = async (): Promise<void> => {
     for (const { socket } of connections) socket.destroy();
@@ -83,6 +85,12 @@ export async function startFrameServer(t: Scope, options: FrameServerOptions = {
     of: (type) => connections.flatMap((connection) => connection.of(type)),
     close,
   };
+}
+
+function tlsOptions(options: FrameServerOptions, { cert, key }: TestCertificate): tls.TlsOptions {
+  const { protocols = ['h2'], wantsClientCertificate = false } = options;
+  const offered = protocols.length > 0 ? { ALPNProtocols: [...protocols] } : {};
+  return { cert, key, ...offered, ...(wantsClientCertificate ? { requestCert: true, ca: cert } : {}) };
 }
 
 export function endsStream({ type, flags }: Frame): boolean {

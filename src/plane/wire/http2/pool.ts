@@ -29,6 +29,8 @@ export interface Http2UpstreamOptions {
   readonly placeTimeoutMs?: number;
   /** Calls that may wait for a place or a connection; each with no more of its body than its sender's window. */
   readonly maxWaiting?: number;
+  /** Hears of connections that could not be opened, or broke with calls on them. */
+  readonly connectionFailed?: (endpoint: Endpoint, why: string) => void;
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number;
   /** From 0 to 1, without 1. */
@@ -60,6 +62,7 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
   readonly #placeTimeoutMs: number;
   readonly #now: () => number;
   readonly #random: () => number;
+  readonly #connectionFailed: (endpoint: Endpoint, why: string) => void;
   readonly #tls: ConnectionOptions | undefined;
   readonly #headBlocks: HeadBlocks;
   readonly #sites = new Map<Endpoint, Site>();
@@ -80,6 +83,7 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
     this.#placeTimeoutMs = options.placeTimeoutMs ?? 5_000;
     this.#now = now ?? (() => performance.now());
     this.#random = random ?? Math.random;
+    this.#connectionFailed = options.connectionFailed ?? (() => {});
     this.#tls = target.secure ? tlsOptions(target, tls) : undefined;
     this.#headBlocks = createHeadBlocks(target, toUpstream);
     endpoints.onChange((change, endpoint) => (change === 'added' ? this.#added(endpoint) : this.#removed(endpoint)));
@@ -123,6 +127,8 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
   ready(connection: ClientConnection): void {
     this.#isDoubtful = false;
     this.roomFreed(connection);
+    const site = this.#sites.get(connection.endpoint);
+    if (site !== undefined && this.#waiting.size > 0) this.#connect(site);
   }
 
   roomFreed(connection: ClientConnection): void {
@@ -151,14 +157,16 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
     this.#connect(site);
   }
 
-  closed(connection: ClientConnection, streams: number): void {
+  closed(connection: ClientConnection, streams: number, why: string): void {
     this.#connections.delete(connection);
     const { endpoint, answers, wasReady } = connection;
     const site = this.#sites.get(endpoint);
     site?.remove(connection);
     if (site !== undefined && !this.#isClosed) {
-      if (!wasReady) endpoint.failed('unreachable');
-      else if (streams > 0) endpoint.failed('lost');
+      if (!wasReady || streams > 0) {
+        endpoint.failed(wasReady ? 'lost' : 'unreachable');
+        this.#connectionFailed(endpoint, why);
+      }
       if (!wasReady || (streams > 0 && answers === 0)) site.failed(this.#now(), this.#random, wasReady);
       this.#isDoubtful ||= !wasReady && !this.#isOpen;
     }
