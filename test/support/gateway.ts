@@ -35,7 +35,7 @@ const LOOPBACK = { address: '127.0.0.1:0' };
 const PLANE = configSchema.shape.plane
   .unwrap()
   .optional()
-  .parse(process.env['KEYGATE_TEST_PLANE'] || undefined);
+  .parse(process.env['KEYGATE_PLANE'] || undefined);
 
 /**
  * A whole gateway on free ports of the loopback address, with a SQLite store of its own unless the configuration says
