@@ -201,7 +201,7 @@ describe('a connection that is not worth keeping', () => {
     const [chunk] = (await once(socket, 'data')) as [Buffer];
     assert.match(
       chunk.toString(),
-      /^HTTP\/1\.1 400 Bad Request\r\n[^]*connection: close\r\n\r\nThe request is not well-formed\.\n$/,
+      /^HTTP\/1\.1 400 Bad Request\r\n[^]*connection: close\r\n\r\nThe request is not well-formed\.[^\n]*\n$/,
     );
     await until(
       'the connection is gone',

@@ -45,6 +45,11 @@ export interface Transport {
   /** Ends it at once; what is queued is lost. */
   destroy(): void;
   /**
+   * The same, and in plaintext the other side hears of it at once (RST), although it may not have read what was sent earlier:
+   * for what it is not to work on any more.
+   */
+  reset(): void;
+  /**
    * Gives the connection away, to be handed to one of Node's servers at once: it reads `unread` first, from the next tick on.
    * This transport is over and tells nothing more.
    */
@@ -159,6 +164,13 @@ class SocketTransport implements Transport {
   destroy(): void {
     this.#isClosed = true;
     this.#socket.destroy();
+  }
+
+  reset(): void {
+    const socket = this.#socket;
+    if (socket.connecting || socket instanceof tls.TLSSocket) return this.destroy();
+    this.#isClosed = true;
+    socket.resetAndDestroy();
   }
 
   toSocket(unread: Buffer): net.Socket {

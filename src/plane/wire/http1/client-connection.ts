@@ -158,7 +158,8 @@ export class ClientConnection implements ConnectEvents, CallConnection {
     else this.endpoint.succeeded();
     const ends = this.#body === 'none';
     if (ends) this.#complete(call, known, end < bytes.length);
-    call.caller.answered(known.head, varying, ends);
+    const told = length === undefined ? varying : [...varying, 'content-length', String(length)];
+    call.caller.answered(known.head, told, ends);
     return end;
   }
 
@@ -257,8 +258,10 @@ export class ClientConnection implements ConnectEvents, CallConnection {
   }
 
   destroy(): void {
+    const isInUse = this.#call !== undefined;
     this.#leave(undefined);
-    this.#transport.destroy();
+    if (isInUse) this.#transport.reset();
+    else this.#transport.destroy();
   }
 
   #leave(unsent: ClientCall | undefined): void {

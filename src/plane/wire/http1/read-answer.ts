@@ -18,6 +18,7 @@ export interface KnownAnswer {
 export interface AnswerLines {
   readonly known: KnownAnswer;
   readonly length: number | undefined;
+  /** Without Content-Length, which is `length`. */
   readonly varying: readonly string[];
   /** Absent: not to be remembered. */
   readonly varyingPlaces: readonly ValuePlace[] | undefined;
@@ -47,7 +48,7 @@ export function readAnswer(bytes: Buffer, start: number, end: number): AnswerLin
   const constant: string[] = [];
   const varying: string[] = [];
   for (const [name, value] of filterResponseFields(fields)) {
-    (isVaryingInAnswers(name) ? varying : constant).push(name, value);
+    if (name !== 'content-length') (isVaryingInAnswers(name) ? varying : constant).push(name, value);
   }
   return {
     known: {

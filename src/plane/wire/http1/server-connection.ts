@@ -223,7 +223,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
 
   check(nowMs: number): void {
     if (this.#waitsSinceMs === UNBOUNDED) this.#waitsSinceMs = nowMs;
-    const { headersTimeoutMs, idleTimeoutMs } = this.#context.limits;
+    const { headersTimeoutMs, bodyTimeoutMs, idleTimeoutMs } = this.#context.limits;
     const waitedMs = nowMs - this.#waitsSinceMs;
     switch (this.#wait) {
       case 'request':
@@ -237,7 +237,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
         if (waitedMs >= headersTimeoutMs) this.destroy();
         return;
       case 'discard':
-        if (waitedMs >= MAX_DISCARD_MS) this.destroy();
+        if (waitedMs >= Math.min(MAX_DISCARD_MS, bodyTimeoutMs)) this.destroy();
         return;
       case 'linger':
         if (waitedMs >= (this.transport.out.queuedBytes === 0 ? LINGER_MS : idleTimeoutMs)) this.destroy();
