@@ -1,0 +1,31 @@
+/** A case of h2spec, and how it went. */
+export interface H2specCase {
+  /** Where the requirement stands and what was done: "http2/5.1.1 Sends even-numbered stream identifier". */
+  readonly name: string;
+  /** What came instead; undefined if it passed. */
+  readonly failure: string | undefined;
+}
+
+/** Reads the JUnit report that `h2spec --junit-report` writes; a case that was skipped is left out. */
+export function readReport(xml: string): readonly H2specCase[] {
+  return Array.from(
+    xml.matchAll(/<testcase package="([^"]*)" classname="([^"]*)"[^>]*>([^]*?)<\/testcase>/g),
+    ([, section = '', description = '', inner = '']) => ({
+      name: unescape(`${section} ${description}`),
+      failure: /<failure>([^]*?)<\/failure>|<error>([^]*?)<\/error>/.exec(inner)?.slice(1).join(''),
+      skipped: inner.includes('<skipped>'),
+    }),
+  )
+    .filter(({ skipped }) => !skipped)
+    .map(({ name, failure }) => ({ name, failure: failure && unescape(failure).trim().replaceAll(/\s+/g, ' ') }));
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+
+function unescape(text: string): string {
+  return text.replaceAll(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal, hex, name: string) => {
+    if (decimal !== undefined) return String.fromCodePoint(Number(decimal));
+    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(String(hex), 16));
+    return ENTITIES[name] ?? whole;
+  });
+}

@@ -1,0 +1,95 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Programs of others that the suites run: from Debian, or built by Go from a module that pins them in go.mod and go.sum.
+ * What is built stays in node_modules/.cache; Go's own caches are where Go keeps them.
+ */
+
+const CACHE = join(import.meta.dirname, '../../node_modules/.cache/conformance');
+
+/** A suite without what it needs says what that is, and fails: it has shown nothing. */
+function miss(what: string): never {
+  console.error(what);
+  process.exit(1);
+}
+
+/** The path of a program of Debian's, installed first if it is not there. */
+export function debianProgram(program: string, packageName = program): string {
+  const found = findProgram(program);
+  if (found !== undefined) return found;
+  if (findProgram('apt-get') === undefined || process.getuid?.() !== 0) {
+    miss(`This suite needs ${program} on the PATH: install it, or run the suite as root on Debian.`);
+  }
+  console.log(`installing ${packageName} ...`);
+  // RUNLEVEL=1 keeps packages from starting servers of their own.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  execFileSync('apt-get', ['update', '-qq'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const install = ['install', '-qq', '-y', '--no-install-recommends', packageName];
+  execFileSync('apt-get', install, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  return (
+    findProgram(program) ?? miss(`Debian's ${packageName} was installed, but ${program} is still not on the PATH.`)
+  );
+}
+
+const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+function findProgram(program: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(':'), ...SBIN];
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
+}
+
+/** A text in the sources of a program, and what stands there instead; it must be there exactly once. */
+export interface Edit {
+  readonly file: string;
+  readonly text: string;
+  readonly instead: string;
+}
+
+export interface GoProgram {
+  /** The folder with go.mod and go.sum, beside this file. */
+  readonly folder: string;
+  /** The package that is built. */
+  readonly package: string;
+  /** What is changed in it, by the path of each file below `vendor`. */
+  readonly edits?: readonly Edit[];
+}
+
+/** The path of a program that Go builds; a build is done once for each state of its sources. */
+export function goProgram({ folder, package: name, edits = [] }: GoProgram): string {
+  const sources = join(import.meta.dirname, folder);
+  const hash = createHash('sha256').update(JSON.stringify([name, edits]));
+  for (const file of readdirSync(sources).filter((file) => /\.(?:go|mod|sum)$/.test(file))) {
+    hash.update(readFileSync(join(sources, file)));
+  }
+  const built = join(CACHE, `${name.slice(name.lastIndexOf('/') + 1)}-${hash.digest('hex').slice(0, 12)}`);
+  if (existsSync(built)) return built;
+  const go =
+    findProgram('go') ?? miss(`This suite needs Go (see ${folder}/go.mod) and its module proxy, to build ${name}.`);
+  console.log(`building ${name} ...`);
+  mkdirSync(CACHE, { recursive: true });
+  const work = mkdtempSync(join(CACHE, 'build-'));
+  try {
+    cpSync(sources, work, { recursive: true });
+    const run = (...args: string[]): void => {
+      const { status } = spawnSync(go, args, { cwd: work, stdio: ['ignore', 'inherit', 'inherit'] });
+      if (status !== 0) miss(`go ${args[0]} failed: is the Go module proxy within reach?`);
+    };
+    if (edits.length > 0) run('mod', 'vendor');
+    for (const edit of edits) apply(join(work, 'vendor', edit.file), edit);
+    run('build', '-buildvcs=false', '-trimpath', '-o', 'program', name);
+    renameSync(join(work, 'program'), built);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return built;
+}
+
+function apply(file: string, { text, instead }: Edit): void {
+  const parts = readFileSync(file, 'utf8').split(text);
+  if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times, not once: ${text}`);
+  writeFileSync(file, parts.join(instead));
+}
