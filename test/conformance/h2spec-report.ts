@@ -1,13 +1,7 @@
-/** A case of h2spec, and how it went. */
-export interface H2specCase {
-  /** Where the requirement stands and what was done: "http2/5.1.1 Sends even-numbered stream identifier". */
-  readonly name: string;
-  /** What came instead; undefined if it passed. */
-  readonly failure: string | undefined;
-}
+import type { Case } from './judge.ts';
 
 /** Reads the JUnit report that `h2spec --junit-report` writes; a case that was skipped is left out. */
-export function readReport(xml: string): readonly H2specCase[] {
+export function readReport(xml: string): readonly Case[] {
   return Array.from(
     xml.matchAll(/<testcase package="([^"]*)" classname="([^"]*)"[^>]*>([^]*?)<\/testcase>/g),
     ([, section = '', description = '', inner = '']) => ({

@@ -1,6 +1,4 @@
-import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +7,8 @@ import type { TestContext } from 'node:test';
 import { TRACES_PATH } from '../support/grpc-client.ts';
 import { createCertificate } from '../support/tls.ts';
 import { readReport } from './h2spec-report.ts';
-import type { H2specCase } from './h2spec-report.ts';
+import { judge } from './judge.ts';
+import type { Case } from './judge.ts';
 import { assertUnharmed, listenOn, PLANE, startSubject } from './subject.ts';
 import { goProgram } from './toolchain.ts';
 
@@ -62,6 +61,9 @@ func withChosenFields(headers []hpack.HeaderField) []hpack.HeaderField {
   ],
 });
 
+/** As many as this version has: fewer would mean that the report could not be read. */
+const CASES = 146;
+
 /** The ways, and what each sends besides what h2spec sends anyway. */
 const WAYS = {
   refused: { path: '/v1/traces', fields: () => [] },
@@ -72,21 +74,7 @@ const WAYS = {
   },
 } as const;
 
-/** A case that fails, and why that is right, or is not ours to change. */
-interface Allowed {
-  readonly case: string;
-  readonly planes: readonly string[];
-  /** Absent: over both. */
-  readonly over?: 'cleartext' | 'TLS';
-  readonly why: string;
-}
-
-const ALLOWED = JSON.parse(
-  readFileSync(join(import.meta.dirname, 'h2spec-allowed.json'), 'utf8'),
-) as readonly Allowed[];
-
 for (const over of ['cleartext', 'TLS'] as const) {
-  const allowed = ALLOWED.filter((one) => one.planes.includes(PLANE) && (one.over ?? over) === over);
   describe(`h2spec over ${over}, plane: ${PLANE}`, () => {
     for (const [way, { path, fields }] of Object.entries(WAYS)) {
       it(way, async (t) => {
@@ -99,13 +87,13 @@ for (const over of ['cleartext', 'TLS'] as const) {
           fields(subject.gateway.key),
         );
         await assertUnharmed(t, subject, certificate?.cert);
-        judge(cases, new Set(allowed.map((one) => one.case)));
+        judge('h2spec', over, cases, CASES);
       });
     }
   });
 }
 
-async function run(t: TestContext, args: readonly string[], fields: readonly string[]): Promise<readonly H2specCase[]> {
+async function run(t: TestContext, args: readonly string[], fields: readonly string[]): Promise<readonly Case[]> {
   const folder = await mkdtemp(join(tmpdir(), 'h2spec-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const report = join(folder, 'report.xml');
@@ -116,21 +104,4 @@ async function run(t: TestContext, args: readonly string[], fields: readonly str
   t.after(() => void child.kill());
   await new Promise((resolve) => child.once('close', resolve));
   return readReport(await readFile(report, 'utf8'));
-}
-
-/** As many cases as this version has: fewer would mean that the report could not be read. */
-const CASES = 146;
-
-/** A case that fails must be allowed to, and one that is allowed to must fail: the list says what is true. */
-function judge(cases: readonly H2specCase[], allowed: ReadonlySet<string>): void {
-  const failed = cases.filter(({ failure }) => failure !== undefined);
-  const unexpected = failed.filter(({ name }) => !allowed.has(name));
-  for (const { name, failure } of unexpected)
-    console.log(`  FAILED ${name}\n    expected, and what came last: ${failure}`);
-  const passed = [...allowed].filter((name) => !failed.some((one) => one.name === name));
-  console.log(`  ${cases.length} cases, ${failed.length} failed, ${allowed.size} may`);
-  assert.deepEqual(
-    { unexpected: unexpected.map(({ name }) => name), allowedAndPassed: passed, cases: cases.length },
-    { unexpected: [], allowedAndPassed: [], cases: CASES },
-  );
 }

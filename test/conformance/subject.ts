@@ -35,8 +35,11 @@ export interface Subject {
 /** What the collector answers: enough that a reader with a small window must ask for more. */
 const ANSWER = 'what a collector would say, at some length';
 
-/** A gateway and a collector behind it. */
-export async function startSubject(t: TestContext, config: Readonly<Record<string, unknown>> = {}): Promise<Subject> {
+/** A gateway and a collector behind it, which answers everything alike. */
+export async function startSubject(
+  t: TestContext,
+  { upstream, ...config }: Readonly<Record<string, unknown>> & { readonly upstream?: object } = {},
+): Promise<Subject> {
   const collector = await startCollector(t, {
     onHttp: (response) => response.end(ANSWER),
     onGrpc(stream) {
@@ -45,8 +48,8 @@ export async function startSubject(t: TestContext, config: Readonly<Record<strin
       stream.end(frame(Buffer.from(ANSWER)));
     },
   });
-  const upstream = { grpc: collector.grpcUrl, http: collector.httpUrl };
-  return { gateway: await startGateway(t, { upstream, ...config }), collector };
+  const targets = { grpc: collector.grpcUrl, http: collector.httpUrl };
+  return { gateway: await startGateway(t, { upstream: { ...targets, ...upstream }, ...config }), collector };
 }
 
 /**

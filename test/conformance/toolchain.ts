@@ -93,3 +93,26 @@ function apply(file: string, { text, instead }: Edit): void {
   if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times, not once: ${text}`);
   writeFileSync(file, parts.join(instead));
 }
+
+export interface CargoProgram {
+  readonly crate: string;
+  readonly version: string;
+  readonly program: string;
+}
+
+/** The path of a program that Cargo builds from the registry, with the dependencies that its authors locked. */
+export function cargoProgram({ crate, version, program }: CargoProgram): string {
+  const root = join(CACHE, `${crate}-${version}`);
+  const built = join(root, 'bin', program);
+  if (existsSync(built)) return built;
+  const cargo = findProgram('cargo') ?? miss(`This suite needs Cargo (Rust) and its registry, to build ${crate}.`);
+  console.log(`building ${crate} ...`);
+  const install = ['install', '--quiet', '--locked', `${crate}@${version}`, '--root', root];
+  const target = join(CACHE, 'cargo-target');
+  const { status } = spawnSync(cargo, [...install, '--target-dir', target], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  rmSync(target, { recursive: true, force: true });
+  if (status !== 0) miss(`${crate} ${version} could not be built: is the registry within reach, and Rust new enough?`);
+  return built;
+}
