@@ -23,7 +23,7 @@ export function framingProblem(request: HttpRequest): 'bad_request' | undefined 
       return 'bad_request';
     }
   }
-  return hosts > 1 ? 'bad_request' : undefined;
+  return hosts > 1 || (hosts === 0 && httpVersion === '1.1') ? 'bad_request' : undefined;
 }
 
 /** Whether the head says that a body follows, though it may turn out to be an empty one. */

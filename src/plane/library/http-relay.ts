@@ -177,8 +177,9 @@ function pathOf(request: HttpRequest): string {
 }
 
 /** HTTP/1.0 knows no interim answers, and would take one for the answer (RFC 9110 section 10.1.1). */
+/** As Node reads it: behind an answer to a request that it thinks still waits for leave, it ends the connection. */
 function expectsContinue({ headers, httpVersion }: HttpRequest): boolean {
-  return httpVersion !== '1.0' && headers.expect?.toLowerCase() === '100-continue';
+  return httpVersion !== '1.0' && /(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? '');
 }
 
 /**

@@ -20,7 +20,7 @@ export function http1Options(limits: PlaneLimits): http.ServerOptions & { keepAl
     keepAliveTimeout: limits.idleTimeoutMs,
     keepAliveTimeoutBuffer: KEEP_ALIVE_SLACK_MS,
     connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
-    requireHostHeader: true,
+    requireHostHeader: false, // Node would answer, say that it closes, and go on to the next request: see framing.ts
     noDelay: true,
   };
 }
