@@ -31,6 +31,8 @@ export interface WireServer {
   readonly url: string;
   readonly key: string;
   readonly keyId: string;
+  /** What the store says of the key. */
+  readonly known: KeyAnswer;
   readonly calls: readonly CollectorCall[];
   readonly reports: readonly RequestReport[];
   /** "budget how", in the order in which it was told. */
@@ -59,6 +61,7 @@ export interface WireServerOptions {
   readonly lookup?: () => KeyAnswer | Promise<KeyAnswer>;
   /** What is behind OTLP over HTTP, instead of calls that the test answers. */
   readonly http?: Upstream;
+  readonly grpc?: Upstream;
   /** What is behind the route that is read. */
   readonly remoteConfig?: Upstream;
 }
@@ -134,6 +137,7 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
   const limits: PlaneLimits = { ...planeLimits(config.limits), ...options.limits };
   const key = createKeyText('ingestion');
   const record = newRecord({ digest: digestOf(key) });
+  const known: KeyAnswer = { kind: 'known', record };
   const carriers = config.keys.carriers;
   const calls: CollectorCall[] = [];
   const reports: RequestReport[] = [];
@@ -147,7 +151,7 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
     digest: createDigester({}),
     lookup: ({ digest }) => {
       if (digest !== record.digest) return UNKNOWN;
-      return options.lookup?.() ?? { kind: 'known', record };
+      return options.lookup?.() ?? known;
     },
     now: Date.now,
   });
@@ -173,7 +177,7 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
     underWay,
     readHead: createHeadReader({
       gate,
-      grpcRoutes: toWireRoutes(createGrpcRoutes([]), upstream),
+      grpcRoutes: toWireRoutes(createGrpcRoutes([]), options.grpc ?? upstream),
       httpRoutes: createHttpRoutes<Upstream>({
         otlp: options.http ?? upstream,
         rum: undefined,
@@ -217,6 +221,7 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
     url: `http://127.0.0.1:${address.port}`,
     key,
     keyId: record.id,
+    known,
     calls,
     reports,
     spent,

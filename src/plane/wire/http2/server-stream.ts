@@ -129,7 +129,7 @@ export class ServerStream extends Relay implements SendingOwner {
   }
 
   protected override letThrough(): void {
-    if (this.protocol === 'grpc' || this.requestEnded || valueOf(this.head.fields, 'expect') === undefined) return;
+    if (this.protocol === 'grpc' || this.announced === 0 || valueOf(this.head.fields, 'expect') === undefined) return;
     this.sending.head([CONTINUE], false);
   }
 
