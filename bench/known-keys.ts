@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createDigester } from '../src/credential/digest.ts';
+import { createKeyText } from '../src/credential/key-text.ts';
 import { createKeyService } from '../src/keys/service.ts';
 import type { CreatedKey } from '../src/keys/service.ts';
 import { startRedis } from '../test/support/redis.ts';
@@ -12,6 +13,8 @@ export interface KnownKeys {
   /** Of all keys this one sends. */
   readonly good: CreatedKey;
   create(name: string): Promise<CreatedKey>;
+  /** Many more, and their texts. */
+  add(count: number): Promise<string[]>;
   revoke(key: CreatedKey): Promise<void>;
   close(): Promise<void>;
 }
@@ -22,9 +25,10 @@ const ACTOR = { name: 'bench' };
 export async function startKnownKeys(count: number): Promise<KnownKeys> {
   const redis = await startRedis();
   const store = openRedisStore(redis.url, { prefix: PREFIX, commandTimeoutMs: 5_000 });
+  const digester = createDigester({});
   const service = createKeyService({
     store,
-    digester: createDigester({}),
+    digester,
     now: Date.now,
     random: randomBytes,
     tombstoneMs: 86_400_000,
@@ -40,6 +44,15 @@ export async function startKnownKeys(count: number): Promise<KnownKeys> {
     prefix: PREFIX,
     good: await create('good'),
     create,
+    async add(count) {
+      const texts = Array.from({ length: count }, () => createKeyText('ingestion'));
+      await insertAll(
+        store,
+        texts.map((text) => newRecord({ digest: digester(text).digest })),
+        Date.now(),
+      );
+      return texts;
+    },
     revoke: async ({ record }) => void (await service.revoke('ingestion', record.id, ACTOR, { force: true })),
     async close() {
       await store.close();

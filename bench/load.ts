@@ -2,12 +2,13 @@ import { execFile } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { ExportersOptions, ExportersResult } from './exporters.ts';
 import { canPin, LOAD_CORE } from './processes.ts';
 import { bodyOf, GRPC_PATH, HTTP_PATH } from './scenarios.ts';
 import type { Scenario } from './scenarios.ts';
 import { quantile } from './statistics.ts';
 
-/** Load from h2load, which is the same program for HTTP/2 and HTTP/1.1. Anything but success fails it. */
+/** Load from h2load, for HTTP/2 and HTTP/1.1 alike, or from exporters.ts. Anything but success fails it. */
 
 export interface Target {
   readonly port: number;
@@ -32,12 +33,25 @@ export type Latencies = Readonly<Record<'p50Ms' | 'p99Ms', number>>;
 /** What a collector's empty answer has of a message; refusals have none. */
 const ANSWER_BYTES = 5;
 const run = promisify(execFile);
+const exporters = join(import.meta.dirname, 'exporters.ts');
 
 export async function load(scenario: Scenario, target: Target, options: LoadOptions): Promise<Load> {
+  if (scenario.isFromExporters) return loadOfExporters(scenario, target, options);
   const output = await h2load(scenario, target, options, []);
   const { requests, dataBytes } = readH2load(output);
   if (scenario.protocol === 'grpc') checkAnswers(requests, dataBytes, scenario.connections * scenario.streams);
   return { requests, perSecond: requests / options.seconds };
+}
+
+async function loadOfExporters(scenario: Scenario, { port, key }: Target, options: LoadOptions): Promise<Load> {
+  const { connections, streams, bodyBytes } = scenario;
+  const { seconds, directory } = options;
+  const keys = join(directory, 'good-key');
+  await writeFile(keys, key, { mode: 0o600 });
+  const wanted: ExportersOptions = { port, connections, streams, bodyBytes, keys, seconds };
+  const output = await runPinned(process.execPath, [exporters, JSON.stringify(wanted)]);
+  const { requests } = JSON.parse(output) as ExportersResult;
+  return { requests, perSecond: requests / seconds };
 }
 
 /** The latencies of a load at a steady pace. */
@@ -77,9 +91,12 @@ async function h2load(scenario: Scenario, target: Target, options: LoadOptions, 
     ...more,
     `${target.isTls ? 'https' : 'http'}://127.0.0.1:${target.port}${isGrpc ? GRPC_PATH : HTTP_PATH}`,
   ];
-  const pinned = canPin ? ['taskset', '-c', LOAD_CORE, 'h2load', ...args] : ['h2load', ...args];
-  const [command = '', ...rest] = pinned;
-  return (await run(command, rest)).stdout;
+  return runPinned('h2load', args);
+}
+
+async function runPinned(command: string, args: readonly string[]): Promise<string> {
+  const { stdout } = canPin ? await run('taskset', ['-c', LOAD_CORE, command, ...args]) : await run(command, [...args]);
+  return stdout;
 }
 
 /** Throws unless every single request was answered with 2xx. */

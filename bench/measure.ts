@@ -17,6 +17,9 @@ export interface Measuring {
   readonly directory: string;
 }
 
+/** Code that is compiled while it runs needs some thousand requests until it is what it will be. */
+const WARM_UP_SECONDS = 2;
+
 type Throughput = Omit<Cell, keyof Latencies>;
 
 interface Lane {
@@ -31,9 +34,15 @@ export async function measureScenario(scenario: Scenario, measuring: Measuring):
   const { protocol, connections } = scenario;
   const lanes: Lane[] = [
     { row: 'straight', target: { port: sink[protocol], key }, pid: undefined },
-    ...running.map((peer) => ({ row: peer.name, target: { port: peer[protocol], key }, pid: peer.pid })),
+    ...running.map((peer) => ({
+      row: peer.name,
+      target: { port: peer[protocol], key, isTls: scenario.isTls ?? false },
+      pid: peer.pid,
+    })),
   ];
-  for (const lane of lanes) await told(lane, scenario, () => load(scenario, lane.target, { seconds: 1, directory })); // warms up
+  for (const lane of lanes) {
+    await told(lane, scenario, () => load(scenario, lane.target, { seconds: WARM_UP_SECONDS, directory }));
+  }
 
   const throughputs = new Map<Row, Throughput[]>(lanes.map(({ row }) => [row, []]));
   for (let round = 0; round < rounds; round++) {
@@ -44,7 +53,8 @@ export async function measureScenario(scenario: Scenario, measuring: Measuring):
   }
   const fastest = new Map([...throughputs].map(([row, each]) => [row, medians(each)]));
 
-  const compared = lanes.filter(({ row }) => isCompared(row, running));
+  // The library plane is no rival in latency: at its half load the others would sleep.
+  const compared = scenario.isFromExporters ? [] : lanes.filter(({ row }) => row !== 'library');
   const speeds = compared.flatMap(({ row }) => fastest.get(row)?.perSecond ?? []);
   const pacePerSecond = halfLoad(speeds, connections);
   const latencies = new Map<Row, Latencies[]>(compared.map(({ row }) => [row, []]));
@@ -66,11 +76,6 @@ export async function measureScenario(scenario: Scenario, measuring: Measuring):
     };
   }
   return { scenario, pacePerSecond, cells };
-}
-
-/** The library plane is no rival in latency once there is the wire plane: at its half load the others would sleep. */
-function isCompared(row: Row, running: readonly RunningPeer[]): boolean {
-  return row !== 'library' || !running.some(({ name }) => name === 'wire');
 }
 
 async function throughputOf(

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { configSchema } from '../src/config/schema.ts';
 import type { KnownKeys } from './known-keys.ts';
 import { freePort, MEASURED_CORE, portOf, startProgram, startScript, untilListening } from './processes.ts';
 
@@ -9,11 +8,9 @@ import { freePort, MEASURED_CORE, portOf, startProgram, startScript, untilListen
 export interface Peer {
   readonly name: PeerName;
   readonly label: string;
-  /** Says why there is no such server, if there is none. */
-  readonly missing?: string | undefined;
   /** It asks the store for keys, so that they can be revoked. */
   readonly knowsKeys: boolean;
-  start(place: Place): Promise<RunningPeer>;
+  start(place: Place, options?: StartOptions): Promise<RunningPeer>;
 }
 
 export type PeerName = 'wire' | 'library' | 'nginx' | 'haproxy';
@@ -24,6 +21,11 @@ export interface Place {
   /** The ports of the collector. */
   readonly sink: { readonly grpc: number; readonly http: number };
   readonly certificate: { readonly certPath: string; readonly keyPath: string; readonly bundlePath: string };
+}
+
+export interface StartOptions {
+  /** Speaks TLS on the port for gRPC. */
+  readonly isTls?: boolean;
 }
 
 export interface RunningPeer {
@@ -38,53 +40,52 @@ const root = dirname(import.meta.dirname);
 const MAX_FILES = 16_384;
 
 export const PEERS: readonly Peer[] = [
-  keygate('wire'),
-  keygate('library'),
+  { name: 'wire', label: 'Keygate, wire plane', knowsKeys: true, start: (...how) => startKeygate('wire', ...how) },
   {
-    name: 'nginx',
-    label: 'nginx + Lua + lrucache + Redis',
+    name: 'library',
+    label: 'Keygate, library plane',
     knowsKeys: true,
-    start: (place) =>
-      startProxy('nginx', place, (file) => ['nginx', '-c', file, '-p', place.directory, '-e', 'stderr']),
+    start: (...how) => startKeygate('library', ...how),
   },
-  {
-    name: 'haproxy',
-    label: 'HAProxy, one static key',
-    knowsKeys: false,
-    start: (place) => startProxy('haproxy', place, (file) => ['haproxy', '-db', '-f', file]),
-  },
+  { name: 'nginx', label: 'nginx + Lua + lrucache + Redis', knowsKeys: true, start: startNginx },
+  { name: 'haproxy', label: 'HAProxy, one static key', knowsKeys: false, start: startHaproxy },
 ];
 
-function keygate(plane: 'wire' | 'library'): Peer {
-  const hasPlanes = 'plane' in configSchema.shape;
-  return {
-    name: plane,
-    label: `Keygate, ${plane} plane`,
-    missing: plane === 'wire' && !hasPlanes ? 'there is no wire plane yet' : undefined,
-    knowsKeys: true,
-    async start(place) {
-      const file = await fill('keygate.yaml', `keygate-${plane}.yaml`, place, { PLANE: plane });
-      if (!hasPlanes) await writeFile(file, readFileSync(file, 'utf8').replace(/^plane: .*\n/m, ''));
-      const main = join(root, 'src/main.ts');
-      const args = ['serve', '--config', file];
-      const { line, ...started } = await startScript(MEASURED_CORE, main, args, (each) =>
-        each.includes('address_grpc'),
-      );
-      const serving = JSON.parse(line) as Record<'address_grpc' | 'address_http', string>;
-      return { ...started, name: plane, grpc: portOf(serving.address_grpc), http: portOf(serving.address_http) };
-    },
-  };
+async function startKeygate(
+  plane: 'wire' | 'library',
+  place: Place,
+  { isTls = false }: StartOptions = {},
+): Promise<RunningPeer> {
+  const { certPath, keyPath } = place.certificate;
+  const file = await fill('keygate.yaml', `keygate-${plane}${isTls ? '-tls' : ''}.yaml`, place, {
+    PLANE: plane,
+    TLS: isTls ? `{ cert: ${certPath}, key: ${keyPath} }` : 'null',
+  });
+  const started = startScript(MEASURED_CORE, join(root, 'src/main.ts'), ['serve', '--config', file]);
+  const line = await started.line((each) => each.includes('address_grpc'));
+  const serving = JSON.parse(line) as Record<'address_grpc' | 'address_http', string>;
+  return { ...started, name: plane, grpc: portOf(serving.address_grpc), http: portOf(serving.address_http) };
+}
+
+async function startNginx(place: Place, { isTls = false }: StartOptions = {}): Promise<RunningPeer> {
+  const ports = { GRPC_PORT: await freePort(), HTTP_PORT: await freePort() };
+  const file = await fill('nginx.conf', `nginx-${ports.GRPC_PORT}.conf`, place, { ...ports, SSL: isTls ? 'ssl' : '' });
+  return startProxy('nginx', ports, 'nginx', '-c', file, '-p', place.directory, '-e', 'stderr');
+}
+
+async function startHaproxy(place: Place, { isTls = false }: StartOptions = {}): Promise<RunningPeer> {
+  const ports = { GRPC_PORT: await freePort(), HTTP_PORT: await freePort() };
+  const speaks = isTls ? `ssl crt ${place.certificate.bundlePath} alpn h2` : 'proto h2';
+  const file = await fill('haproxy.cfg', `haproxy-${ports.GRPC_PORT}.cfg`, place, { ...ports, SPEAKS: speaks });
+  return startProxy('haproxy', ports, 'haproxy', '-db', '-f', file);
 }
 
 async function startProxy(
   name: 'nginx' | 'haproxy',
-  place: Place,
-  commandOf: (file: string) => readonly [command: string, ...args: string[]],
+  { GRPC_PORT: grpc, HTTP_PORT: http }: { readonly GRPC_PORT: number; readonly HTTP_PORT: number },
+  command: string,
+  ...args: readonly string[]
 ): Promise<RunningPeer> {
-  const [grpc, http, tls] = [await freePort(), await freePort(), await freePort()];
-  const ports = { GRPC_PORT: grpc, HTTP_PORT: http, TLS_PORT: tls };
-  const file = await fill(name === 'nginx' ? 'nginx.conf' : 'haproxy.cfg', name, place, ports);
-  const [command, ...args] = commandOf(file);
   const started = startProgram(MEASURED_CORE, command, args);
   for (const port of [grpc, http]) await untilListening(port, started);
   return { ...started, name, grpc, http };
@@ -111,7 +112,6 @@ export async function fill(
     SINK_HTTP: sink.http,
     CERTIFICATE: certificate.certPath,
     PRIVATE_KEY: certificate.keyPath,
-    CERTIFICATE_AND_KEY: certificate.bundlePath,
     ...more,
   };
   const text = readFileSync(join(root, 'bench/peers', template), 'utf8').replaceAll(/\$\{([A-Z_]+)\}/g, (_, each) => {

@@ -16,8 +16,13 @@ export function usageOf(pid: number): Usage {
   const pids = withChildren(pid);
   return {
     cpuMs: pids.reduce((sum, each) => sum + cpuMsOf(each), 0),
-    rssMib: pids.reduce((sum, each) => sum + rssOf(each), 0) / MIB,
+    rssMib: pids.reduce((sum, each) => sum + statusOf(each, 'VmRSS'), 0) / MIB,
   };
+}
+
+/** The most memory that each of them has held so far, added up. */
+export function peakMibOf(pid: number): number {
+  return withChildren(pid).reduce((sum, each) => sum + statusOf(each, 'VmHWM'), 0) / MIB;
 }
 
 function withChildren(pid: number): number[] {
@@ -31,8 +36,9 @@ function cpuMsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
-function rssOf(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1_024;
+function statusOf(pid: number, name: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1_024;
 }
 
 /** How long a core has worked so far, for anybody, and not slept. */

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess, StdioOptions } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -18,60 +18,67 @@ const KEPT_OUTPUT = 20_000;
 
 const children = new Set<ChildProcess>();
 process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
+  for (const child of children) child.kill('SIGTERM'); // so that nginx can end its worker
 });
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 /** A program that was started, and that ends with us. */
 export interface Started {
   readonly pid: number;
   /** Rejects with what it said if it ends before it is stopped. */
   readonly failed: Promise<never>;
+  /** The first line of its output that is wanted. */
+  line(isWanted: (line: string) => boolean): Promise<string>;
   stop(): Promise<void>;
 }
 
 /** Starts a program, on a core of its own if one is given; what it says is shown only if it ends early. */
 export function startProgram(core: string | undefined, command: string, args: readonly string[]): Started {
-  const child = spawnOn(core, command, args, ['ignore', 'pipe', 'pipe']);
+  const child = spawnOn(core, command, args);
   let output = '';
-  const keep = (chunk: Buffer) => void (output = (output + chunk.toString()).slice(-KEPT_OUTPUT));
+  const waiting = new Set<() => void>();
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-KEPT_OUTPUT);
+    for (const look of waiting) look();
+  };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
   const failed = Promise.race([once(child, 'exit'), once(child, 'error')]).then(([why]) => {
     throw new Error(`${command} ${args.join(' ')} ended early (${String(why)}): ${output}`);
   });
   failed.catch(() => undefined); // whoever waits for it hears of it
-  return { pid: child.pid ?? 0, failed, stop: () => stop(child) };
+  const line = (isWanted: (line: string) => boolean): Promise<string> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        const found = output.split('\n').slice(0, -1).find(isWanted);
+        if (found === undefined) return;
+        waiting.delete(look);
+        resolve(found);
+      };
+      waiting.add(look);
+      look();
+    });
+  return {
+    pid: child.pid ?? 0,
+    failed,
+    line: (isWanted) => Promise.race([line(isWanted), failed]),
+    stop: () => stop(child),
+  };
 }
 
-/** Starts a script of ours and resolves with the first line of its output that is wanted. */
-export async function startChild(
-  core: string | undefined,
-  script: string,
-  args: string[],
-  isWanted: (line: string) => boolean,
-): Promise<string> {
-  return (await startScript(core, script, args, isWanted)).line;
+/** Starts a script of ours. */
+export function startScript(core: string | undefined, script: string, args: readonly string[]): Started {
+  return startProgram(core, process.execPath, ['--disable-warning=DEP0060', script, ...args]);
 }
 
-export async function startScript(
+/** The same, and resolves with the first line of its output that is wanted. */
+export function startChild(
   core: string | undefined,
   script: string,
   args: readonly string[],
   isWanted: (line: string) => boolean,
-): Promise<Omit<Started, 'failed'> & { readonly line: string }> {
-  const node = ['--disable-warning=DEP0060', script, ...args];
-  const child = spawnOn(core, process.execPath, node, ['ignore', 'pipe', 'inherit']);
-  let text = '';
-  const line = await new Promise<string>((resolve, reject) => {
-    child.stdout?.on('data', (chunk: Buffer) => {
-      if (text.length > KEPT_OUTPUT) return;
-      text += chunk.toString();
-      const line = text.split('\n').slice(0, -1).find(isWanted);
-      if (line !== undefined) resolve(line);
-    });
-    void once(child, 'exit').then(() => reject(new Error(`${script} ended early: ${text}`)));
-  });
-  return { pid: child.pid ?? 0, line, stop: () => stop(child) };
+): Promise<string> {
+  return startScript(core, script, args).line(isWanted);
 }
 
 /** Ends all that were started, and waits for it. */
@@ -80,11 +87,9 @@ export async function stopChildren(): Promise<void> {
 }
 
 /** taskset replaces itself by the program, so the pid is the program's. */
-function spawnOn(core: string | undefined, command: string, args: readonly string[], stdio: StdioOptions) {
-  const child =
-    canPin && core !== undefined
-      ? spawn('taskset', ['-c', core, command, ...args], { stdio })
-      : spawn(command, args, { stdio });
+function spawnOn(core: string | undefined, command: string, args: readonly string[]): ChildProcess {
+  const pinned = canPin && core !== undefined ? ['taskset', '-c', core, command, ...args] : [command, ...args];
+  const child = spawn(pinned[0] ?? '', pinned.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   child.once('exit', () => children.delete(child));
   return child;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startCollector } from '../test/support/collector.ts';
 import type { Arrival } from '../test/support/collector.ts';
@@ -7,7 +8,7 @@ import { callGrpc, connectGrpc } from '../test/support/grpc-client.ts';
 import { callHttp } from '../test/support/http-client.ts';
 import type { Scope } from '../test/support/scope.ts';
 import type { CreatedKey } from '../src/keys/service.ts';
-import type { Peer, Place, RunningPeer } from './peers.ts';
+import type { Peer, Place, RunningPeer, StartOptions } from './peers.ts';
 import { portOf } from './processes.ts';
 import { bodyOf, GRPC_PATH, HTTP_PATH } from './scenarios.ts';
 
@@ -27,15 +28,17 @@ const ACCEPTED: Answer = { http: 200, grpc: 0 };
 const REFUSED: Answer = { http: 403, grpc: PERMISSION_DENIED };
 
 /** Starts the server in front of a collector that looks at what arrives, and rejects with what is wrong. */
-export async function prove(peer: Peer, place: Place): Promise<void> {
+export async function prove(peer: Peer, place: Omit<Place, 'sink'>, { isTls = false }: StartOptions): Promise<void> {
   const cleanups: (() => unknown)[] = [];
   const scope: Scope = { after: (cleanup) => void cleanups.push(cleanup) };
   try {
     const collector = await startCollector(scope);
     const sink = { grpc: portOf(collector.grpcUrl), http: portOf(collector.httpUrl) };
-    const running = await peer.start({ ...place, sink });
+    const running = await peer.start({ ...place, sink }, { isTls });
     cleanups.push(() => running.stop());
-    const session = await connectGrpc(scope, `127.0.0.1:${running.grpc}`);
+    const session = await connectGrpc(scope, `${isTls ? 'https' : 'http'}://127.0.0.1:${running.grpc}`, {
+      ca: readFileSync(place.certificate.certPath),
+    });
 
     const send = (key: string): Promise<Answer> => sendBoth(session, running, key);
     const { good } = place.keys;
@@ -86,7 +89,7 @@ function checkArrival(arrivals: readonly Arrival[], key: CreatedKey): void {
   assert.deepEqual(arrival.headers['x-keygate-key-name'], [key.record.name], 'and by its name');
 }
 
-async function proveRevocation({ keys }: Place, send: (key: string) => Promise<Answer>): Promise<void> {
+async function proveRevocation({ keys }: Omit<Place, 'sink'>, send: (key: string) => Promise<Answer>): Promise<void> {
   const key = await keys.create(`revoked ${performance.now()}`);
   assert.deepEqual(await send(key.text), ACCEPTED, 'a new key is accepted');
   await keys.revoke(key);

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { readFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,6 +7,8 @@ import { createCertificate } from '../test/support/tls.ts';
 import { startKnownKeys } from './known-keys.ts';
 import { describeMachine } from './machine.ts';
 import { measureScenario } from './measure.ts';
+import { CACHED_KEYS, measureMemory, renderMemory } from './memory.ts';
+import type { Memory } from './memory.ts';
 import { PEERS } from './peers.ts';
 import type { Place } from './peers.ts';
 import { canPin, LOAD_CORE, stopChildren } from './processes.ts';
@@ -18,9 +19,9 @@ import { SCENARIOS } from './scenarios.ts';
 import { startSink } from './start-sink.ts';
 
 /**
- * `npm run bench [-- --quick] [--only <part of a scenario's name>] [--write]`: Keygate and its peers, each on one core in
- * front of a collector that costs nothing, the load and the collector on the other. Every server is first proven to do its
- * job; a single request that does not succeed fails the run. `--write` puts the tables into docs/benchmarks.md.
+ * `npm run bench [-- --quick] [--only <part of a scenario's name, or memory>] [--write]`: Keygate and its peers, each on one
+ * core in front of a collector that costs nothing, the load and the collector on the other. Every server is first proven to
+ * do its job; a single request that does not succeed fails the run. `--write` puts the tables into docs/benchmarks.md.
  */
 const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean' }, only: { type: 'string' }, write: { type: 'boolean' } },
@@ -35,39 +36,67 @@ else process.stderr.write('taskset is missing or there is one core: nothing is p
 const directory = await mkdtemp(join(tmpdir(), 'keygate-bench-'));
 const cleanups: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true })];
 try {
+  const place = await prepare();
+  const results = [...(await measureAll(place, false)), ...(await measureAll(place, true))];
+  const memory = await measureAllMemory(place);
+  const tables = [renderGoals(results), ...results.map(renderScenario), ...memory, describeMachine()];
+  for (const text of [renderGoals(results), ...memory, describeMachine()]) print(`\n${text}`);
+  if (flags.write)
+    await writeInto(page, [...tables, `Written by \`npm run bench -- ${process.argv.slice(2).join(' ')}\`.`]);
+} finally {
+  await stopChildren();
+  for (const cleanup of cleanups.toReversed()) await cleanup();
+}
+
+async function prepare(): Promise<Place> {
   const keys = await startKnownKeys(KNOWN_KEYS);
   cleanups.push(keys.close);
   const { certPath, keyPath } = await createCertificate({ after: (cleanup) => void cleanups.push(cleanup) });
   const bundlePath = join(directory, 'bundle.pem');
-  await writeFile(bundlePath, `${readFileSync(certPath, 'utf8')}\n${readFileSync(keyPath, 'utf8')}`, { mode: 0o600 });
-  const place: Omit<Place, 'sink'> = { directory, keys, certificate: { certPath, keyPath, bundlePath } };
-  const sink = await startSink(place);
+  const parts = await Promise.all([certPath, keyPath].map((file) => readFile(file, 'utf8')));
+  await writeFile(bundlePath, parts.join('\n'), { mode: 0o600 });
+  const place = { directory, keys, certificate: { certPath, keyPath, bundlePath } };
+  return { ...place, sink: await startSink(place) };
+}
 
-  for (const { label, missing } of PEERS) if (missing !== undefined) print(`${label}: ${missing}.\n`);
-  const peers = PEERS.filter((peer) => peer.missing === undefined);
-  for (const peer of peers) {
-    await prove(peer, { ...place, sink });
-    print(`${peer.label}: does its job.`);
+/** The scenarios with TLS, or those without it; servers that are started for one are not there for the other. */
+async function measureAll(place: Place, isTls: boolean): Promise<Result[]> {
+  const scenarios = SCENARIOS.filter((each) => (each.isTls ?? false) === isTls && isWanted(each.name));
+  if (scenarios.length === 0) return [];
+  const running = [];
+  for (const peer of PEERS) {
+    await prove(peer, place, { isTls });
+    print(`${peer.label}${isTls ? ', TLS' : ''}: does its job.`);
   }
-  const running = await Promise.all(peers.map((peer) => peer.start({ ...place, sink })));
-
+  for (const peer of PEERS) running.push(await peer.start(place, { isTls }));
   const results: Result[] = [];
-  for (const scenario of SCENARIOS.filter(({ name }) => name.includes(flags.only ?? ''))) {
-    const result = await measureScenario(scenario, { sink, running, key: keys.good.text, rounds, seconds, directory });
+  for (const scenario of scenarios) {
+    const measuring = { sink: place.sink, running, key: place.keys.good.text, rounds, seconds, directory };
+    const result = await measureScenario(scenario, measuring);
     results.push(result);
     print(`\n${renderScenario(result)}`);
   }
-  const plane = running.some(({ name }) => name === 'wire') ? 'wire' : 'library';
-  const goals = renderGoals(results, plane);
-  print(`\n${goals}\n\n${describeMachine()}`);
-  if (flags.write) {
-    const command = `npm run bench${flags.quick ? ' -- --quick' : ''}`;
-    const tables = [goals, ...results.map(renderScenario), describeMachine(), `To repeat it: \`${command}\``];
-    await writeInto(page, tables.join('\n\n'));
+  await Promise.all(running.map(({ stop }) => stop()));
+  return results;
+}
+
+/** HAProxy has one key and nothing to remember, so it is measured where memory is not about keys. */
+async function measureAllMemory(place: Place): Promise<string[]> {
+  if (flags.quick || !isWanted('memory')) return [];
+  const texts = await place.keys.add(CACHED_KEYS);
+  const rows: Memory[] = [];
+  for (const peer of PEERS) {
+    try {
+      rows.push(await measureMemory(peer, place, peer.knowsKeys ? texts : []));
+    } catch (error) {
+      throw new Error(`${peer.label}, memory`, { cause: error });
+    }
   }
-} finally {
-  await stopChildren();
-  for (const cleanup of cleanups.toReversed()) await cleanup();
+  return [renderMemory(rows)];
+}
+
+function isWanted(name: string): boolean {
+  return name.includes(flags.only ?? '');
 }
 
 function print(line: string): void {

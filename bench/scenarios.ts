@@ -6,7 +6,11 @@ export interface Scenario {
   readonly streams: number;
   readonly bodyBytes: number;
   /** How many times the requests per second of another server are to be reached. */
-  readonly goals: Readonly<Record<'nginx' | 'haproxy' | 'library', number>>;
+  readonly goals?: Readonly<Record<'nginx' | 'haproxy' | 'library', number>>;
+  /** The load comes from exporters.ts, each of whose calls has another grpc-timeout. */
+  readonly isFromExporters?: true;
+  /** Towards the server; behind it there is none. */
+  readonly isTls?: true;
 }
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -49,6 +53,30 @@ export const SCENARIOS: readonly Scenario[] = [
     streams: 1,
     bodyBytes: 200,
     goals: { nginx: 1, haproxy: 0.85, library: 3 },
+  },
+  {
+    name: 'gRPC 200 B, 8 connections x 16 streams, as grpc-go sends it',
+    protocol: 'grpc',
+    connections: 8,
+    streams: 16,
+    bodyBytes: 200,
+    isFromExporters: true,
+  },
+  {
+    name: 'gRPC 200 B, 8 connections x 16 streams, TLS',
+    protocol: 'grpc',
+    connections: 8,
+    streams: 16,
+    bodyBytes: 200,
+    isTls: true,
+  },
+  {
+    name: 'gRPC 10 KB, 8 connections x 16 streams, TLS',
+    protocol: 'grpc',
+    connections: 8,
+    streams: 16,
+    bodyBytes: 10_000,
+    isTls: true,
   },
 ];
 

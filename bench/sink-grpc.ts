@@ -43,7 +43,8 @@ const FIRST_ANSWER = Buffer.concat([
   frame(HEADERS, END_HEADERS, Buffer.concat([NO_TABLE, HEAD_BLOCK])),
   ANSWER.subarray(FRAME_STARTS[1]),
 ]);
-const HELLO = Buffer.concat([
+/** With what a collector greets that takes as much as anybody has to send. */
+export const HELLO = Buffer.concat([
   frame(SETTINGS, 0, Buffer.from([0, 3, 0, 0, 4, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff])), // 1,024 streams, the largest window
   windowUpdate(MAX_WINDOW - DEFAULT_WINDOW),
 ]);

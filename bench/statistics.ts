@@ -22,6 +22,7 @@ export function medians<T extends Readonly<Record<string, number>>>(rows: readon
  * has a queue of its own making, as a whole number for each connection (h2load paces connections, not requests).
  */
 export function halfLoad(requestsPerSecond: readonly number[], connections: number): number {
+  if (requestsPerSecond.length === 0) return Number.NaN;
   const slowest = Math.min(...requestsPerSecond);
   return Math.max(1, Math.floor(slowest / 2 / connections)) * connections;
 }

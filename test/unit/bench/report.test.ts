@@ -56,13 +56,21 @@ test('a machine with other work to do is not passed over in silence', () => {
 
 test('goals are ratios in requests, with those in CPU time beside them, and say which are missed', () => {
   assert.equal(
-    renderGoals([RESULT], 'wire'),
+    renderGoals([RESULT]),
     [
       '| Keygate, wire plane | against nginx + Lua + lrucache + Redis | against HAProxy, one static key | against Keygate, library plane |',
       '|---|---|---|---|',
       '| gRPC 200 B | 4.00x (CPU 4.00x), goal 3x: met | 1.25x (CPU 1.20x), goal 1.5x: missed | 11.11x (CPU 10.00x), goal 8x: met |',
       '| p99 added at half load, gRPC 200 B | +0.50 ms to +1.50 ms: met | +0.50 ms to +0.25 ms: missed |  |',
     ].join('\n'),
+  );
+});
+
+test('a goal that the load did not let the plane reach is judged by the CPU time of a request', () => {
+  const cells = { wire: cell({ perSecond: 1_100, busyPercent: 60 }), nginx: cell({ cpuMicros: 40 }) };
+  assert.match(
+    renderGoals([{ ...RESULT, cells }]),
+    /1\.10x \(CPU 4\.00x\), goal 3x: met in CPU time, the load was the limit/,
   );
 });
 
