@@ -29,6 +29,11 @@ export interface WireUpstreamOptions {
   readonly observe: (protocol: Protocol) => UpstreamObserver;
 }
 
+interface Behind extends Pick<UpstreamObserver, 'connectionFailed'> {
+  readonly endpoints: Endpoints;
+  readonly target: UpstreamTarget;
+}
+
 interface Checked extends Upstream {
   readonly connectionCount: number;
   check(nowMs: number): void;
@@ -44,7 +49,7 @@ export function createWireUpstreams(config: Config, { toUpstream, observe }: Wir
   function open<T extends Checked>(
     protocol: Protocol,
     url: string | null,
-    create: (behind: { readonly endpoints: Endpoints; readonly target: UpstreamTarget }) => T,
+    create: (behind: Behind) => T,
   ): T | undefined {
     if (url === null) return undefined;
     const target = parseTarget(url);
@@ -57,7 +62,7 @@ export function createWireUpstreams(config: Config, { toUpstream, observe }: Wir
       random: Math.random,
       observe: observer,
     });
-    const made = create({ endpoints, target });
+    const made = create({ endpoints, target, connectionFailed: observer.connectionFailed });
     checked.push({ made, observer });
     closing.push(made, endpoints);
     return made;
@@ -72,9 +77,7 @@ export function createWireUpstreams(config: Config, { toUpstream, observe }: Wir
   };
 
   return {
-    grpc: open('grpc', upstream.grpc, ({ endpoints, target }) =>
-      createHttp2Upstream({ ...common, endpoints, target, connections }),
-    ),
+    grpc: open('grpc', upstream.grpc, (behind) => createHttp2Upstream({ ...common, ...behind, connections })),
     routes: createHttpRoutes({
       otlp: overHttp1(upstream.http),
       rum: relayed(routes.rum),

@@ -4,6 +4,7 @@ import type { AuditEntry } from '../keys/audit.ts';
 import { KIND_NAMES } from '../keys/record.ts';
 import type { Protocol } from '../plane/plane.ts';
 import type { StoreObserver } from '../store/port.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
 import type { EndpointsObserver } from '../upstream/endpoints.ts';
 import type { UsageObserver } from '../usage/usage.ts';
 import type { Log } from './log.ts';
@@ -65,6 +66,8 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
 export interface UpstreamObserver extends EndpointsObserver {
   /** How many connections are open, whenever that changes. */
   connections(open: number): void;
+  /** A connection could not be opened, or broke with requests on it. */
+  connectionFailed(endpoint: Endpoint, why: string): void;
 }
 
 export function upstreamObserver(metrics: Metrics, log: Log, protocol: Protocol): UpstreamObserver {
@@ -78,6 +81,9 @@ export function upstreamObserver(metrics: Metrics, log: Log, protocol: Protocol)
     connections(open) {
       metrics.upstreamConnections.inc({ protocol }, open - openBefore);
       openBefore = open;
+    },
+    connectionFailed({ address }, why) {
+      log('warn', 'a connection to the collector could not be opened, or broke', { protocol, address, cause: why });
     },
     ejected({ address }) {
       metrics.upstreamEjections.inc({ protocol });

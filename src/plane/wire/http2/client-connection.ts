@@ -92,8 +92,9 @@ export class ClientConnection implements Carrier, ConnectEvents, AnswerSink {
     this.sending = new Sending(this.out);
   }
 
-  get streamCount(): number {
-    return this.streams.size;
+  /** The less, the better for the next stream. */
+  get load(): number {
+    return this.streams.size + (this.sending.window > 0 ? 0 : MANY_STREAMS);
   }
 
   get hasRoom(): boolean {

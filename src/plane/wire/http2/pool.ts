@@ -29,7 +29,7 @@ export interface Http2UpstreamOptions {
   readonly placeTimeoutMs?: number;
   /** Calls that may wait for a place or a connection; each with no more of its body than its sender's window. */
   readonly maxWaiting?: number;
-  /** Hears of connections that could not be opened, or broke with calls on them. */
+  /** Hears of connections that could not be opened or broke with calls on them; of the same fault in a row once. */
   readonly connectionFailed?: (endpoint: Endpoint, why: string) => void;
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number;
@@ -165,7 +165,7 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
     if (site !== undefined && !this.#isClosed) {
       if (!wasReady || streams > 0) {
         endpoint.failed(wasReady ? 'lost' : 'unreachable');
-        this.#connectionFailed(endpoint, why);
+        if (site.isNews(why)) this.#connectionFailed(endpoint, why);
       }
       if (!wasReady || (streams > 0 && answers === 0)) site.failed(this.#now(), this.#random, wasReady);
       this.#isDoubtful ||= !wasReady && !this.#isOpen;

@@ -12,6 +12,7 @@ export class Site {
   /** Connections in a row that never came to an answer. */
   #failures = 0;
   #retryAtMs = 0;
+  #lastFault = '';
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint;
@@ -21,7 +22,7 @@ export class Site {
   withRoom(): ClientConnection | undefined {
     let best: ClientConnection | undefined;
     for (const connection of this.connections) {
-      if (connection.hasRoom && connection.streamCount < (best?.streamCount ?? Infinity)) best = connection;
+      if (connection.hasRoom && connection.load < (best?.load ?? Infinity)) best = connection;
     }
     return best;
   }
@@ -43,8 +44,17 @@ export class Site {
   }
 
   succeeded(): void {
+    if (this.#lastFault === '' && this.#failures === 0) return;
     this.#failures = 0;
     this.#retryAtMs = 0;
+    this.#lastFault = '';
+  }
+
+  /** Whether this is another fault than the last one: in an outage each attempt has the same. */
+  isNews(fault: string): boolean {
+    const isNew = this.#lastFault !== fault;
+    this.#lastFault = fault;
+    return isNew;
   }
 
   remove(connection: ClientConnection): void {
