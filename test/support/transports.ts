@@ -47,11 +47,20 @@ export interface Pair {
   readonly far: net.Socket;
 }
 
+export interface PairOptions {
+  /** For TLS. */
+  readonly certificate?: TestCertificate | undefined;
+  /** As in a Node that cannot read into memory of our choice. */
+  readonly withoutUserBuffers?: boolean;
+}
+
 /** An accepted transport and the client at its other end. */
-export async function acceptedPair(t: TestContext, certificate?: TestCertificate, heard = new Heard()): Promise<Pair> {
+export async function acceptedPair(t: TestContext, options: PairOptions = {}): Promise<Pair> {
+  const { certificate } = options;
+  const heard = new Heard();
   const server = certificate
     ? tls.createServer({ cert: certificate.cert, key: certificate.key })
-    : net.createServer({ allowHalfOpen: true, pauseOnConnect: false });
+    : net.createServer({ allowHalfOpen: true });
   const accepted = once(server, certificate ? 'secureConnection' : 'connection');
   const port = await listen(t, server);
   const far = certificate
@@ -60,6 +69,7 @@ export async function acceptedPair(t: TestContext, certificate?: TestCertificate
   t.after(() => far.destroy());
   far.on('error', () => {});
   const [nearSocket] = (await accepted) as [net.Socket];
+  if (options.withoutUserBuffers) hideUserBuffers(nearSocket);
   const near = openTransport(nearSocket, heard);
   t.after(() => near.destroy());
   return { near, nearSocket, heard, far };
@@ -100,4 +110,9 @@ export function noise(length: number, seed = 1): Buffer {
     bytes[i] = state;
   }
   return bytes;
+}
+
+export function hideUserBuffers(socket: net.Socket): void {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  Object.defineProperty(handle, 'useUserBuffer', { value: undefined });
 }

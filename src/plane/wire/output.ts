@@ -1,41 +1,43 @@
-import { hold } from './held.ts';
+import { giveSlab, takeSlab } from './slabs.ts';
 
 /** Above this many bytes that the kernel has not taken, an output is congested: whoever feeds it should stop. */
 export const MAX_QUEUED_BYTES = 256 * 1024;
 /** Below this many it is not any more. */
 const DRAINED_BYTES = 64 * 1024;
 
-/** The most that may be reserved at once: the largest frame we send, with its head. */
+/** The most that may be reserved at once, less than a slab: the largest frame we send, with its head. */
 export const MAX_RESERVED_BYTES = 16 * 1024 + 9;
-
-/** Small things are composed in pieces of memory of this size; an output that has nothing to say has none. */
-const SLAB_BYTES = 32 * 1024;
-/** Up to here bytes are copied behind what was written before, which costs less than a buffer of their own. */
-const MAX_COPIED_BYTES = 4 * 1024;
 
 const NOTHING = Buffer.alloc(0);
 
 /** What an output writes to. */
 export interface Sink {
-  /** Takes the bytes of one turn, in order; they stay as they are until they have been taken. */
-  write(parts: readonly Buffer[]): void;
-  /** Bytes of earlier writes that the kernel has not taken yet. */
-  readonly pendingBytes: number;
+  /** Takes these bytes, in order, then calls `written`, maybe at once; until then they stay as they are and no more come. */
+  write(parts: Buffer[]): void;
   /** The output was congested and is not any more. */
   onDrained(): void;
+  /** Everything has been taken. */
+  onEmpty(): void;
 }
 
-/** What is written to a connection in one turn of the event loop leaves together, at the end of the turn. */
+/**
+ * What is written to a connection in one turn of the event loop leaves together, at the end of the turn. All of it is copied, into
+ * memory that all connections take turns in: that costs less than to allocate, to keep alive and to collect what is passed on.
+ */
 export class Output {
   /** Where reserved room lies; changes with every `reserve`. */
   bytes: Buffer = NOTHING;
-  #sink: Sink | undefined;
-  #parts: Buffer[] = [];
-  #start = 0;
+  /** Behind what was written into `bytes`. */
   #end = 0;
-  #unflushed = 0;
+  /** What was written before `bytes`, and the memory that this lies in. */
+  #parts: Buffer[] = [];
+  #slabs: Buffer[] = [];
+  #sentSlabs: Buffer[] = [];
+  #unsentBytes = 0;
+  #sentBytes = 0;
   #isDirty = false;
   #isCongested = false;
+  #sink: Sink | undefined;
 
   constructor(sink: Sink) {
     this.#sink = sink;
@@ -45,10 +47,7 @@ export class Output {
   reserve(size: number): number {
     if (size > this.bytes.length - this.#end) {
       if (size > MAX_RESERVED_BYTES) throw new RangeError(`${size} bytes are more than ${MAX_RESERVED_BYTES}`);
-      this.#cut();
-      this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      this.#start = 0;
-      this.#end = 0;
+      this.#takeSlab();
     }
     const offset = this.#end;
     this.#end = offset + size;
@@ -56,22 +55,23 @@ export class Output {
     return offset;
   }
 
-  /** Adds bytes behind what was written before. They may be what `onBytes` told: what is not copied is held. */
+  /** Adds bytes behind what was written before. */
   append(chunk: Buffer): void {
-    if (chunk.length === 0) return;
-    if (chunk.length <= MAX_COPIED_BYTES) {
-      const offset = this.reserve(chunk.length);
-      chunk.copy(this.bytes, offset);
-      return;
+    const size = chunk.length;
+    if (size === 0) return;
+    let from = 0;
+    while (from < size) {
+      if (this.#end === this.bytes.length) this.#takeSlab();
+      const copied = chunk.copy(this.bytes, this.#end, from);
+      this.#end += copied;
+      from += copied;
     }
-    this.#cut();
-    this.#parts.push(hold(chunk));
-    this.#count(chunk.length);
+    this.#count(size);
   }
 
   /** Written here, and not yet taken by the kernel. */
   get queuedBytes(): number {
-    return this.#unflushed + (this.#sink?.pendingBytes ?? 0);
+    return this.#unsentBytes + this.#sentBytes;
   }
 
   /** True from above 256 KiB until below 64 KiB; its end is told by `onDrained`, unless the connection closes first. */
@@ -79,43 +79,67 @@ export class Output {
     return this.#isCongested;
   }
 
-  /** Writes now what otherwise leaves at the end of the turn. */
+  /** Writes now what otherwise leaves at the end of the turn; while the kernel has not taken what went before, later. */
   flush(): void {
     this.#isDirty = false;
-    this.#cut();
-    const parts = this.#parts;
-    if (parts.length > 0) {
-      this.#parts = [];
-      this.#unflushed = 0;
-      this.#sink?.write(parts);
+    if (this.#unsentBytes === 0 || this.#sentBytes > 0) return;
+    this.#sentBytes = this.#unsentBytes;
+    const parts = this.takeUnsent();
+    if (this.#sink === undefined) this.#giveSlabs();
+    else this.#sink.write(parts);
+  }
+
+  /** For the sink: what it was given to write has been taken. */
+  written(): void {
+    if (this.#sink === undefined) return;
+    this.#giveSlabs();
+    if (this.#unsentBytes > 0 && !this.#isDirty) this.flush();
+    if (this.#isCongested && this.queuedBytes <= DRAINED_BYTES) {
+      this.#isCongested = false;
+      this.#sink.onDrained();
     }
+    if (this.queuedBytes === 0) this.#sink.onEmpty();
+  }
+
+  /** For the sink: what it has not been given yet, in order; the output forgets it. */
+  takeUnsent(): Buffer[] {
+    const parts = this.#parts;
+    if (this.#end > 0) parts.push(this.bytes.subarray(0, this.#end));
+    this.#sentSlabs = this.#slabs;
+    this.#parts = [];
+    this.#slabs = [];
     this.bytes = NOTHING;
-    this.#start = 0;
     this.#end = 0;
-    this.checkDrained();
+    this.#unsentBytes = 0;
+    return parts;
   }
 
-  /** For the sink: to be called when the kernel has taken something. */
-  checkDrained(): void {
-    if (!this.#isCongested || this.queuedBytes > DRAINED_BYTES) return;
-    this.#isCongested = false;
-    this.#sink?.onDrained();
-  }
-
-  /** For the sink: the connection is over: what is written from now on is dropped when its turn ends. */
+  /** For the sink: the connection is over; what is written from now on is dropped when its turn ends. */
   close(): void {
     this.#sink = undefined;
-    this.flush();
+    this.#isCongested = false;
+    this.takeUnsent();
+    // Not given back: the kernel may not be done with it.
+    this.#sentSlabs = [];
+    this.#sentBytes = 0;
   }
 
-  #cut(): void {
-    if (this.#end > this.#start) this.#parts.push(this.bytes.subarray(this.#start, this.#end));
-    this.#start = this.#end;
+  #takeSlab(): void {
+    if (this.#end > 0) this.#parts.push(this.bytes.subarray(0, this.#end));
+    this.bytes = takeSlab();
+    this.#slabs.push(this.bytes);
+    this.#end = 0;
+  }
+
+  #giveSlabs(): void {
+    for (const slab of this.#sentSlabs) giveSlab(slab);
+    this.#sentSlabs = [];
+    this.#sentBytes = 0;
   }
 
   #count(size: number): void {
-    this.#unflushed += size;
-    if (!this.#isCongested && this.queuedBytes > MAX_QUEUED_BYTES) this.#isCongested = true;
+    this.#unsentBytes += size;
+    if (this.#unsentBytes + this.#sentBytes > MAX_QUEUED_BYTES && this.#sink !== undefined) this.#isCongested = true;
     if (this.#isDirty) return;
     this.#isDirty = true;
     if (dirty.push(this) === 1) setImmediate(flushDirty);

@@ -1,12 +1,16 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { Output } from './output.ts';
+import type { Sink } from './output.ts';
+import { readAsStream, readShared } from './shared-reads.ts';
 
 export { hold } from './held.ts';
 export type { Held } from './held.ts';
 
 /** How long a connection may take, after `end`, to take what was queued for it and to end its own half. */
 export const MAX_ENDING_MS = 5_000;
+/** What is read and thrown away in that time, at most. */
+const MAX_DISCARDED_BYTES = 1 << 20;
 
 /** What a transport tells. Whoever serves it may change during its life. */
 export interface TransportEvents {
@@ -66,10 +70,10 @@ export interface ConnectOptions {
 
 const UNHEARD: TransportEvents = { onBytes() {}, onDrained() {}, onEnded() {}, onClosed() {} };
 
-/** Serves a socket that is open (with TLS: whose handshake is done) and from which nothing was read. */
+/** Serves a socket that is open (with TLS: whose handshake is done) and whose bytes nobody has begun to read. */
 export function openTransport(socket: net.Socket | tls.TLSSocket, events: TransportEvents = UNHEARD): Transport {
   const transport = new SocketTransport(socket, events);
-  transport.resume();
+  transport.begin();
   return transport;
 }
 
@@ -85,84 +89,116 @@ export function connectTransport(options: ConnectOptions, events: ConnectEvents)
   );
   socket.once(options.tls ? 'secureConnect' : 'connect', () => {
     clearTimeout(giveUp);
-    if (transport.isClosed) return;
-    events.onConnected();
-    transport.resume();
+    if (!transport.isClosed) events.onConnected();
+    transport.begin();
   });
   socket.once('close', () => clearTimeout(giveUp));
   return transport;
 }
 
-class SocketTransport implements Transport {
+class SocketTransport implements Transport, Sink {
   events: TransportEvents;
   readonly out: Output;
-  readonly remoteAddress: string;
   readonly #socket: net.Socket;
+  /** Node's own queues are gone round in plaintext; under TLS they cost little beside the rest, and its sockets rely on them. */
+  readonly #isPlain: boolean;
+  #remoteAddress: string | undefined;
+  #isOpen = false;
+  #isPaused = false;
   #isClosed = false;
+  #isGivenAway = false;
+  #discardedBytes = 0;
   #error: Error | undefined;
   #ending: NodeJS.Timeout | undefined;
 
   constructor(socket: net.Socket, events: TransportEvents) {
     this.#socket = socket;
+    this.#isPlain = !(socket instanceof tls.TLSSocket);
+    this.#remoteAddress = socket.remoteAddress;
     this.events = events;
-    this.remoteAddress = socket.remoteAddress ?? '';
     this.out = new Output(this);
     // Whether a FIN means that the other side has left differs between HTTP/1.1 and HTTP/2; Node must not answer it for us.
     socket.allowHalfOpen = true;
     socket.setNoDelay(true);
-    socket.pause();
-    socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
+  }
+
+  /** Starts reading, unless it was paused before. */
+  begin(): void {
+    if (this.#socket.destroyed) return;
+    this.#isOpen = true;
+    if (!this.#isPlain || !readShared(this.#socket, this.#onData)) {
+      this.#socket.pause();
+      this.#socket.on('data', this.#onData);
+    }
+    if (this.#isPaused) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
+  get remoteAddress(): string {
+    return (this.#remoteAddress ??= this.#socket.remoteAddress) ?? '';
+  }
+
   get alpnProtocol(): string | undefined {
     return (this.#socket instanceof tls.TLSSocket && this.#socket.alpnProtocol) || undefined;
   }
 
-  get pendingBytes(): number {
-    return this.#socket.writableLength;
-  }
-
-  write(parts: readonly Buffer[]): void {
+  write(parts: Buffer[]): void {
     const socket = this.#socket;
-    if (socket.destroyed || socket.writableEnded) return;
-    const last = parts.length - 1;
-    if (last > 0) socket.cork();
-    for (let i = 0; i < last; i++) socket.write(parts[i] as Buffer);
-    socket.write(parts[last] as Buffer, this.#onWritten);
-    if (last > 0) socket.uncork();
+    if (!this.#isPlain) {
+      const last = parts.pop();
+      socket.cork();
+      for (const part of parts) socket.write(part);
+      socket.write(last ?? NOTHING, this.#onWritten);
+      socket.uncork();
+    } else if (parts.length === 1) {
+      // What Node's own queue would call: there is one already, and one write at a time.
+      // oxlint-disable-next-line no-underscore-dangle -- the name is Node's
+      socket._write(parts[0], BUFFER_ENCODING, this.#onWritten);
+    } else {
+      // oxlint-disable-next-line no-underscore-dangle -- the name is Node's
+      socket._writev?.(toChunks(parts), this.#onWritten);
+    }
   }
 
   onDrained(): void {
     if (!this.#isClosed) this.events.onDrained();
   }
 
+  onEmpty(): void {
+    if (this.#isClosed && !this.#isGivenAway) this.#socket.end();
+  }
+
   pause(): void {
-    if (!this.#isClosed) this.#socket.pause();
+    if (this.#isPaused || this.#isClosed) return;
+    this.#isPaused = true;
+    if (this.#isOpen) this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#isClosed) this.#socket.resume();
+    if (!this.#isPaused || this.#isClosed) return;
+    this.#isPaused = false;
+    if (this.#isOpen) this.#socket.resume();
   }
 
   end(): void {
     if (this.#isClosed) return;
+    this.resume(); // and read on, unheard: a connection closed over unread bytes is reset, and takes our last answer with it
     this.#isClosed = true;
-    this.out.flush();
-    this.#socket.end();
-    // Read on, unheard: a connection closed over unread bytes is reset, and takes our last answer with it.
-    this.#socket.resume();
     this.#ending = setTimeout(() => this.#socket.destroy(), MAX_ENDING_MS).unref();
+    this.out.flush();
+    if (this.out.queuedBytes === 0) this.onEmpty();
   }
 
   destroy(): void {
     this.#isClosed = true;
+    this.out.close();
     this.#socket.destroy();
   }
 
@@ -175,15 +211,18 @@ class SocketTransport implements Transport {
 
   toSocket(unread: Buffer): net.Socket {
     const socket = this.#socket;
-    this.out.flush();
-    this.out.close();
     this.#isClosed = true;
+    this.#isGivenAway = true;
     this.events = UNHEARD;
     socket.pause();
     socket.removeListener('data', this.#onData);
     socket.removeListener('end', this.#onEnd);
     socket.removeListener('error', this.#onError);
     socket.removeListener('close', this.#onClose);
+    this.out.flush();
+    for (const part of this.out.takeUnsent()) socket.write(part);
+    this.out.close();
+    readAsStream(socket);
     if (unread.length > 0) socket.unshift(Buffer.from(unread));
     // Reading goes on in the next tick: a server would not wake a socket that was paused on purpose.
     socket.resume();
@@ -192,6 +231,16 @@ class SocketTransport implements Transport {
 
   readonly #onData = (chunk: Buffer): void => {
     if (!this.#isClosed) this.events.onBytes(chunk);
+    else if ((this.#discardedBytes += chunk.length) > MAX_DISCARDED_BYTES) this.#socket.destroy();
+  };
+
+  readonly #onWritten = (error?: Error | null): void => {
+    if (!error) return this.out.written();
+    if (this.#socket.destroyed) return;
+    this.#error ??= error;
+    this.out.close();
+    // An answer that came before the reset is read first: it says why the other side wants no more.
+    setImmediate(() => this.#socket.destroy());
   };
 
   readonly #onEnd = (): void => {
@@ -202,14 +251,21 @@ class SocketTransport implements Transport {
     this.#error ??= error;
   };
 
-  readonly #onWritten = (): void => {
-    this.out.checkDrained();
-  };
-
   readonly #onClose = (): void => {
     this.#isClosed = true;
     clearTimeout(this.#ending);
     this.out.close();
     this.events.onClosed(this.#error);
   };
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** What streams call the encoding of bytes that are bytes. */
+const BUFFER_ENCODING = 'buffer' as BufferEncoding;
+
+function toChunks(parts: readonly Buffer[]): { chunk: Buffer; encoding: BufferEncoding }[] {
+  const chunks = parts.map((chunk) => ({ chunk, encoding: BUFFER_ENCODING }));
+  // Spares Node looking at each of them.
+  return Object.assign(chunks, { allBuffers: true });
 }
