@@ -75,6 +75,25 @@ describe('a TLS listener', () => {
       assert.equal(answer.status, 200);
     });
 
+    it(`(${port}) never answers in HTTP/1.1 to whom it has agreed with on HTTP/2`, async (t) => {
+      const { gateway, server } = await setUp(t);
+      const { port: number } = gateway.addresses[port];
+      const socket = tls.connect({
+        host: '127.0.0.1',
+        port: number,
+        servername: 'localhost',
+        ca: server.cert,
+        ALPNProtocols: ['h2'],
+      });
+      t.after(() => socket.destroy());
+      socket.on('error', () => {});
+      let answer = '';
+      socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
+      socket.write('GET /v1/traces HTTP/1.1\r\nHost: x\r\n\r\n');
+      await once(socket, 'close');
+      assert.doesNotMatch(answer, /HTTP\/1/);
+    });
+
     it(`(${port}) survives clients that speak plaintext, or hang up in the middle of the handshake`, async (t) => {
       const { gateway, server, headers } = await setUp(t);
       const { port: number } = gateway.addresses[port];

@@ -95,6 +95,9 @@ const OF_STREAM: readonly Rule[] = [
   ['8.2.1 a name that holds a whole field', PROTOCOL_ERROR, headers(grpcHead(['a: b\r\nc', 'x']))],
   ['8.2.1 a value with a line break', PROTOCOL_ERROR, headers(grpcHead(['a', 'b\r\nx-keygate-tenant: c']))],
   ['8.2.1 a value with NUL', PROTOCOL_ERROR, headers(grpcHead(['a', 'b\0']))],
+  ['8.2.1 a value with white space before it', PROTOCOL_ERROR, headers(grpcHead(['a', ' b']))],
+  ['8.2.1 a value with white space behind it', PROTOCOL_ERROR, headers(grpcHead(['a', 'b\t']))],
+  ['8.2.1 a value of nothing but white space', PROTOCOL_ERROR, headers(grpcHead(['a', ' ']))],
   ['8.2.1 a line break in a field of this request alone', PROTOCOL_ERROR, headers(grpcHead(['traceparent', 'a\nb']))],
   ['8.2.2 Connection', PROTOCOL_ERROR, headers(grpcHead(['connection', 'close']))],
   ['8.2.2 Transfer-Encoding', PROTOCOL_ERROR, headers(grpcHead(['transfer-encoding', 'chunked']))],
@@ -117,6 +120,7 @@ const OF_STREAM: readonly Rule[] = [
 /** Nothing is wrong with these: an answer comes. */
 // oxfmt-ignore
 const FINE: readonly (readonly [sentence: string, ...frames: Buffer[]])[] = [
+  ['white space within a value, and an empty value', headers(grpcHead(['a', 'b \tc'], ['d', '']))],
   ['a host that is :authority', headers(grpcHead(['host', 'GATEWAY']))],
   ['no :authority', headers(without(':authority'))],
   ['padding and a priority', frame(FRAME.HEADERS, END | PADDED | 0x20, 1, Buffer.concat([Buffer.from([3, 0, 0, 0, 0, 1]), block(HEAD), Buffer.alloc(3)]))],
@@ -185,6 +189,18 @@ test('rules of HTTP/2', async (t) => {
     await connection.send(...ids.map((id) => headers(HEAD, END_HEADERS, id)));
     await until('one is refused', () => connection.of(FRAME.RST_STREAM).length > 0);
     assert.deepEqual(resets(connection), [[201, REFUSED_STREAM]]);
+  });
+
+  await t.test('5.1 a head on a stream that waits for its answer resets it, whatever the head says', async (t) => {
+    for (const flags of [END, END_HEADERS]) {
+      for (const second of [HEAD, [['a', 'b']] as const]) {
+        const connection = await connectFrames(t, server.port);
+        await connection.send(headers(grpcHead(['x-api-key', server.key])), headers(second, flags));
+        await until('the stream is reset', () => connection.of(FRAME.RST_STREAM).length > 0);
+        assert.deepEqual([resets(connection), server.calls.at(-1)?.isCancelled], [[[1, STREAM_CLOSED]], true]);
+        await answers(connection, 3);
+      }
+    }
   });
 
   await t.test('5.2 more than the window resets the stream, and is cut at the collector', async (t) => {

@@ -32,7 +32,9 @@ export function createDoor({ listener, limits, serve, onConnections }: DoorOptio
   }
 
   function welcome(socket: net.Socket): void {
-    const newcomer = new Newcomer((transport, protocol, first) => {
+    // Whoever has agreed on HTTP/2 (RFC 7301) is not answered in HTTP/1.1, whatever comes.
+    const agreed = socket instanceof tls.TLSSocket && socket.alpnProtocol === 'h2' ? 'http2' : undefined;
+    const newcomer = new Newcomer(agreed, (transport, protocol, first) => {
       newcomers.delete(newcomer);
       if (protocol !== undefined) serve(transport, protocol, first);
     });
@@ -79,9 +81,14 @@ class Newcomer implements TransportEvents {
   #transport: Transport | undefined;
   #deadlineMs = 0;
   #first: Buffer = Buffer.alloc(0);
+  readonly #agreed: 'http2' | undefined;
   readonly #done: (transport: Transport, protocol: 'http1' | 'http2' | undefined, first: Buffer) => void;
 
-  constructor(done: (transport: Transport, protocol: 'http1' | 'http2' | undefined, first: Buffer) => void) {
+  constructor(
+    agreed: 'http2' | undefined,
+    done: (transport: Transport, protocol: 'http1' | 'http2' | undefined, first: Buffer) => void,
+  ) {
+    this.#agreed = agreed;
     this.#done = done;
   }
 
@@ -93,6 +100,7 @@ class Newcomer implements TransportEvents {
   onBytes(chunk: Buffer): void {
     const transport = this.#transport;
     if (transport === undefined) return;
+    if (this.#agreed !== undefined) return this.#done(transport, this.#agreed, chunk);
     const first = this.#first.length === 0 ? chunk : Buffer.concat([this.#first, chunk]);
     const start = first.subarray(0, PREFACE_START.length);
     if (start.length < PREFACE_START.length && PREFACE_START.subarray(0, start.length).equals(start)) {

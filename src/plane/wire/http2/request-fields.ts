@@ -16,8 +16,8 @@ export interface RequestFields {
 
 /** RFC 9110 section 5.6.2, in lower case as RFC 9113 section 8.2.1 wants it. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-/** RFC 9113 section 8.2.1, which forbids more than NUL, CR and LF. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** RFC 9113 section 8.2.1; of all that is invisible, this forbids more than NUL, CR and LF. */
+const VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/;
 /** They say something about a connection of HTTP/1.1 (RFC 9113 section 8.2.2). */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'connection',

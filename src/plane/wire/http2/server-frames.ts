@@ -202,17 +202,19 @@ export class ServerFrames implements FrameSink {
   }
 
   #onTrailers(stream: ServerStream, block: Buffer, endsStream: boolean): void {
-    if (!this.#readFor(block, stream)) return;
-    const fault = endsStream ? stream.receiveTrailers() : ERROR.PROTOCOL_ERROR;
+    const read = this.#readFor(block);
+    if (read === 'compression_error') return;
+    const isFine = read === 'fine' && endsStream;
+    // What it says is of no interest behind the end: RFC 9113 section 5.1.
+    const fault = isFine || stream.requestEnded ? stream.receiveTrailers() : ERROR.PROTOCOL_ERROR;
     if (fault !== undefined) this.#resetFaulty(stream, fault);
   }
 
   /** Reads a block that says nothing of interest; but what is read next depends on it, and its rules are the same. */
-  #readFor(block: Buffer, stream?: ServerStream): boolean {
+  #readFor(block: Buffer): ReturnType<RequestReader['readTrailers']> {
     const read = this.#requests.readTrailers(block);
     if (read === 'compression_error') this.#life.fail(ERROR.COMPRESSION_ERROR, 'a header block that is none');
-    else if (read === 'malformed' && stream !== undefined) this.#resetFaulty(stream, ERROR.PROTOCOL_ERROR);
-    return read === 'fine';
+    return read;
   }
 
   #onWindowUpdate(streamId: number, increment: number): void {
