@@ -121,7 +121,7 @@ async function watchConnections(gateway: KeygateProcess, patienceSeconds: number
 }
 
 function startAttack(t: TestContext, args: readonly string[], url: string, key: string) {
-  const count = ['-c', String(ATTACKERS), '-r', String(ATTACKERS), '-l', '60', '-p', '3'];
+  const count = ['-c', String(ATTACKERS), '-r', String(ATTACKERS), '-l', '60', '-p', '10'];
   // It has no option for fields of one's own, but puts the path into the head as it is.
   const target = ['-u', `${url} HTTP/1.1\r\nX-API-Key: ${key}\r\nX-Rest-Of-The-Line:`];
   const child = spawn(slowhttptest, [...args, ...count, ...target], { stdio: ['ignore', 'pipe', 'pipe'] });
