@@ -1,4 +1,4 @@
-import { decodeHuffman, longestDecoded } from './huffman.ts';
+import { Cursor, NO_INTEGER } from './cursor.ts';
 import { DynamicTable, ENTRY_OVERHEAD, STATIC_LENGTH, STATIC_NAMES, STATIC_VALUES } from './tables.ts';
 
 /** The table that HTTP/2 begins with; ours is 0 from when the peer has acknowledged that (RFC 9113 section 6.5.2). */
@@ -12,7 +12,7 @@ export interface BlockLimits {
 }
 
 /** Those of a request (RFC 9113 section 8.3.1) come on top of the headers. */
-const MAX_PSEUDO_HEADERS = 4;
+export const MAX_PSEUDO_HEADERS = 4;
 
 /**
  * The fields: name, value, name, value, …, one character a byte; or why there are none. `too_large` is the request's
@@ -20,20 +20,14 @@ const MAX_PSEUDO_HEADERS = 4;
  */
 export type DecodedBlock = string[] | 'too_large' | 'compression_error';
 
-/** Decoded strings that fit in here need no memory but their own. */
-const SCRATCH = Buffer.allocUnsafeSlow(8_192);
 const NO_FIELDS: readonly string[] = [];
-const NO_INTEGER = -1;
-/** Five bytes after the prefix say more than any length or index may be. */
-const MAX_INTEGER_SHIFT = 28;
 
 /** Reads the header blocks of one direction of one connection (RFC 7541). */
 export class HpackDecoder {
   readonly #limits: BlockLimits;
   readonly #table = new DynamicTable(DEFAULT_TABLE_BYTES);
   #maxTableBytes = DEFAULT_TABLE_BYTES;
-  #block: Buffer = SCRATCH;
-  #at = 0;
+  readonly #cursor = new Cursor();
   #sawNeverIndexed = false;
   #beginning: readonly string[] = NO_FIELDS;
 
@@ -72,18 +66,18 @@ export class HpackDecoder {
    * to one large entry (HPACK bomb, CVE-2016-6581) costs what the limits say, however often it refers.
    */
   decode(block: Buffer): DecodedBlock {
-    this.#block = block;
-    this.#at = 0;
+    this.#cursor.begin(block, 0);
     this.#sawNeverIndexed = false;
     const fields = this.#readUpdates() ? this.#readFields() : 'compression_error';
-    this.#block = SCRATCH;
+    this.#cursor.end();
     return fields;
   }
 
   /** Changes of the table's size stand only where a block begins (RFC 7541 section 4.2). */
   #readUpdates(): boolean {
-    while (this.#at < this.#block.length && ((this.#block[this.#at] as number) & 0xe0) === 0x20) {
-      const maxBytes = this.#readInteger(0x1f);
+    const cursor = this.#cursor;
+    while (cursor.at < cursor.block.length && ((cursor.block[cursor.at] as number) & 0xe0) === 0x20) {
+      const maxBytes = cursor.readInteger(0x1f);
       if (maxBytes === NO_INTEGER || maxBytes > this.#maxTableBytes) return false;
       this.#table.resize(maxBytes);
     }
@@ -92,24 +86,26 @@ export class HpackDecoder {
 
   #readFields(): DecodedBlock {
     const { maxHeaders, maxHeaderBytes } = this.#limits;
+    const cursor = this.#cursor;
+    const { block } = cursor;
     const fields: string[] = [];
     let bytes = 0;
     let count = 0;
-    while (this.#at < this.#block.length) {
-      const first = this.#block[this.#at] as number;
+    while (cursor.at < block.length) {
+      const first = block[cursor.at] as number;
       let name: string | undefined;
       let value: string | undefined;
       if (first >= 0x80) {
-        const index = this.#readInteger(0x7f);
+        const index = cursor.readInteger(0x7f);
         name = this.#nameOf(index);
         value = this.#valueOf(index);
       } else {
         if ((first & 0xe0) === 0x20) return 'compression_error'; // a change of size after a field
         const isIndexed = first >= 0x40;
         if (!isIndexed && first >= 0x10) this.#sawNeverIndexed = true;
-        const index = this.#readInteger(isIndexed ? 0x3f : 0x0f);
-        name = index === 0 ? this.#readString() : this.#nameOf(index);
-        value = name === undefined ? undefined : this.#readString();
+        const index = cursor.readInteger(isIndexed ? 0x3f : 0x0f);
+        name = index === 0 ? cursor.readString() : this.#nameOf(index);
+        value = name === undefined ? undefined : cursor.readString();
         if (isIndexed && name !== undefined && value !== undefined) this.#table.add(name, value);
       }
       if (name === undefined || value === undefined) return 'compression_error';
@@ -130,36 +126,5 @@ export class HpackDecoder {
   #valueOf(index: number): string | undefined {
     if (index <= 0) return undefined;
     return index <= STATIC_LENGTH ? STATIC_VALUES[index] : this.#table.valueAt(index - STATIC_LENGTH - 1);
-  }
-
-  /** RFC 7541 section 5.1; the prefix is what the mask leaves of the byte. */
-  #readInteger(mask: number): number {
-    const block = this.#block;
-    let value = (block[this.#at++] as number) & mask;
-    if (value < mask) return value;
-    for (let shift = 0; shift <= MAX_INTEGER_SHIFT; shift += 7) {
-      if (this.#at >= block.length) return NO_INTEGER;
-      const byte = block[this.#at++] as number;
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value;
-    }
-    return NO_INTEGER;
-  }
-
-  /** RFC 7541 section 5.2. */
-  #readString(): string | undefined {
-    const block = this.#block;
-    if (this.#at >= block.length) return undefined;
-    const isHuffman = (block[this.#at] as number) >= 0x80;
-    const length = this.#readInteger(0x7f);
-    const start = this.#at;
-    const end = start + length;
-    if (length === NO_INTEGER || end > block.length) return undefined;
-    this.#at = end;
-    if (!isHuffman) return block.toString('latin1', start, end);
-    const longest = longestDecoded(length);
-    const target = longest <= SCRATCH.length ? SCRATCH : Buffer.allocUnsafe(longest);
-    const written = decodeHuffman(block, start, end, target);
-    return written === -1 ? undefined : target.toString('latin1', 0, written);
   }
 }

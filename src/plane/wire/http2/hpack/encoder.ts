@@ -10,6 +10,8 @@ const NEVER_INDEXED = 0x10;
 
 /** Of an integer whose prefix is full; five bytes say more than any length we write. */
 const MAX_INTEGER_BYTES = 6;
+/** Up to here a loop is faster than a call that leaves JavaScript. */
+const LONGEST_LOOP = 48;
 /** Blocks up to this size are composed in one place and copied from there. */
 const SCRATCH = Buffer.allocUnsafeSlow(16_384);
 
@@ -22,18 +24,24 @@ export interface EncodeOptions {
  * A block with these fields: name, value, name, value, …, one character a byte, names in lower case. It is a buffer of its
  * own, so that whoever keeps it keeps nothing else.
  */
-export function encodeFields(fields: readonly string[], options: EncodeOptions = {}): Buffer {
-  const literal = options.neverIndexed === true ? NEVER_INDEXED : WITHOUT_INDEXING;
+export function encodeFields(fields: readonly string[], options?: EncodeOptions): Buffer {
+  const encoded = encodeForNow(fields, options);
+  const block = Buffer.allocUnsafeSlow(encoded.length);
+  block.set(encoded);
+  return block;
+}
+
+/** The same for fields that are sent at once: the block is valid only until something else is encoded. */
+export function encodeForNow(fields: readonly string[], options?: EncodeOptions): Buffer {
+  const literal = options?.neverIndexed === true ? NEVER_INDEXED : WITHOUT_INDEXING;
   let longest = 0;
-  for (const text of fields) longest += text.length + MAX_INTEGER_BYTES + 1;
+  for (let i = 0; i < fields.length; i++) longest += (fields[i] as string).length + MAX_INTEGER_BYTES + 1;
   const target = longest <= SCRATCH.length ? SCRATCH : Buffer.allocUnsafe(longest);
   let at = 0;
   for (let i = 0; i + 1 < fields.length; i += 2) {
     at = writeField(target, at, fields[i] as string, fields[i + 1] as string, literal);
   }
-  const block = Buffer.allocUnsafeSlow(at);
-  block.set(target.subarray(0, at));
-  return block;
+  return target.subarray(0, at);
 }
 
 function writeField(target: Buffer, start: number, name: string, value: string, literal: number): number {
@@ -50,7 +58,9 @@ function writeField(target: Buffer, start: number, name: string, value: string, 
 
 function writeString(target: Buffer, start: number, text: string): number {
   const at = writeInteger(target, start, 0, 0x7f, text.length);
-  return at + target.write(text, at, 'latin1');
+  if (text.length > LONGEST_LOOP) target.write(text, at, 'latin1');
+  else for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i);
+  return at + text.length;
 }
 
 /** RFC 7541 section 5.1. */
