@@ -6,7 +6,8 @@ import type { LibraryPlaneOptions } from './plane/library/library-plane.ts';
 import type { Plane } from './plane/plane.ts';
 import { createCors } from './plane/cors.ts';
 import { toWireRoutes } from './plane/wire/request-head.ts';
-import { createIsVarying } from './plane/wire/varying.ts';
+import { NamesInBlocks } from './plane/wire/http2/block-walk.ts';
+import { createIsVarying, varyingNames } from './plane/wire/varying.ts';
 import { createWirePlane } from './plane/wire/wire-plane.ts';
 import type { WirePlaneOptions } from './plane/wire/wire-plane.ts';
 import { createUpstreams } from './upstreams.ts';
@@ -44,6 +45,7 @@ export function createDataPath({ config, observe, budgetSpent, ...given }: DataP
     budgetSpent,
     cors: cors && createCors(cors, carriers),
     isVarying: createIsVarying(carriers, tenantHeader),
+    varyingInBlocks: new NamesInBlocks(varyingNames(carriers, tenantHeader)),
     grpcRoutes: toWireRoutes(libraryUpstreams.grpcRoutes, upstreams.grpc),
     httpRoutes: upstreams.routes,
     checkUpstreams: upstreams.check,

@@ -16,11 +16,12 @@ import type { BudgetName } from '../../src/plane/wire/budgets.ts';
 import { createDoor } from '../../src/plane/wire/door.ts';
 import { Http1ServerConnection } from '../../src/plane/wire/http1/server-connection.ts';
 import type { Http1Context } from '../../src/plane/wire/http1/server-connection.ts';
+import { NamesInBlocks } from '../../src/plane/wire/http2/block-walk.ts';
 import { Http2ServerConnection } from '../../src/plane/wire/http2/server-connection.ts';
 import type { Relay } from '../../src/plane/wire/relay.ts';
 import { createHeadReader, toWireRoutes } from '../../src/plane/wire/request-head.ts';
 import type { ServerConnection } from '../../src/plane/wire/server-connection.ts';
-import { createIsVarying } from '../../src/plane/wire/varying.ts';
+import { createIsVarying, varyingNames } from '../../src/plane/wire/varying.ts';
 import type { Caller, OnwardRequest, Upstream, UpstreamCall } from '../../src/plane/wire/upstream-call.ts';
 import type { UpstreamReason } from '../../src/upstream/faults.ts';
 import { digestOf, newRecord, origins } from './stores.ts';
@@ -189,6 +190,7 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
     budgetSpent: (budget: BudgetName, how) => void spent.push(`${budget} ${how}`),
     draining: () => isDraining,
     isVarying: createIsVarying(carriers, undefined),
+    varyingInBlocks: new NamesInBlocks(varyingNames(carriers, undefined)),
     handOver(transport, unread) {
       handedOver.push(unread.toString('latin1'));
       library.emit('connection', transport.toSocket(unread));

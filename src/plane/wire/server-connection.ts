@@ -1,5 +1,6 @@
 import type { Cors } from '../cors.ts';
 import type { BudgetName } from './budgets.ts';
+import type { NamesInBlocks } from './http2/block-walk.ts';
 import type { RelayContext } from './relay.ts';
 import type { HeadReader } from './request-head.ts';
 import type { IsVarying } from './varying.ts';
@@ -8,6 +9,8 @@ import type { IsVarying } from './varying.ts';
 export interface ConnectionContext extends RelayContext {
   readonly readHead: HeadReader;
   readonly isVarying: IsVarying;
+  /** The same fields, as HTTP/2 spells them. */
+  readonly varyingInBlocks: NamesInBlocks;
   /** Absent: pages of other origins may not send. */
   readonly cors: Cors | undefined;
   /** All that are open: a connection adds itself, and is gone when its transport has closed. */

@@ -45,7 +45,7 @@ export function createIsVarying(carriers: readonly string[], tenantHeader: strin
 }
 
 /** Fields that differ from answer to answer. */
-const VARYING_IN_ANSWERS: ReadonlySet<string> = new Set([
+export const VARYING_IN_ANSWERS: ReadonlySet<string> = new Set([
   'content-length',
   'date',
   'server-timing',

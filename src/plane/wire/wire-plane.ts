@@ -16,7 +16,7 @@ export interface WirePlaneOptions
   extends
     Omit<RelayContext, 'underWay'>,
     Omit<HeadReaderOptions, 'gate'>,
-    Pick<Http1Context, 'budgetSpent' | 'cors' | 'isVarying'> {
+    Pick<Http1Context, 'budgetSpent' | 'cors' | 'isVarying' | 'varyingInBlocks'> {
   readonly listen: Readonly<Record<Protocol, ListenerOptions>>;
   /** Looks after the connections to the collector, a few times a second. */
   readonly checkUpstreams: (nowMs: number) => void;

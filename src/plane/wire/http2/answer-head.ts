@@ -3,16 +3,6 @@ import { filterResponseFields } from '../../../headers.ts';
 import type { AnswerHead } from '../upstream-call.ts';
 import { isRegularField } from './request-fields.ts';
 
-/** Fields that differ from answer to answer: what is remembered of an answer's head is without them. */
-export const VARYING_ANSWER_FIELDS: ReadonlySet<string> = new Set([
-  'content-length',
-  'date',
-  'server-timing',
-  'traceparent',
-  'traceresponse',
-  'x-request-id',
-]);
-
 const STATUS = /^[1-9][0-9]{2}$/;
 const GRPC_STATUS = /^[0-9]{1,3}$/;
 const LENGTH = /^[0-9]{1,15}$/;

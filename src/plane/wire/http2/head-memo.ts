@@ -124,15 +124,6 @@ export class BlockMemo<T> {
     this.#use(entry);
   }
 
-  /** Forgets everything, credentials among it. */
-  clear(): void {
-    this.#entries.clear();
-    this.#bytes = 0;
-    this.#recent.length = 0;
-    this.#seenOnce.clear();
-    this.#candidate = undefined;
-  }
-
   /** Undefined if the block is another one, says something illegal in a varying field, or is too large with these. */
   #compare(entry: Entry<T>, block: Buffer): Remembered<T> | undefined {
     const { template, gaps } = entry;

@@ -3,9 +3,9 @@ import { authority } from '../../../upstream/target.ts';
 import type { UpstreamTarget } from '../../../upstream/target.ts';
 import { onwardBytes } from '../request-head.ts';
 import type { OnwardHead, OnwardRequest } from '../upstream-call.ts';
-import { encodeFields } from './hpack/encoder.ts';
+import { encodeFields, encodeForNow } from './hpack/encoder.ts';
 
-/** The head of a request as header blocks, to be sent one behind the other. */
+/** The head of a request as header blocks, to be sent one behind the other, at once. */
 export type HeadBlocks = (request: OnwardRequest) => readonly Buffer[];
 
 /** What all requests with the same head have in common is encoded once. */
@@ -22,7 +22,7 @@ export function createHeadBlocks(target: UpstreamTarget, toUpstream: ToUpstream)
   return (request) => {
     const block = onwardBytes(request.head, request.key, toUpstream, encode);
     const varying = varyingFields(request);
-    return varying.length === 0 ? [block] : [block, encodeFields(varying)];
+    return varying.length === 0 ? [block] : [block, encodeForNow(varying)];
   };
 }
 

@@ -1,6 +1,7 @@
 import type { RequestStart } from '../relay.ts';
 import type { RequestHead } from '../request-head.ts';
 import type { ConnectionContext } from '../server-connection.ts';
+import { BlockMemo, type Remembered } from './head-memo.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import { divide, isRegularField, readRequestFields, readStart } from './request-fields.ts';
 
@@ -17,6 +18,8 @@ export class RequestReader {
   readonly #context: ConnectionContext;
   readonly #peer: string;
   readonly #decoder: HpackDecoder;
+  /** Only once blocks carry no state. */
+  #memo: BlockMemo<RequestHead> | undefined;
 
   constructor(context: ConnectionContext, peer: string) {
     this.#context = context;
@@ -27,9 +30,12 @@ export class RequestReader {
   /** The peer has acknowledged our settings. */
   settingsHold(): void {
     this.#decoder.dropTable();
+    this.#memo ??= new BlockMemo(this.#context.varyingInBlocks, this.#context.limits);
   }
 
   read(block: Buffer, endsWithHead: boolean): ReadRequest | BlockFault {
+    const known = this.#memo?.lookup(block);
+    if (known !== undefined) return readAgain(known, endsWithHead);
     const decoded = this.#decoder.decode(block);
     if (decoded === 'compression_error') return decoded;
     if (decoded === 'too_large') return this.#refuseTooLarge();
@@ -47,6 +53,7 @@ export class RequestReader {
       peer: this.#peer,
       objection: undefined,
     });
+    this.#memo?.remember(block, decoded, head);
     return { head, start };
   }
 
@@ -77,4 +84,13 @@ export class RequestReader {
     });
     return { head, start: { varying: [], bodyLength: undefined, timeoutMs: undefined, objection: undefined } };
   }
+}
+
+/** What was remembered of a head is parsing; what it says of its body and its time is read each time. */
+function readAgain(
+  { value: head, varying }: Remembered<RequestHead>,
+  endsWithHead: boolean,
+): ReadRequest | 'malformed' {
+  const start = readStart(varying, { method: head.method, isGrpc: head.protocol === 'grpc' }, endsWithHead);
+  return start === undefined ? 'malformed' : { head, start };
 }

@@ -11,7 +11,7 @@ import type { ConnectionContext } from '../server-connection.ts';
 import type { AnswerHead } from '../upstream-call.ts';
 import { ERROR } from './frames.ts';
 import type { ErrorCode } from './frames.ts';
-import { encodeFields } from './hpack/encoder.ts';
+import { encodeFields, encodeForNow } from './hpack/encoder.ts';
 import { StreamSending } from './sending.ts';
 import type { Sending, SendingOwner } from './sending.ts';
 import { ReceiveWindow, STREAM_WINDOW_BYTES } from './windows.ts';
@@ -137,11 +137,11 @@ export class ServerStream extends Relay implements SendingOwner {
     const { cors } = this;
     if (cors !== undefined) {
       const fields = cors.mark([...pairs(head.fields), ...pairs(varying)], this.head.use.origin);
-      this.sending.head([encodeFields([':status', String(head.status), ...fields.flat()])], ends);
+      this.sending.head([encodeForNow([':status', String(head.status), ...fields.flat()])], ends);
       return;
     }
     head.asBlock ??= encodeFields([':status', String(head.status), ...head.fields]);
-    this.sending.head(varying.length === 0 ? [head.asBlock] : [head.asBlock, encodeFields(varying)], ends);
+    this.sending.head(varying.length === 0 ? [head.asBlock] : [head.asBlock, encodeForNow(varying)], ends);
   }
 
   protected sendAnswerBytes(piece: Buffer, ends: boolean): void {
@@ -164,7 +164,7 @@ export class ServerStream extends Relay implements SendingOwner {
     const fields = Object.entries(headers);
     const marked = this.cors?.mark(fields, head.use.origin) ?? fields;
     const isWhole = head.method === 'HEAD';
-    this.sending.head([encodeFields([':status', String(status), ...marked.flat()])], isWhole);
+    this.sending.head([encodeForNow([':status', String(status), ...marked.flat()])], isWhole);
     if (!isWhole) this.sending.data(body, true);
   }
 

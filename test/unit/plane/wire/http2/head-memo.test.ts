@@ -125,13 +125,6 @@ describe('a head', () => {
     assert.equal(reader.memo.size, 50);
     for (const head of [...heads, ...heads.toReversed()]) assertHits(reader, head, true);
   });
-
-  it('is forgotten with all others', () => {
-    const reader = readerOf(plain(...HEAD));
-    reader.memo.clear();
-    assert.equal(reader.memo.size, 0);
-    assertHits(reader, plain(...HEAD), false);
-  });
 });
 
 describe('a head is not taken for another one', () => {
