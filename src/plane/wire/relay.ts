@@ -143,7 +143,8 @@ export abstract class Relay implements Caller, RequestReport {
 
   private sendOn(key: KeyRecord, { varying, bodyLength, timeoutMs = Infinity }: RequestStart): void {
     const { head, context } = this;
-    const call = head.route?.forward?.open({ head, key, varying, bodyLength }, this) ?? 'upstream_unavailable';
+    const told = this.protocol === 'grpc' ? tellDeadline(varying, timeoutMs, context.upstreamTimeoutMs) : varying;
+    const call = head.route?.forward?.open({ head, key, varying: told, bodyLength }, this) ?? 'upstream_unavailable';
     if (typeof call === 'string') return this.refuse({ verdict: 'refuse', reason: call });
     this.call = call;
     this.sentUpAtMs = this.judgedAtMs;
@@ -273,4 +274,11 @@ export abstract class Relay implements Caller, RequestReport {
     this.context.observer.ended(this);
     return true;
   }
+}
+
+/** Whoever serves a call is told when nobody will wait for it any more: our own patience, if the sender has more or does not say. */
+function tellDeadline(varying: RawFields, timeoutMs: number, upstreamTimeoutMs: number): RawFields {
+  if (timeoutMs <= upstreamTimeoutMs) return varying;
+  const others = varying.filter((_, i) => varying[i - (i % 2)] !== 'grpc-timeout');
+  return [...others, 'grpc-timeout', `${upstreamTimeoutMs}m`];
 }
