@@ -8,8 +8,8 @@ import type { UpstreamReason } from '../../upstream/faults.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { PlaneLimits, PlaneObserver, RequestReport } from '../plane.ts';
+import { ByteQueue } from './byte-queue.ts';
 import type { RequestHead } from './request-head.ts';
-import { hold } from './transport.ts';
 import type { AnswerHead, Caller, UpstreamCall } from './upstream-call.ts';
 
 /** What all requests of a plane share. */
@@ -59,7 +59,7 @@ export abstract class Relay implements Caller, RequestReport {
   private readonly context: RelayContext;
   private call: UpstreamCall | undefined;
   /** What came of the body while the key was looked up; no more than the sender's window. */
-  private early: Buffer[] | undefined;
+  private early: ByteQueue | undefined;
   protected readonly startedAtMs = performance.now();
   private judgedAtMs = 0;
   private sentUpAtMs = 0;
@@ -152,7 +152,11 @@ export abstract class Relay implements Caller, RequestReport {
     const { early } = this;
     this.early = undefined;
     this.letThrough();
-    for (const piece of early ?? []) this.writeOn(key, call, piece, false);
+    while (early !== undefined && early.length > 0 && !this.ended) {
+      const piece = early.peek(early.length);
+      early.drop(piece.length);
+      this.writeOn(key, call, piece, false);
+    }
     if (this.requestEnded && !this.ended) call.write(NOTHING, true);
   }
 
@@ -164,7 +168,7 @@ export abstract class Relay implements Caller, RequestReport {
     if (this.ended) return;
     if (this.receivedBytes > this.context.limits.maxBodyBytes) return this.failed('body_too_large');
     if (call === undefined || key === undefined) {
-      if (piece.length > 0) (this.early ??= []).push(hold(piece));
+      (this.early ??= new ByteQueue()).push(piece);
       return;
     }
     this.renew();
