@@ -120,10 +120,10 @@ const upstream = z
 
 const plane = z
   .enum(['wire', 'library'])
-  .default('library')
+  .default('wire')
   .describe(
-    'What carries requests. library: Node’s servers, grpc-js and http-proxy. wire: Keygate’s own HTTP/1.1 and HTTP/2, ' +
-      'which carry several times as many requests; not built yet.',
+    'What carries requests. wire: Keygate’s own HTTP/1.1 and HTTP/2, which read the head of a request and pass the rest on ' +
+      'as it came. library: Node’s servers, grpc-js and http-proxy; many times slower, to fall back to.',
   );
 
 const store = z
