@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { describe, it } from 'node:test';
+import type { Upstream } from '../../src/plane/wire/upstream-call.ts';
 import { callGrpc, connectGrpc, frame, openGrpc, readGrpc, readRefusal } from '../support/grpc-client.ts';
 import { callHttpOverH2 } from '../support/http-client.ts';
+import { newRecord } from '../support/stores.ts';
 import { until } from '../support/wait.ts';
 import { answerHead, startWireServer } from '../support/wire-server.ts';
 
@@ -121,5 +124,98 @@ describe('a request of OTLP/HTTP over HTTP/2', () => {
     stream.end();
     const { resetCode, httpStatus } = await readGrpc(stream);
     assert.deepEqual([resetCode, httpStatus], [2, 200]);
+  });
+
+  it('gets an answer with a date, and with the fields that differ from answer to answer', async (t) => {
+    const server = await startWireServer(t, {
+      onCall: ({ caller }) => {
+        caller.answered(answerHead(200, ['content-type', 'a/b']), ['content-length', '4'], false);
+        caller.answerBytes(Buffer.from('body'), true);
+      },
+    });
+    const session = await connectGrpc(t, server.url);
+    const stream = openGrpc(session, {
+      path: '/v1/traces',
+      headers: { 'content-type': 'a/b', 'x-api-key': server.key },
+    });
+    const [head] = await Promise.all([once(stream.end(), 'response'), readGrpc(stream)]);
+    const { date, 'content-length': length, 'content-type': type } = head[0] as Record<string, string>;
+    assert.deepEqual([type, length, Math.abs(Date.now() - Date.parse(date ?? '')) < 5_000], ['a/b', '4', true]);
+  });
+
+  it('to be read, or only looked at, gets no body where none may be', async (t) => {
+    const upstream: Upstream = {
+      open: ({ head }, caller) => {
+        setImmediate(() => {
+          caller.answered(answerHead(200, ['content-type', 'a/b']), [], head.method === 'HEAD');
+          if (head.method === 'GET') caller.answerBytes(Buffer.from('settings'), true);
+        });
+        return { write() {}, release() {}, cancel() {} };
+      },
+      close() {},
+    };
+    const server = await startWireServer(t, {
+      remoteConfig: upstream,
+      lookup: () => ({ kind: 'known', record: newRecord({ type: 'sensor' }) }),
+    });
+    const session = await connectGrpc(t, server.url);
+    const seen = [];
+    for (const [method, headers] of [
+      ['GET', { 'x-api-key': server.key }],
+      ['HEAD', { 'x-api-key': server.key }],
+      ['HEAD', {}],
+    ] as const) {
+      const answer = await callHttpOverH2(session, { method, path: '/remote-config', headers, body: '' });
+      seen.push([method, answer.status, answer.body.length]);
+    }
+    assert.deepEqual(seen, [
+      ['GET', 200, 8],
+      ['HEAD', 200, 0],
+      ['HEAD', 403, 0],
+    ]);
+  });
+});
+
+describe('a page over HTTP/2', () => {
+  const SHOP = 'https://shop.example.com';
+  const ASKING = { origin: SHOP, 'access-control-request-method': 'POST' };
+
+  it('is told that it may send, without a key', async (t) => {
+    const server = await startWireServer(t, { origins: [SHOP] });
+    const session = await connectGrpc(t, server.url);
+    const { status, headers } = await callHttpOverH2(session, { method: 'OPTIONS', headers: ASKING, body: '' });
+    assert.deepEqual(
+      [
+        status,
+        headers['access-control-allow-origin'],
+        headers['access-control-allow-methods'],
+        headers['access-control-max-age'],
+      ],
+      [204, SHOP, 'POST', '600'],
+    );
+    // A body means nothing there, and is no reason to wait for its end.
+    assert.equal((await callHttpOverH2(session, { method: 'OPTIONS', headers: ASKING, body: 'x' })).status, 204);
+    const elsewhere = { ...ASKING, origin: 'https://elsewhere.example' };
+    assert.equal((await callHttpOverH2(session, { method: 'OPTIONS', headers: elsewhere, body: '' })).status, 405);
+    assert.equal((await callHttpOverH2(session, { headers: { 'x-api-key': server.key } })).status, 200);
+  });
+
+  it('may read answers and refusals; what the collector says of origins is not heard', async (t) => {
+    const server = await startWireServer(t, {
+      origins: [SHOP],
+      onCall: ({ caller }) =>
+        caller.answered(answerHead(200, ['access-control-allow-origin', '*', 'vary', 'Accept-Encoding']), [], true),
+    });
+    const session = await connectGrpc(t, server.url);
+    for (const [headers, status, vary] of [
+      [{ origin: SHOP, 'x-api-key': server.key }, 200, 'Accept-Encoding, Origin'],
+      [{ origin: SHOP }, 403, 'Origin'],
+    ] as const) {
+      const answer = await callHttpOverH2(session, { headers });
+      assert.deepEqual(
+        [answer.status, answer.headers['access-control-allow-origin'], answer.headers['vary']],
+        [status, SHOP, vary],
+      );
+    }
   });
 });

@@ -3,6 +3,7 @@ import type { RawFields } from '../../../credential/read.ts';
 import { toHttpReply } from '../../../reply/http.ts';
 import type { Reply } from '../../../reply/refusal.ts';
 import type { Cors } from '../../cors.ts';
+import { httpDate } from '../date.ts';
 import { MAX_RESERVED_BYTES } from '../output.ts';
 import type { Output } from '../output.ts';
 import type { RequestHead } from '../request-head.ts';
@@ -59,15 +60,7 @@ export function fieldLines(fields: RawFields): string {
   return lines;
 }
 
-let second = 0;
-let line = '';
-
 /** An answer without a date gets ours (RFC 9110 section 6.6.1). */
 function dateLine(): string {
-  const now = Math.floor(Date.now() / 1_000);
-  if (now !== second) {
-    second = now;
-    line = `date: ${new Date(now * 1_000).toUTCString()}\r\n`;
-  }
-  return line;
+  return `date: ${httpDate()}\r\n`;
 }

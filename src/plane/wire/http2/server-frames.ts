@@ -8,7 +8,7 @@ import { RequestReader } from './request-reader.ts';
 import { ServerStream } from './server-stream.ts';
 import type { StreamCarrier } from './server-stream.ts';
 import { StreamIds } from './stream-ids.ts';
-import { readSettings } from './settings.ts';
+import { applySettings } from './settings.ts';
 import { connectionWindowBytes, ReceiveWindow } from './windows.ts';
 
 /** What of a connection its frames move. */
@@ -258,15 +258,9 @@ export class ServerFrames implements FrameSink {
     }
     this.#sawSettings = true;
     life.settled('settings');
-    const settings = readSettings(payload);
-    if (typeof settings === 'number') return life.fail(settings, 'settings that cannot be');
     const { sending } = life;
-    sending.maxFrameSize = settings.maxFrameSize ?? sending.maxFrameSize;
-    const more = (settings.streamWindow ?? sending.streamWindow) - sending.streamWindow;
-    sending.streamWindow += more;
-    for (const stream of this.#streams.values()) {
-      if (more !== 0 && !stream.widen(more)) return life.fail(ERROR.FLOW_CONTROL_ERROR, 'a window beyond its limit');
-    }
+    const fault = applySettings(payload, sending, this.#streams.values());
+    if (fault !== undefined) return life.fail(fault, 'settings that cannot be');
     writeSettingsAck(sending.out);
     sending.pump();
   }

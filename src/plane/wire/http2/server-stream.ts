@@ -3,6 +3,7 @@ import type { Cors, Fields } from '../../cors.ts';
 import { toGrpcReply } from '../../../reply/grpc.ts';
 import { toHttpReply } from '../../../reply/http.ts';
 import type { Reply } from '../../../reply/refusal.ts';
+import { httpDate } from '../date.ts';
 import { Relay } from '../relay.ts';
 import type { RequestStart } from '../relay.ts';
 import { valueOf } from '../request-head.ts';
@@ -135,13 +136,16 @@ export class ServerStream extends Relay implements SendingOwner {
 
   protected sendAnswer(head: AnswerHead, varying: RawFields, ends: boolean): void {
     const { cors } = this;
+    // An answer without a date gets ours (RFC 9110 section 6.6.1).
+    const isDated = this.protocol === 'grpc' || varying.includes('date');
+    const beside = isDated ? varying : [...varying, 'date', httpDate()];
     if (cors !== undefined) {
-      const fields = cors.mark([...pairs(head.fields), ...pairs(varying)], this.head.use.origin);
+      const fields = cors.mark([...pairs(head.fields), ...pairs(beside)], this.head.use.origin);
       this.sending.head([encodeForNow([':status', String(head.status), ...fields.flat()])], ends);
       return;
     }
     head.asBlock ??= encodeFields([':status', String(head.status), ...head.fields]);
-    this.sending.head(varying.length === 0 ? [head.asBlock] : [head.asBlock, encodeForNow(varying)], ends);
+    this.sending.head(beside.length === 0 ? [head.asBlock] : [head.asBlock, encodeForNow(beside)], ends);
   }
 
   protected sendAnswerBytes(piece: Buffer, ends: boolean): void {
@@ -161,7 +165,7 @@ export class ServerStream extends Relay implements SendingOwner {
       otherwise: head.route?.plainRefusals ?? 'text',
       methods: head.route?.methods ?? [],
     });
-    const fields = Object.entries(headers);
+    const fields: Fields = [...Object.entries(headers), ['date', httpDate()]];
     const marked = this.cors?.mark(fields, head.use.origin) ?? fields;
     const isWhole = head.method === 'HEAD';
     this.sending.head([encodeForNow([':status', String(status), ...marked.flat()])], isWhole);

@@ -1,5 +1,6 @@
 import { DEFAULT_MAX_FRAME_SIZE, ERROR, LARGEST_MAX_FRAME_SIZE, LARGEST_WINDOW, SETTING } from './frames.ts';
 import type { ErrorCode } from './frames.ts';
+import type { Sending } from './sending.ts';
 
 /** What the peer's SETTINGS change here; absent is what they leave as it was. */
 export interface PeerSettings {
@@ -41,4 +42,20 @@ export function readSettings(payload: Buffer): PeerSettings | ErrorCode {
     }
   }
   return { streamWindow, maxFrameSize, maxStreams };
+}
+
+/** Does as they say, also to streams that are open (RFC 9113 section 6.9.2); says what is wrong with them. */
+export function applySettings(
+  payload: Buffer,
+  sending: Sending,
+  streams: Iterable<{ widen(bytes: number): boolean }>,
+): ErrorCode | undefined {
+  const settings = readSettings(payload);
+  if (typeof settings === 'number') return settings;
+  sending.maxFrameSize = settings.maxFrameSize ?? sending.maxFrameSize;
+  const more = (settings.streamWindow ?? sending.streamWindow) - sending.streamWindow;
+  if (more === 0) return undefined;
+  sending.streamWindow += more;
+  for (const stream of streams) if (!stream.widen(more)) return ERROR.FLOW_CONTROL_ERROR;
+  return undefined;
 }
