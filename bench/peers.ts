@@ -51,17 +51,18 @@ export const PEERS: readonly Peer[] = [
   { name: 'haproxy', label: 'HAProxy, one static key', knowsKeys: false, start: startHaproxy },
 ];
 
-async function startKeygate(
+export async function startKeygate(
   plane: 'wire' | 'library',
   place: Place,
   { isTls = false }: StartOptions = {},
+  nodeOptions: readonly string[] = [],
 ): Promise<RunningPeer> {
   const { certPath, keyPath } = place.certificate;
   const file = await fill('keygate.yaml', `keygate-${plane}${isTls ? '-tls' : ''}.yaml`, place, {
     PLANE: plane,
     TLS: isTls ? `{ cert: ${certPath}, key: ${keyPath} }` : 'null',
   });
-  const started = startScript(MEASURED_CORE, join(root, 'src/main.ts'), ['serve', '--config', file]);
+  const started = startScript(MEASURED_CORE, join(root, 'src/main.ts'), ['serve', '--config', file], nodeOptions);
   const line = await started.line((each) => each.includes('address_grpc'));
   const serving = JSON.parse(line) as Record<'address_grpc' | 'address_http', string>;
   return { ...started, name: plane, grpc: portOf(serving.address_grpc), http: portOf(serving.address_http) };

@@ -1,0 +1,101 @@
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createCertificate } from '../test/support/tls.ts';
+import { startKnownKeys } from './known-keys.ts';
+import { load } from './load.ts';
+import { startKeygate } from './peers.ts';
+import type { Place } from './peers.ts';
+import { stopChildren } from './processes.ts';
+import { table } from './report.ts';
+import { SCENARIOS } from './scenarios.ts';
+import type { Scenario } from './scenarios.ts';
+import { startSink } from './start-sink.ts';
+
+/**
+ * `npm run bench:profile [-- part of a scenario's name [plane [seconds]]]`: where Keygate spends its time in each scenario,
+ * as V8 samples it: the functions that are busiest themselves.
+ */
+const [wanted = '', plane = 'wire', seconds = '3'] = process.argv.slice(2);
+const TOP = 25;
+const WARM_UP_SECONDS = 2;
+/** Not work. */
+const IDLE = '(idle)';
+
+interface Profile {
+  readonly nodes: readonly {
+    readonly id: number;
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+  }[];
+  /** In microseconds of the clock that `process.hrtime` reads. */
+  readonly startTime: number;
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
+
+const directory = await mkdtemp(join(tmpdir(), 'keygate-profile-'));
+const cleanups: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true })];
+try {
+  const keys = await startKnownKeys(1_000);
+  cleanups.push(keys.close);
+  const { certPath, keyPath } = await createCertificate({ after: (cleanup) => void cleanups.push(cleanup) });
+  const start = { directory, keys, certificate: { certPath, keyPath, bundlePath: '' } };
+  const place = { ...start, sink: await startSink(start) };
+  for (const scenario of SCENARIOS.filter(({ name }) => name.includes(wanted))) await profile(scenario, place);
+} finally {
+  await stopChildren();
+  for (const cleanup of cleanups.toReversed()) await cleanup();
+}
+
+async function profile(scenario: Scenario, place: Place): Promise<void> {
+  const profiles = await mkdtemp(join(directory, 'cpu-'));
+  const isTls = scenario.isTls ?? false;
+  const node = ['--cpu-prof', `--cpu-prof-dir=${profiles}`];
+  const running = await startKeygate(plane === 'wire' ? 'wire' : 'library', place, { isTls }, node);
+  const target = { port: running[scenario.protocol], key: place.keys.good.text, isTls };
+  await load(scenario, target, { seconds: WARM_UP_SECONDS, directory });
+  const from = Number(process.hrtime.bigint() / 1_000n);
+  const { perSecond } = await load(scenario, target, { seconds: Number(seconds), directory });
+  const to = Number(process.hrtime.bigint() / 1_000n);
+  await running.stop();
+  const [file = ''] = await readdir(profiles);
+  const { busyMs, rows } = hottest(JSON.parse(await readFile(join(profiles, file), 'utf8')) as Profile, from, to);
+  const micros = (busyMs * 1_000) / (perSecond * Number(seconds));
+  print(`\n${perSecond.toFixed(0)} requests/s, ${micros.toFixed(1)} µs of the main thread each`);
+  print(table([scenario.name, 'itself', 'where'], rows));
+}
+
+function hottest({ nodes, startTime, samples, timeDeltas }: Profile, from: number, to: number) {
+  const names = new Map(
+    nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => [
+      id,
+      [
+        functionName || 'anonymous',
+        url === '' ? '' : `${url.split('/').slice(-2).join('/')}:${lineNumber + 1}`,
+      ] as const,
+    ]),
+  );
+  const spent = new Map<string, number>();
+  let now = startTime;
+  let busy = 0;
+  for (const [i, id] of samples.entries()) {
+    now += timeDeltas[i] ?? 0;
+    const [name = '', where = ''] = names.get(id) ?? [];
+    if (now < from || now > to || name === IDLE) continue;
+    const key = `${name}\0${where}`;
+    busy += timeDeltas[i] ?? 0;
+    spent.set(key, (spent.get(key) ?? 0) + (timeDeltas[i] ?? 0));
+  }
+  const rows = [...spent]
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, TOP)
+    .map(([key, micros]) => {
+      const [name = '', where = ''] = key.split('\0');
+      return [name, `${((100 * micros) / busy).toFixed(1)} %`, where];
+    });
+  return { busyMs: busy / 1_000, rows };
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
