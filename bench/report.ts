@@ -42,7 +42,7 @@ export function renderScenario({ scenario, pacePerSecond, cells }: Result): stri
     const cell = cells[row];
     if (cell === undefined) return [];
     const added = (which: 'p50Ms' | 'p99Ms') =>
-      row === 'straight' ? ms(cell[which]) : `+${ms(cell[which] - (straight?.[which] ?? Number.NaN))}`;
+      row === 'straight' ? ms(cell[which]) : signed(cell[which] - (straight?.[which] ?? Number.NaN));
     return [
       [
         LABELS[row],
@@ -96,7 +96,7 @@ function p99Ratio(cells: Result['cells'], rival: Row): string {
   const ours = (cells.wire?.p99Ms ?? Number.NaN) - straight;
   const theirs = (cells[rival]?.p99Ms ?? Number.NaN) - straight;
   if (Number.isNaN(ours) || Number.isNaN(theirs)) return '';
-  return `+${ms(ours)} to +${ms(theirs)}: ${ours <= theirs ? 'met' : 'missed'}`;
+  return `${signed(ours)} to ${signed(theirs)}: ${ours <= theirs ? 'met' : 'missed'}`;
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -110,6 +110,11 @@ function whole(value: number): string {
 
 function ms(value: number): string {
   return `${value.toFixed(2)} ms`;
+}
+
+/** What a server adds; less than nothing only where the measurement is worth no more. */
+function signed(value: number): string {
+  return value < 0 ? ms(value) : `+${ms(value)}`;
 }
 
 const BEGIN = '<!-- npm run bench writes from here -->';
