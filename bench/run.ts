@@ -85,9 +85,10 @@ async function measureAllMemory(place: Place): Promise<string[]> {
   if (flags.quick || !isWanted('memory')) return [];
   const texts = await place.keys.add(CACHED_KEYS);
   const rows: Memory[] = [];
-  for (const peer of PEERS) {
+  for (const peer of PEERS.filter(({ name }) => name !== 'library')) {
     try {
       rows.push(await measureMemory(peer, place, peer.knowsKeys ? texts : []));
+      print(`${peer.label}: memory measured.`);
     } catch (error) {
       throw new Error(`${peer.label}, memory`, { cause: error });
     }
