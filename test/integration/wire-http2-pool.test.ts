@@ -4,17 +4,57 @@ import type { AddressInfo, Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
+import { Endpoint } from '../../src/upstream/endpoint.ts';
+import type { Endpoints, EndpointsListener } from '../../src/upstream/endpoints.ts';
 import { findClosedPort, startBrokenServer } from '../support/broken-server.ts';
 import { answerGrpc, listenOnLoopback, startCollector } from '../support/collector.ts';
-import { answerAtEnd, endsStream, grpcAnswer, startFrameServer } from '../support/frame-server.ts';
+import { answerAtEnd, endsStream, grpcAnswer, headers, startFrameServer } from '../support/frame-server.ts';
+import type { ServedConnection } from '../support/frame-server.ts';
 import { FRAME, frame, uint32 } from '../support/h2-frames.ts';
+import type { Frame } from '../support/h2-frames.ts';
 import { createCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
-import { MESSAGE, openUpstream, send } from '../support/wire-upstream.ts';
+import { MESSAGE, openCall, openUpstream, send } from '../support/wire-upstream.ts';
 
 /** SETTINGS with MAX_CONCURRENT_STREAMS. */
 const takesAtATime = (streams: number): Buffer =>
   frame(FRAME.SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, 3]), uint32(streams)]));
+
+/** Addresses that come and go as the test says. */
+class ChangingEndpoints implements Endpoints {
+  #all: Endpoint[] = [];
+  #listener: EndpointsListener = () => {};
+
+  /** What is told of how it fares. */
+  add(url: string): string[] {
+    const heard: string[] = [];
+    const { port } = new URL(url);
+    const options = { random: Math.random, probe: undefined, canBeSpared: () => true, changed: () => {} };
+    const endpoint = new Endpoint({ address: '127.0.0.1', port: Number(port), ...options });
+    endpoint.succeeded = () => void heard.push('succeeded');
+    endpoint.failed = (failure) => void heard.push(failure);
+    this.#all.push(endpoint);
+    this.#listener('added', endpoint);
+    return heard;
+  }
+
+  remove(url: string): void {
+    const removed = this.#all.filter(({ port }) => port === Number(new URL(url).port));
+    this.#all = this.#all.filter((endpoint) => !removed.includes(endpoint));
+    for (const endpoint of removed) this.#listener('removed', endpoint);
+  }
+
+  pick(except?: Endpoint): Endpoint | undefined {
+    return this.#all.find((endpoint) => endpoint !== except);
+  }
+
+  onChange(listener: EndpointsListener): void {
+    this.#listener = listener;
+    for (const endpoint of this.#all) listener('added', endpoint);
+  }
+
+  close(): void {}
+}
 
 describe('while the collector cannot be reached, a call fails instead of hanging', () => {
   it('when nothing listens: all who wait are told together, and then everyone at once', async (t) => {
@@ -218,7 +258,84 @@ describe('a collector with several addresses', () => {
   });
 });
 
+describe('an address that the collector has no more', () => {
+  it('gets no new calls, and finishes those under way; those that wait go to the new one', async (t) => {
+    const [old, other] = [await startFrameServer(t, { onFrame: () => {} }), await startFrameServer(t)];
+    const endpoints = new ChangingEndpoints();
+    endpoints.add(old.url);
+    const upstream = openUpstream(t, old.url, { endpoints });
+    const call = send(upstream);
+    await until('it is there', () => old.of(FRAME.DATA).length === 1);
+    endpoints.add(other.url);
+    endpoints.remove(old.url);
+    for (let i = 0; i < 5; i++) assert.equal((await send(upstream).ended).grpcStatus, 0);
+    old.connections[0]?.send(grpcAnswer(1));
+    assert.equal((await call.ended).grpcStatus, 0);
+    await until('it is left', () => old.connections.every(({ socket }) => socket.readableEnded));
+    assert.equal(old.of(FRAME.HEADERS).length, 1);
+  });
+
+  it('and whose connection was being opened keeps nobody waiting', async (t) => {
+    const [silent, other] = [await startBrokenServer(t, () => {}), await startFrameServer(t)];
+    const endpoints = new ChangingEndpoints();
+    endpoints.add(silent.url);
+    const upstream = openUpstream(t, silent.url, { endpoints });
+    const call = send(upstream);
+    await until('it is being connected', () => silent.taken() === 1);
+    endpoints.add(other.url);
+    endpoints.remove(silent.url);
+    assert.equal((await call.ended).grpcStatus, 0);
+  });
+});
+
+describe('how an address fares is told', () => {
+  const cases = [
+    ['an answer', answerAtEnd, ['succeeded']],
+    [
+      '503 of something in front of the collector',
+      (one: Frame, { send: say }: ServedConnection) =>
+        void (endsStream(one) && say(headers(one.streamId, [[':status', '503']], true))),
+      ['unavailable'],
+    ],
+    [
+      'a connection that breaks with calls on it, however many',
+      (one: Frame, { socket }: ServedConnection) => void (one.streamId === 5 && endsStream(one) && socket.destroy()),
+      ['lost'],
+    ],
+  ] as const;
+  for (const [what, onFrame, told] of cases) {
+    it(`after ${what}: ${told.join()}`, async (t) => {
+      const server = await startFrameServer(t, { onFrame });
+      const endpoints = new ChangingEndpoints();
+      const heard = endpoints.add(server.url);
+      const upstream = openUpstream(t, server.url, { endpoints });
+      const calls = [send(upstream), send(upstream), send(upstream)];
+      for (const call of calls) await call.ended;
+      assert.deepEqual([...new Set(heard)], told);
+      if (told[0] === 'lost') assert.equal(heard.length, 1);
+    });
+  }
+
+  it('when it has all of a request and uses up the gateway’s patience, but not when its sender’s', async (t) => {
+    const server = await startFrameServer(t, { onFrame: () => {} });
+    const endpoints = new ChangingEndpoints();
+    const heard = endpoints.add(server.url);
+    const upstream = openUpstream(t, server.url, { endpoints });
+    const calls = [send(upstream), send(upstream), openCall(upstream)];
+    await until('they are there', () => server.of(FRAME.HEADERS).length === 3);
+    for (const [index, { call }] of calls.entries()) call?.cancel(index !== 1);
+    assert.deepEqual(heard, ['lost']);
+  });
+});
+
 describe('over TLS', () => {
+  it('a certificate that cannot be used is a fault at the start', async (t) => {
+    const { cert } = await createCertificate(t);
+    const { key } = await createCertificate(t);
+    const tls = { ca: undefined, cert: Buffer.from(cert), key: Buffer.from(key) };
+    assert.throws(() => openUpstream(t, 'https://127.0.0.1:4317', { tls }), /key values mismatch/);
+  });
+
   it('a collector is spoken to whose certificate is for its name', async (t) => {
     const certificate = await createCertificate(t);
     const server = await startFrameServer(t, { certificate });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import * as grpc from '@grpc/grpc-js';
 import { startCollector } from '../support/collector.ts';
 import { FRAME, frame, uint32 } from '../support/h2-frames.ts';
 import {
@@ -11,8 +13,11 @@ import {
   headers,
   startFrameServer,
 } from '../support/frame-server.ts';
+import { frame as grpcFrame, TRACES_PATH } from '../support/grpc-client.ts';
 import { until } from '../support/wait.ts';
 import { HEAD, MESSAGE, openCall, openUpstream, send } from '../support/wire-upstream.ts';
+
+const same = (bytes: Buffer): Buffer => bytes;
 
 describe('a call to a collector over HTTP/2', () => {
   it('reaches it with the fields that may pass, and comes back with its answer', async (t) => {
@@ -61,6 +66,59 @@ describe('a call to a collector over HTTP/2', () => {
       collector.arrivals.map(({ bodyBytes }) => bodyBytes),
       calls.map(() => 8 << 20),
     );
+  });
+});
+
+describe('a call', () => {
+  it('of a server of grpc-js is answered, with its trailers', async (t) => {
+    const server = new grpc.Server();
+    const definition: grpc.ServiceDefinition = {
+      Export: {
+        path: TRACES_PATH,
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: same,
+        requestDeserialize: same,
+        responseSerialize: same,
+        responseDeserialize: same,
+      },
+    };
+    server.addService(definition, {
+      Export(call: grpc.ServerUnaryCall<Buffer, Buffer>, callback: grpc.sendUnaryData<Buffer>) {
+        const trailers = new grpc.Metadata();
+        trailers.set('x-key', String(call.metadata.get('x-keygate-key-id')[0]));
+        if (call.request.toString() === 'telemetry') callback(null, Buffer.from('thanks'), trailers);
+        else callback({ code: 3, details: 'no, thanks' }, null, trailers);
+      },
+    });
+    const bound = promisify(server.bindAsync.bind(server));
+    const port = await bound('127.0.0.1:0', grpc.ServerCredentials.createInsecure());
+    t.after(() => server.forceShutdown());
+    const upstream = openUpstream(t, `http://127.0.0.1:${port}`);
+    const accepted = await send(upstream).ended;
+    assert.deepEqual([accepted.grpcStatus, accepted.body.subarray(5).toString()], [0, 'thanks']);
+    assert.equal(accepted.trailers?.fields[accepted.trailers.fields.indexOf('x-key') + 1], '7');
+    const refused = await send(upstream, grpcFrame(Buffer.from('nonsense'))).ended;
+    assert.deepEqual([refused.grpcStatus, refused.reason], [3, undefined]);
+  });
+
+  it('may go to and fro for as long as both sides like', async (t) => {
+    const server = await startFrameServer(t, {
+      onFrame: (one, { send: say }) => {
+        if (one.type === FRAME.HEADERS) say(headers(one.streamId, GRPC_HEAD));
+        if (one.type === FRAME.DATA) say(data(one.streamId, one.payload));
+        if (endsStream(one)) say(headers(one.streamId, [['grpc-status', '0']], true));
+      },
+    });
+    const call = openCall(openUpstream(t, server.url));
+    let said = '';
+    for (const word of ['one ', 'two ', 'three ']) {
+      call.call?.write(Buffer.from(word), false);
+      said += word;
+      await until('it is echoed', () => call.body.toString() === said);
+    }
+    call.call?.write(Buffer.alloc(0), true);
+    assert.equal((await call.ended).grpcStatus, 0);
   });
 });
 

@@ -66,6 +66,8 @@ export abstract class Relay implements Caller, RequestReport {
   private answeredAtMs = 0;
   /** When the collector has had its time. For HTTP every byte that passes renews it; a gRPC call has one deadline. */
   private deadlineMs = Infinity;
+  /** The time that the gateway itself would wait was the shorter one. */
+  private isOwnDeadline = true;
   private id: string | undefined;
 
   constructor(context: RelayContext, head: RequestHead) {
@@ -149,6 +151,7 @@ export abstract class Relay implements Caller, RequestReport {
     this.call = call;
     this.sentUpAtMs = this.judgedAtMs;
     this.deadlineMs = Math.min(this.startedAtMs + timeoutMs, this.judgedAtMs + context.upstreamTimeoutMs);
+    this.isOwnDeadline = timeoutMs > context.upstreamTimeoutMs;
     const { early } = this;
     this.early = undefined;
     this.letThrough();
@@ -254,7 +257,7 @@ export abstract class Relay implements Caller, RequestReport {
   private refuse(refusal: Refusal): void {
     const { call } = this;
     if (!this.end(refusal.reason)) return;
-    call?.cancel();
+    call?.cancel(refusal.reason === 'upstream_timeout' && this.isOwnDeadline);
     const reply = explain(refusal, this.requestId);
     if (this.answerBegan) this.breakOff(reply);
     else this.sendRefusal(reply);

@@ -45,8 +45,8 @@ export interface UpstreamCall {
   write(piece: Buffer, ends: boolean): void;
   /** So many bytes of the answer have gone on to the sender: as many more may come. */
   release(bytes: number): void;
-  /** The sender left, or was refused. Nothing is told any more. */
-  cancel(): void;
+  /** The sender left, or was refused. Nothing is told any more. `isOverdue`: the collector has used up the gateway's patience. */
+  cancel(isOverdue?: boolean): void;
 }
 
 /** Who is told what becomes of a call. Nothing is told after the end of the answer, or after `failed`. */

@@ -154,9 +154,11 @@ export class ClientStream implements UpstreamCall, SendingOwner {
     if (increment > 0) this.carrier?.widen(this.id, increment);
   }
 
-  cancel(): void {
+  cancel(isOverdue = false): void {
     if (this.isOver) return;
     if (this.carrier === undefined) this.placing.withdraw(this);
+    // Only a collector that has all of a request owes the answer.
+    else if (isOverdue && this.endLeft && !this.answerBegan) this.carrier.endpoint.failed('lost');
     this.finish(ERROR.CANCEL);
   }
 

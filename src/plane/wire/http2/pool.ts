@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { checkServerIdentity } from 'node:tls';
+import { checkServerIdentity, createSecureContext } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { ToUpstream } from '../../../headers.ts';
 import type { Endpoint } from '../../../upstream/endpoint.ts';
@@ -267,13 +267,11 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
  * A certificate is checked against the name or address that was configured, not against the address that it led to. An
  * address is no server name (RFC 6066 section 3): none is sent then.
  */
-function tlsOptions({ host }: UpstreamTarget, { ca, cert, key }: UpstreamTls): ConnectionOptions {
+function tlsOptions({ host }: UpstreamTarget, tls: UpstreamTls): ConnectionOptions {
   return {
     ALPNProtocols: ['h2'],
+    secureContext: createSecureContext(tls), // once: throws here, and not with a request, if that cannot be
     checkServerIdentity: (_name, peer) => checkServerIdentity(host, peer),
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(ca ? { ca } : {}),
-    ...(cert ? { cert } : {}),
-    ...(key ? { key } : {}),
   };
 }
