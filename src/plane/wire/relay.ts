@@ -155,12 +155,16 @@ export abstract class Relay implements Caller, RequestReport {
     const { early } = this;
     this.early = undefined;
     this.letThrough();
-    while (early !== undefined && early.length > 0 && !this.ended) {
+    if (early !== undefined) this.sendEarly(early, key, call);
+    if (this.requestEnded && !this.ended) call.write(NOTHING, true);
+  }
+
+  private sendEarly(early: ByteQueue, key: KeyRecord, call: UpstreamCall): void {
+    while (early.length > 0 && !this.ended) {
       const piece = early.peek(early.length);
       early.drop(piece.length);
       this.writeOn(key, call, piece, false);
     }
-    if (this.requestEnded && !this.ended) call.write(NOTHING, true);
   }
 
   /** Bytes of the body, in pieces that are valid only during the call; `ends` with the last, which may be empty. */
