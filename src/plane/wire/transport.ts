@@ -1,11 +1,13 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { hold } from './held.ts';
+import type { Held } from './held.ts';
 import { Output } from './output.ts';
 import type { Sink } from './output.ts';
 import { readAsStream, readShared } from './shared-reads.ts';
 
-export { hold } from './held.ts';
-export type { Held } from './held.ts';
+export { hold };
+export type { Held };
 
 /** How long a connection may take, after `end`, to take what was queued for it and to end its own half. */
 export const MAX_ENDING_MS = 5_000;
@@ -54,7 +56,8 @@ export interface Transport {
    */
   reset(): void;
   /**
-   * Gives the connection away, to be handed to one of Node's servers at once: it reads `unread` first, from the next tick on.
+   * Gives the connection away, to be handed to one of Node's servers at once: it reads `unread` first, from the next tick on. Not
+   * after `onEnded`: Node puts nothing back that comes after the end.
    * This transport is over and tells nothing more.
    */
   toSocket(unread: Buffer): net.Socket;
@@ -100,13 +103,16 @@ class SocketTransport implements Transport, Sink {
   events: TransportEvents;
   readonly out: Output;
   readonly #socket: net.Socket;
-  /** Node's own queues are gone round in plaintext; under TLS they cost little beside the rest, and its sockets rely on them. */
+  /** Writes go round Node's own queue; under TLS it costs little beside the rest, and Node relies on it. */
   readonly #isPlain: boolean;
   #remoteAddress: string | undefined;
   #isOpen = false;
   #isPaused = false;
   #isClosed = false;
   #isGivenAway = false;
+  /** What came though it was paused: TLS tells all that it has decrypted (of one read, 64 KiB). */
+  #late: Held[] = [];
+  #isEnded = false;
   #discardedBytes = 0;
   #error: Error | undefined;
   #ending: NodeJS.Timeout | undefined;
@@ -129,7 +135,7 @@ class SocketTransport implements Transport, Sink {
   begin(): void {
     if (this.#socket.destroyed) return;
     this.#isOpen = true;
-    if (!this.#isPlain || !readShared(this.#socket, this.#onData)) {
+    if (!readShared(this.#socket, this.#onData)) {
       this.#socket.pause();
       this.#socket.on('data', this.#onData);
     }
@@ -184,7 +190,9 @@ class SocketTransport implements Transport, Sink {
   resume(): void {
     if (!this.#isPaused || this.#isClosed) return;
     this.#isPaused = false;
-    if (this.#isOpen) this.#socket.resume();
+    if (!this.#isOpen) return;
+    this.#socket.resume();
+    if (this.#late.length > 0) process.nextTick(this.#tellLate);
   }
 
   end(): void {
@@ -223,15 +231,31 @@ class SocketTransport implements Transport, Sink {
     for (const part of this.out.takeUnsent()) socket.write(part);
     this.out.close();
     readAsStream(socket);
-    if (unread.length > 0) socket.unshift(Buffer.from(unread));
+    const first = Buffer.concat([unread, ...this.#late]);
+    if (first.length > 0) socket.unshift(first);
     // Reading goes on in the next tick: a server would not wake a socket that was paused on purpose.
     socket.resume();
     return socket;
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (!this.#isClosed) this.events.onBytes(chunk);
-    else if ((this.#discardedBytes += chunk.length) > MAX_DISCARDED_BYTES) this.#socket.destroy();
+    if (this.#isClosed) {
+      this.#discardedBytes += chunk.length;
+      if (this.#discardedBytes > MAX_DISCARDED_BYTES) this.#socket.destroy();
+    } else if (this.#isPaused || this.#late.length > 0) {
+      this.#late.push(hold(chunk));
+    } else {
+      this.events.onBytes(chunk);
+    }
+  };
+
+  readonly #tellLate = (): void => {
+    while (!this.#isPaused && !this.#isClosed) {
+      const chunk = this.#late.shift();
+      if (chunk === undefined) return;
+      this.events.onBytes(chunk);
+      if (this.#isEnded) this.#onEnd();
+    }
   };
 
   readonly #onWritten = (error?: Error | null): void => {
@@ -244,7 +268,8 @@ class SocketTransport implements Transport, Sink {
   };
 
   readonly #onEnd = (): void => {
-    if (!this.#isClosed) this.events.onEnded();
+    this.#isEnded = true;
+    if (!this.#isClosed && this.#late.length === 0) this.events.onEnded();
   };
 
   readonly #onError = (error: Error): void => {

@@ -18,9 +18,12 @@ import { until } from '../../../support/wait.ts';
 
 const CONNECTIONS = 6;
 
-/** Holds all that it is told, in pieces of these sizes. */
+/** Holds all that it is told, in pieces of these sizes, and stops the reading now and then. */
 class Holder extends Heard {
   readonly held: { readonly at: number; readonly piece: Held }[] = [];
+  near: Transport | undefined;
+  #isPaused = false;
+  #chunks = 0;
   readonly #cuts: readonly number[];
   #next = 0;
 
@@ -39,6 +42,15 @@ class Holder extends Heard {
       from += size;
     }
     this.receivedBytes += chunk.length;
+    assert.equal(this.#isPaused, false);
+    assert.equal(this.ended, 0);
+    if (++this.#chunks % 3 > 0) return;
+    this.#isPaused = true;
+    this.near?.pause();
+    setImmediate(() => {
+      this.#isPaused = false;
+      this.near?.resume();
+    });
   }
 }
 
@@ -49,16 +61,18 @@ const cuts = fc.array(fc.oneof(fc.integer({ min: 1, max: 600 }), fc.integer({ mi
 
 for (const kind of ['plaintext', 'TLS', 'a Node without reads into shared memory'] as const) {
   describe(`Connections that share memory, over ${kind}`, () => {
-    it('keep what they hold as it was told, whatever is read later', async (t) => {
+    it('keep what they hold as it was told, whatever is read later, and are told nothing while they are paused', async (t) => {
       const open = await opener(t, kind);
       await fc.assert(
         fc.asyncProperty(fc.array(cuts, { minLength: CONNECTIONS, maxLength: CONNECTIONS }), async (cutsOf) => {
           const sent = cutsOf.map((_, i) => noise(250_000, i + 1));
           const holders = cutsOf.map((cuts) => new Holder(cuts));
           const pairs = await Promise.all(holders.map((holder) => open(holder)));
+          for (const [i, { near }] of pairs.entries()) (holders[i] as Holder).near = near;
           for (const [i, { far }] of pairs.entries()) writeInPieces(far, sent[i] as Buffer, cutsOf[i] as number[]);
-          await until('all arrived', () => holders.every((holder) => holder.receivedBytes === 250_000), 20_000);
+          await until('all ended', () => holders.every((holder) => holder.ended === 1), 20_000);
           for (const [i, holder] of holders.entries()) {
+            assert.equal(holder.receivedBytes, 250_000);
             for (const { at, piece } of holder.held) {
               assert.ok(
                 piece.equals((sent[i] as Buffer).subarray(at, at + piece.length)),
@@ -153,7 +167,7 @@ function writeInPieces(socket: net.Socket, bytes: Buffer, sizes: readonly number
   let from = 0;
   let next = 0;
   const write = (): void => {
-    if (from >= bytes.length) return;
+    if (from >= bytes.length) return void socket.end();
     const size = sizes[next++ % sizes.length] as number;
     socket.write(bytes.subarray(from, from + size));
     from += size;
