@@ -103,6 +103,7 @@ describe('an answer of the collector over HTTP/1.1', () => {
     });
     const { caller, call } = send();
     const received = (): number => caller.pieces.reduce((sum, { length }) => sum + length, 0);
+    await until('something came', () => received() > 0);
     await until('nothing moves', stillness(received, 100));
     assert.ok(received() > 0 && received() < 512 << 10, `${received()} bytes`);
     let released = 0;
