@@ -65,7 +65,7 @@ const hasEnded = ({ received }: FrameConnection, id: number): boolean =>
 const data = (id: number, bytes: number, flags = 0): Buffer => frame(FRAME.DATA, flags, id, Buffer.alloc(bytes));
 const update = (id: number, bytes: number): Buffer => frame(FRAME.WINDOW_UPDATE, 0, id, uint32(bytes));
 
-describe('a connection', () => {
+describe('a connection', { concurrency: true }, () => {
   it('on which nothing is asked ends, however often it pings', async (t) => {
     const { connection, server } = await setUp(t, { limits: { idleTimeoutMs: 200 } });
     const pinging = setInterval(() => void connection.send(PING), 20);
@@ -137,7 +137,7 @@ describe('a connection', () => {
   });
 });
 
-describe('a gateway that is asked to go', () => {
+describe('a gateway that is asked to go', { concurrency: true }, () => {
   it('says so twice, serves what comes between, refuses what comes later, and ends when all is done', async (t) => {
     const { connection, call, server } = await setUp(t, { onCall: () => {} });
     await call(1);

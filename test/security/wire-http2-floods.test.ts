@@ -13,7 +13,7 @@ import {
 } from '../support/h2-frames.ts';
 import type { Fields, FrameConnection } from '../support/h2-frames.ts';
 import { until } from '../support/wait.ts';
-import { startWireServer } from '../support/wire-server.ts';
+import { answerHead, startWireServer } from '../support/wire-server.ts';
 
 /**
  * Floods of frames that are cheap to send and dear to answer, each over one connection, as fast as it goes. Each has a
@@ -148,6 +148,22 @@ test('a busy sender that behaves meets no budget', async (t) => {
   }
   assert.deepEqual([server.spent, connection.of(FRAME.GOAWAY).length], [[], 0]);
   assert.ok(server.reports.every(({ outcome }) => outcome === 'accepted'));
+});
+
+test('a long answer may be measured by a ping for each of its pieces', async (t) => {
+  const PIECES = 3_000;
+  const server = await startWireServer(t, {
+    onCall: ({ caller }) => {
+      caller.answered(answerHead(200, ['content-type', 'application/grpc']), [], false);
+      for (let n = 0; n < PIECES; n++) caller.answerBytes(Buffer.from('piece'), false);
+    },
+  });
+  const connection = await connectFrames(t, server.port);
+  await connection.send(call(0, server.key));
+  await until('it is there', () => connection.of(FRAME.DATA).length === PIECES);
+  await connection.send(...Array.from({ length: PIECES }, () => PING));
+  await until('all pings are answered', () => connection.of(FRAME.PING).length === PIECES);
+  assert.deepEqual(server.spent, []);
 });
 
 function lastWord(connection: FrameConnection): number | undefined {

@@ -10,7 +10,7 @@ const FLOWS = {
   resets: { burst: 200, perSecond: 33 },
   /** Streams that we have to reset for what came on them: MadeYouReset, CVE-2025-8671. */
   errors: { burst: 100, perSecond: 10 },
-  /** CVE-2019-9512. Keep-alive takes one in ten seconds; what measures the bandwidth is forgiven with the answers it goes with. */
+  /** CVE-2019-9512. Keep-alive takes one in ten seconds; those that answers explain are not counted. */
   pings: { burst: 1_000, perSecond: 33 },
   /** CVE-2019-9515. */
   settings: { burst: 50, perSecond: 1 },

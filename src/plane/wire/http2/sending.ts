@@ -15,8 +15,10 @@ export class Sending {
   streamWindow = DEFAULT_WINDOW;
   /** The largest frame that the peer takes. */
   maxFrameSize = DEFAULT_MAX_FRAME_SIZE;
-  /** So many updates of windows are to be expected for what was sent: one each for the stream and for the connection. */
+  /** So many updates of windows may be expected for what was sent: one each for the stream and for the connection. */
   updatesDue = 0;
+  /** So many pings: who measures the bandwidth sends one with each piece of an answer (grpc-go, grpc-java). */
+  pingsDue = 0;
   /** Streams with bytes that their own windows let pass, in the order in which they get their turn. */
   readonly #waiting = new Set<StreamSending>();
   #isFirstBlock = true;
@@ -157,6 +159,7 @@ export class StreamSending {
       this.#window -= size;
       all.window -= size;
       all.updatesDue += 2;
+      all.pingsDue += 1;
       sent += size;
     }
     this.#sentLately += sent;

@@ -186,7 +186,6 @@ export class ServerFrames implements FrameSink {
     const permission = answerToPreflight(head, life.context.cors);
     if (permission !== undefined) return this.#answerAtOnce(streamId, permission, endsStream);
     life.forgive('empty_frames');
-    life.forgive('pings');
     const stream = new ServerStream(life, streamId, head);
     this.#streams.set(streamId, stream);
     stream.start(start, endsStream);
@@ -266,9 +265,12 @@ export class ServerFrames implements FrameSink {
   }
 
   #onPing(flags: number, payload: Buffer): void {
-    if (!this.#life.spend('pings')) return;
-    if ((flags & FLAG.ACK) !== 0) this.#life.ponged();
-    else writePing(this.#life.sending.out, payload, true);
+    const { sending } = this.#life;
+    const isAnswer = (flags & FLAG.ACK) !== 0;
+    if (sending.pingsDue > 0 && !isAnswer) sending.pingsDue -= 1;
+    else if (!this.#life.spend('pings')) return;
+    if (isAnswer) this.#life.ponged();
+    else writePing(sending.out, payload, true);
   }
 
   /** A frame of a stream that is not there: none yet, which is an error, or none any more, which may be. */

@@ -130,8 +130,8 @@ export class ServerStream extends Relay implements SendingOwner {
   }
 
   protected override letThrough(): void {
-    if (this.protocol === 'grpc' || this.announced === 0 || valueOf(this.head.fields, 'expect') === undefined) return;
-    this.sending.head([CONTINUE], false);
+    if (this.protocol === 'grpc' || this.announced === 0) return;
+    if (valueOf(this.head.fields, 'expect')?.toLowerCase() === '100-continue') this.sending.head([CONTINUE], false);
   }
 
   protected sendAnswer(head: AnswerHead, varying: RawFields, ends: boolean): void {
