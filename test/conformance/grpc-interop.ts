@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import * as net from 'node:net';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { listenOnLoopback } from '../support/collector.ts';
 import { createCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
+import { canConnect, freePort } from './next-hops.ts';
 import { assertIdle, listenOn, PLANE, startGateway } from './subject.ts';
 import { goProgram } from './toolchain.ts';
 
@@ -111,19 +110,9 @@ async function runCase(t: TestContext, name: string, port: string, args: readonl
 
 /** Resolves with its port once it takes connections. */
 async function startServer(t: TestContext): Promise<string> {
-  const free = net.createServer();
-  const port = await listenOnLoopback(free);
-  await new Promise((resolve) => free.close(resolve));
+  const port = await freePort();
   const child = spawn(server, ['--port', String(port)], { stdio: 'ignore' });
   t.after(() => void child.kill());
   await until('the interop server listens', () => canConnect(port));
   return String(port);
-}
-
-function canConnect(port: number): Promise<boolean> {
-  const socket = net.connect({ host: '127.0.0.1', port });
-  return new Promise((resolve) => {
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-  }).finally(() => socket.destroy()) as Promise<boolean>;
 }

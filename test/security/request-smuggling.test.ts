@@ -4,6 +4,7 @@ import { request } from '../support/raw-http.ts';
 import { startRawPath } from '../support/raw-path.ts';
 import { bytesOf, SMUGGLED, SMUGGLING_CASES } from '../support/smuggling-cases.ts';
 import { faultOf, followingRequest } from '../support/smuggling-verdict.ts';
+import { until } from '../support/wait.ts';
 
 /** The same cases go through real proxies in `npm run test:smuggling`. */
 test('of a request whose end or recipient could be disputed, nothing goes on that was not sent as a request', async (t) => {
@@ -14,6 +15,7 @@ test('of a request whose end or recipient could be disputed, nothing goes on tha
     await t.test(one.sentence, async () => {
       const before = upstream.requests.length;
       const { statuses } = await send(bytesOf(one, key) + followingRequest(key));
+      if (one.last) await until('it has arrived', () => upstream.requests.length > before);
       const arrived = upstream.requests.slice(before);
       assert.equal(faultOf(one, { statuses, arrived, key, identity }), undefined);
     });

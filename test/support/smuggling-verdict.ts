@@ -27,12 +27,13 @@ const ENDS_CONNECTION: ReadonlySet<number> = new Set([0, 400, 413, 431]);
 /** What is wrong with the outcome of a case; undefined if nothing is. */
 export function faultOf(one: SmugglingCase, outcome: Outcome): string | undefined {
   const [first = 0, ...rest] = outcome.statuses.filter((status) => status >= 200);
-  const bodies = outcome.arrived.map(({ body }) => body);
+  // In no order: a plane may have several requests of a connection under way.
+  const bodies = outcome.arrived.map(({ body }) => body).toSorted();
   const seen = { answers: [first, ...rest], bodies };
   const fault = outcome.arrived.map((each) => faultOfArrival(each, outcome)).find((each) => each !== undefined);
   if (fault !== undefined) return fault;
 
-  const served = { answers: [200, 200], bodies: [one.served, FOLLOWING] };
+  const served = { answers: [200, 200], bodies: [one.served ?? '', FOLLOWING].toSorted() };
   const servedLast = { answers: [200], bodies: [one.served] };
   // A connection that is closed over unread bytes may be reset, and its last answer is lost.
   const answerLost = { answers: [0], bodies: [one.served] };
@@ -45,7 +46,11 @@ export function faultOf(one: SmugglingCase, outcome: Outcome): string | undefine
   return `what came of it was ${JSON.stringify(seen)}; right would be ${right.map((each) => JSON.stringify(each)).join(' or ')}`;
 }
 
-function faultOfArrival({ head }: RawRequest, { key, identity }: Outcome): string | undefined {
+/** What is wrong with a request that arrived, whatever it was part of. */
+export function faultOfArrival(
+  { head }: RawRequest,
+  { key, identity }: Pick<Outcome, 'key' | 'identity'>,
+): string | undefined {
   const [line, ...fields] = head.split('\r\n');
   if (line !== 'POST /v1/traces HTTP/1.1') return `this arrived, which nobody sent: ${head}`;
   if (head.includes(key)) return `the key went on: ${head}`;

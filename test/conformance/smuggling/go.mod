@@ -1,0 +1,3 @@
+module keygate/test/conformance/smuggling
+
+go 1.22
