@@ -44,12 +44,13 @@ export interface HeadText {
   readonly peer: string;
   /** What the protocol has found to be wrong. */
   readonly objection: Reason | undefined;
+  readonly neverIndexed?: boolean;
 }
 
 export type HeadReader = (head: HeadText) => RequestHead;
 
 export function createHeadReader({ gate, grpcRoutes, httpRoutes }: HeadReaderOptions): HeadReader {
-  return ({ protocol, method, target, fields, peer, objection }) => {
+  return ({ protocol, method, target, fields, peer, objection, neverIndexed = false }) => {
     const query = protocol === 'grpc' ? -1 : target.indexOf('?');
     const path = query === -1 ? target : target.slice(0, query);
     const route = (protocol === 'grpc' ? grpcRoutes : httpRoutes).get(path);
@@ -73,6 +74,7 @@ export function createHeadReader({ gate, grpcRoutes, httpRoutes }: HeadReaderOpt
       userAgent: valueOf(fields, 'user-agent'),
       contentType: valueOf(fields, 'content-type'),
       fields,
+      neverIndexed,
       onward: undefined,
     };
   };

@@ -32,6 +32,8 @@ export interface OnwardHead {
   /** Without a query: routes take none, and keys are never taken from one. */
   readonly path: string;
   readonly fields: RawFields;
+  /** It came with a field that nobody may index (RFC 7541 section 6.2.3), and so goes on. */
+  readonly neverIndexed?: boolean;
   /** The head as the upstream wants it, with the key that it was judged with last. */
   onward: { readonly key: KeyRecord; readonly bytes: Buffer } | undefined;
 }
@@ -71,6 +73,8 @@ export interface AnswerHead {
   readonly grpcStatus: number | undefined;
   /** What may go on, in lower case, without the fields that differ from answer to answer; those come beside it. */
   readonly fields: RawFields;
+  /** It came with a field that nobody may index (RFC 7541 section 6.2.3), and so goes on. */
+  readonly neverIndexed?: boolean;
   /** The same as a header block, made when it is first needed. */
   asBlock: Buffer | undefined;
   /** The same as lines of HTTP/1.1, from the status line to the last field. */

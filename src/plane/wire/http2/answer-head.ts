@@ -8,7 +8,7 @@ const GRPC_STATUS = /^[0-9]{1,3}$/;
 const LENGTH = /^[0-9]{1,15}$/;
 
 /** Reads the fields of a block: name, value, name, value, …; undefined if RFC 9113 section 8 calls it malformed. */
-export function readAnswerHead(fields: RawFields): AnswerHead | undefined {
+export function readAnswerHead(fields: RawFields, neverIndexed = false): AnswerHead | undefined {
   let status = 0;
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] as string;
@@ -23,6 +23,7 @@ export function readAnswerHead(fields: RawFields): AnswerHead | undefined {
     isGrpc: onlyValue(passing, 'content-type')?.startsWith('application/grpc') === true,
     grpcStatus: toGrpcStatus(onlyValue(passing, 'grpc-status')),
     fields: passing,
+    neverIndexed,
     asBlock: undefined,
     asLines: undefined,
   };

@@ -48,7 +48,7 @@ export class AnswerReader {
       else if (isRegularField(name, value)) varying.push(name, value);
       else return 'malformed';
     }
-    const head = readAnswerHead(lasting);
+    const head = readAnswerHead(lasting, this.#decoder.sawNeverIndexed);
     if (head === undefined) return 'malformed';
     this.#memo?.remember(block, fields, head);
     return { head, varying };

@@ -2,6 +2,7 @@ import type { RawFields } from '../../../credential/read.ts';
 import { endOfString, findVarying, stringAt, type Cut, type NamesInBlocks } from './block-walk.ts';
 import { MAX_PSEUDO_HEADERS, type BlockLimits } from './hpack/decoder.ts';
 import { ENTRY_OVERHEAD } from './hpack/tables.ts';
+import { isFieldValue } from './request-fields.ts';
 
 /** For one connection; the oldest make room. */
 const MAX_ENTRIES = 256;
@@ -224,12 +225,4 @@ function isSame(template: Buffer, from: number, block: Buffer, at: number, size:
   if (size > LONGEST_LOOP) return template.compare(block, at, at + size, from, from + size) === 0;
   for (let i = 0; i < size; i++) if (template[from + i] !== block[at + i]) return false;
   return true;
-}
-
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-/** RFC 9113 section 8.2.1; what is not, is for those to judge who read whole heads. */
-function isFieldValue(text: string): boolean {
-  if (!VALUE.test(text)) return false;
-  return text.length === 0 || (text.charCodeAt(0) > 0x20 && text.charCodeAt(text.length - 1) > 0x20);
 }

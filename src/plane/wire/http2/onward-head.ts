@@ -13,16 +13,17 @@ export function createHeadBlocks(target: UpstreamTarget, toUpstream: ToUpstream)
   const scheme = target.secure ? 'https' : 'http';
   const host = authority(target);
 
-  function encode({ method, path }: OnwardHead, fields: [name: string, value: string][]): Buffer {
+  function encode(head: OnwardHead, fields: [name: string, value: string][]): Buffer {
+    const { method, path } = head;
     // Servers of gRPC want to hear that trailers are understood.
     const own = [':method', method, ':scheme', scheme, ':path', path, ':authority', host, 'te', 'trailers'];
-    return encodeFields([...own, ...fields.flat()]);
+    return encodeFields([...own, ...fields.flat()], head);
   }
 
   return (request) => {
     const block = onwardBytes(request.head, request.key, toUpstream, encode);
     const varying = varyingFields(request);
-    return varying.length === 0 ? [block] : [block, encodeForNow(varying)];
+    return varying.length === 0 ? [block] : [block, encodeForNow(varying, request.head)];
   };
 }
 

@@ -16,7 +16,6 @@ export interface RequestFields {
 
 /** RFC 9110 section 5.6.2, in lower case as RFC 9113 section 8.2.1 wants it. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-/** RFC 9113 section 8.2.1; of all that is invisible, this forbids more than NUL, CR and LF. */
 const VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/;
 /** They say something about a connection of HTTP/1.1 (RFC 9113 section 8.2.2). */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
@@ -28,9 +27,14 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const LENGTH = /^[0-9]{1,15}$/;
 
+/** RFC 9113 section 8.2.1; of all that is invisible, this forbids more than NUL, CR and LF. */
+export function isFieldValue(text: string): boolean {
+  return VALUE.test(text);
+}
+
 /** RFC 9113 section 8.2; the fields of a request beside its pseudo-header fields, and trailers. */
 export function isRegularField(name: string, value: string): boolean {
-  if (!NAME.test(name) || !VALUE.test(value)) return false;
+  if (!NAME.test(name) || !isFieldValue(value)) return false;
   return name === 'te' ? value === 'trailers' : !CONNECTION_FIELDS.has(name);
 }
 
@@ -47,7 +51,7 @@ export function readRequestFields(block: RawFields): RequestFields | undefined {
   for (; at + 1 < block.length && block[at]?.startsWith(':'); at += 2) {
     const name = block[at] as string;
     const value = block[at + 1] as string;
-    if (!(name in pseudo) || pseudo[name] !== undefined || !VALUE.test(value)) return undefined;
+    if (!(name in pseudo) || pseudo[name] !== undefined || !isFieldValue(value)) return undefined;
     pseudo[name] = value;
   }
   let host: string | undefined;

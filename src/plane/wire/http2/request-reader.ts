@@ -52,6 +52,7 @@ export class RequestReader {
       fields: steady,
       peer: this.#peer,
       objection: undefined,
+      neverIndexed: this.#decoder.sawNeverIndexed,
     });
     this.#memo?.remember(block, decoded, head);
     return { head, start };

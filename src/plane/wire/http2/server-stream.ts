@@ -141,11 +141,11 @@ export class ServerStream extends Relay implements SendingOwner {
     const beside = isDated ? varying : [...varying, 'date', httpDate()];
     if (cors !== undefined) {
       const fields = cors.mark([...pairs(head.fields), ...pairs(beside)], this.head.use.origin);
-      this.sending.head([encodeForNow([':status', String(head.status), ...fields.flat()])], ends);
+      this.sending.head([encodeForNow([':status', String(head.status), ...fields.flat()], head)], ends);
       return;
     }
-    head.asBlock ??= encodeFields([':status', String(head.status), ...head.fields]);
-    this.sending.head(beside.length === 0 ? [head.asBlock] : [head.asBlock, encodeForNow(beside)], ends);
+    head.asBlock ??= encodeFields([':status', String(head.status), ...head.fields], head);
+    this.sending.head(beside.length === 0 ? [head.asBlock] : [head.asBlock, encodeForNow(beside, head)], ends);
   }
 
   protected sendAnswerBytes(piece: Buffer, ends: boolean): void {
@@ -153,8 +153,10 @@ export class ServerStream extends Relay implements SendingOwner {
   }
 
   protected sendAnswerTrailers(trailers: AnswerHead, varying: RawFields): void {
-    trailers.asBlock ??= encodeFields(trailers.fields);
-    this.sending.trailers(varying.length === 0 ? [trailers.asBlock] : [trailers.asBlock, encodeFields(varying)]);
+    trailers.asBlock ??= encodeFields(trailers.fields, trailers);
+    this.sending.trailers(
+      varying.length === 0 ? [trailers.asBlock] : [trailers.asBlock, encodeFields(varying, trailers)],
+    );
   }
 
   protected sendRefusal(reply: Reply): void {
