@@ -16,8 +16,7 @@ export function readAnswerHead(fields: RawFields, neverIndexed = false): AnswerH
     if (name === ':status' && i === 0 && STATUS.test(value)) status = Number(value);
     else if (!isRegularField(name, value)) return undefined;
   }
-  // Blanks around a value are not allowed; but grpc-go's servers write messages as they are.
-  const passing = filterResponseFields(fields).flatMap(([name, value]) => [name, value.trim()]);
+  const passing = filterResponseFields(fields).flat();
   return {
     status,
     isGrpc: onlyValue(passing, 'content-type')?.startsWith('application/grpc') === true,
@@ -27,6 +26,19 @@ export function readAnswerHead(fields: RawFields, neverIndexed = false): AnswerH
     asBlock: undefined,
     asLines: undefined,
   };
+}
+
+/** Blanks around a value are not allowed (RFC 9113 section 8.2.1); but grpc-go's servers write messages as they are. */
+export function withoutBlanks(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (isBlank(value[start])) start += 1;
+  while (end > start && isBlank(value[end - 1])) end -= 1;
+  return value.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 /** How long its body will be; undefined if it does not say so, NaN if that cannot be (RFC 9110 section 8.6). */

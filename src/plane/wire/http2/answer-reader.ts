@@ -1,7 +1,7 @@
 import type { RawFields } from '../../../credential/read.ts';
 import type { AnswerHead } from '../upstream-call.ts';
 import { VARYING_IN_ANSWERS } from '../varying.ts';
-import { readAnswerHead } from './answer-head.ts';
+import { readAnswerHead, withoutBlanks } from './answer-head.ts';
 import { NamesInBlocks } from './block-walk.ts';
 import { BlockMemo } from './head-memo.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
@@ -43,7 +43,7 @@ export class AnswerReader {
     const varying: string[] = [];
     for (let i = 0; i + 1 < fields.length; i += 2) {
       const name = fields[i] as string;
-      const value = fields[i + 1] as string;
+      const value = withoutBlanks(fields[i + 1] as string);
       if (!VARYING_IN_ANSWERS.has(name)) lasting.push(name, value);
       else if (isRegularField(name, value)) varying.push(name, value);
       else return 'malformed';
