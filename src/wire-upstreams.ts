@@ -70,7 +70,7 @@ export function createWireUpstreams(config: Config, { toUpstream, observe }: Wir
 
   const common = { tls, toUpstream, connectTimeoutMs };
   const overHttp1 = (url: string | null): Upstream | undefined =>
-    open('http', url, ({ endpoints, target }) => createHttp1Upstream({ ...common, endpoints, target }));
+    open('http', url, (behind) => createHttp1Upstream({ ...common, ...behind }));
   const relayed = ({ target, paths }: Config['routes']['rum']) => {
     const forward = overHttp1(target);
     return forward && { paths, forward };

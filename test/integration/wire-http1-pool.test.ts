@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as net from 'node:net';
 import { describe, it, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import * as tls from 'node:tls';
 import type { Http1Upstream } from '../../src/plane/wire/http1/pool.ts';
 import type { UpstreamCall } from '../../src/plane/wire/upstream-call.ts';
@@ -213,6 +214,76 @@ describe('a request', () => {
     collector.sockets[0]?.resume();
     await until('all is taken', () => caller.takenBytes === 64 << 20, 20_000);
   });
+});
+
+describe('while nobody knows where the collector is', () => {
+  const nameless = (t: TestContext, port: number, resolve: () => Promise<readonly string[]>) =>
+    startHttp1Upstream(t, `http://collector.test:${port}`, {
+      connectTimeoutMs: 300,
+      endpoints: createEndpoints({
+        target: { host: 'collector.test', port, secure: false },
+        resolve,
+        resolveIntervalMs: 60_000,
+        now: () => performance.now(),
+        random: Math.random,
+      }),
+    });
+
+  it('requests wait for its name to be found', async (t) => {
+    const { promise, resolve } = Promise.withResolvers<readonly string[]>();
+    const collector = new RawCollector(t, net.createServer(), (socket) => void socket.write(OK));
+    const upstream = nameless(t, await listen(t, collector.server), () => promise);
+    const sent = [send(upstream), send(upstream)];
+    resolve(['127.0.0.1']);
+    await Promise.all(sent.map(over));
+    assert.deepEqual(
+      sent.map(({ caller }) => caller.ending),
+      ['answered', 'answered'],
+    );
+  });
+
+  it('and are then told that it is not there', async (t) => {
+    const sent = send(nameless(t, 1, () => new Promise(() => {})));
+    await over(sent);
+    assert.equal(sent.caller.reason, 'upstream_unavailable');
+  });
+});
+
+test('what is wrong with a collector is said once for each cause, and again after it was well', async (t) => {
+  let breaks = true;
+  const causes: string[] = [];
+  const { collector, send } = await startPool(t, (socket) => (breaks ? socket.end() : socket.write(OK)), {
+    connectionFailed: ({ address }, why) => void causes.push(`${address}: ${why}`),
+  });
+  for (const isBroken of [true, true, false, true, true]) {
+    breaks = isBroken;
+    await over(send());
+  }
+  collector.server.close();
+  const refused = send();
+  await over(refused);
+  assert.deepEqual(causes.slice(0, 2), ['127.0.0.1: it was closed', '127.0.0.1: it was closed']);
+  assert.match(causes[2] ?? '', /^127\.0\.0\.1: .*ECONNREFUSED/);
+  assert.equal(causes.length, 3);
+});
+
+test('an address that leaves requests without an answer is ejected', async (t) => {
+  const collector = new RawCollector(t);
+  const port = await listen(t, collector.server);
+  let ejected = 0;
+  const observe = { addresses() {}, ejected: () => void (ejected += 1), resolved() {} };
+  const target = { host: '127.0.0.1', port, secure: false };
+  const endpoints = createEndpoints({ target, resolveIntervalMs: 60_000, now: () => 0, random: Math.random, observe });
+  const upstream = startHttp1Upstream(t, `http://127.0.0.1:${port}`, { endpoints });
+  for (const isOverdue of [false, false, false, false, true, true, true]) {
+    assert.equal(ejected, 0);
+    const sockets = collector.sockets.length;
+    const { call } = send(upstream);
+    await until('it is there', () => collector.sockets.length > sockets);
+    await until('it is written', () => collector.received.split('POST').length - 1 > sockets);
+    call.cancel(isOverdue);
+  }
+  assert.equal(ejected, 1);
 });
 
 test('a collector with TLS is spoken to over TLS, by its name, with our certificate', async (t) => {

@@ -1,54 +1,19 @@
 import assert from 'node:assert/strict';
-import type * as net from 'node:net';
 import { describe, it, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
 import { UNKNOWN } from '../../src/keys/answer.ts';
 import type { KeyAnswer } from '../../src/keys/answer.ts';
+import { CHUNKED, closed, connectHttp1, HOST, LINE, outcomes } from '../support/http1-client.ts';
 import { callHttp, connectRaw } from '../support/http-client.ts';
 import { request } from '../support/raw-http.ts';
 import { noise } from '../support/transports.ts';
 import { stillness, until } from '../support/wait.ts';
 import { answerHead, startWireServer } from '../support/wire-server.ts';
-import type { WireServer, WireServerOptions } from '../support/wire-server.ts';
-
-const LINE = 'POST /v1/traces HTTP/1.1';
-const HOST = 'Host: gateway';
-const CHUNKED = 'Transfer-Encoding: chunked';
-
-interface Client {
-  readonly server: WireServer;
-  readonly socket: net.Socket;
-  /** A request with the key. */
-  good(fields: readonly string[], body?: string): string;
-  write(bytes: string | Buffer): void;
-  /** All that has come. */
-  text(): string;
-  statuses(): number[];
-}
-
-async function connect(t: TestContext, options: WireServerOptions = {}): Promise<Client> {
-  const server = await startWireServer(t, options);
-  const socket = await connectRaw(t, server.port);
-  const chunks: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const text = (): string => Buffer.concat(chunks).toString('latin1');
-  return {
-    server,
-    socket,
-    good: (fields, body) => request(LINE, [HOST, `X-API-Key: ${server.key}`, ...fields], body),
-    write: (bytes) => void socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
-    text,
-    statuses: () => Array.from(text().matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status)),
-  };
-}
-
-const closed = ({ socket }: Client) => until('the connection is closed', () => socket.closed);
-const outcomes = ({ server }: Client) => server.reports.map(({ outcome }) => outcome);
 
 describe('requests on one connection', () => {
   it('go on one after the other, each when the one before it was answered', async (t) => {
-    const client = await connect(t, { onCall: () => {} });
+    const client = await connectHttp1(t, { onCall: () => {} });
     const { server } = client;
     client.write(client.good(['Content-Length: 3'], 'one') + client.good([CHUNKED], '3\r\ntwo\r\n0\r\n\r\n'));
     await until('the first is there', () => server.calls.length === 1);
@@ -97,7 +62,7 @@ describe('requests on one connection', () => {
   });
 
   it('may have one empty line before each, and no more (RFC 9112 section 2.2)', async (t) => {
-    const client = await connect(t);
+    const client = await connectHttp1(t);
     const one = client.good(['Content-Length: 3'], 'one');
     client.write(`\r\n${one}\r\n${one}`);
     await until('both are answered', () => client.statuses().length === 2);
@@ -107,7 +72,7 @@ describe('requests on one connection', () => {
   });
 
   it('are not taken from whoever does not read the answers', async (t) => {
-    const client = await connect(t);
+    const client = await connectHttp1(t);
     client.socket.pause();
     const refused = request(LINE, [HOST, 'Content-Length: 0']);
     for (let i = 0; i < 100; i++) client.write(refused.repeat(500));
@@ -135,7 +100,7 @@ describe('a request that cannot be trusted', () => {
       [request(LINE, [HOST, `a: ${'b'.repeat(20_000)}`]), 431, 'header_limits'],
       [`${LINE}\r\na: ${'b'.repeat(20_000)}`, 431, 'header_limits'],
     ] as const) {
-      const client = await connect(t);
+      const client = await connectHttp1(t);
       client.write(bytes + client.good(['Content-Length: 0']));
       await closed(client);
       assert.deepEqual([client.statuses(), outcomes(client)], [[status], [outcome]]);
@@ -146,7 +111,7 @@ describe('a request that cannot be trusted', () => {
   });
 
   it('because its body is not framed as it must be, is refused, and cancelled at the collector', async (t) => {
-    const client = await connect(t);
+    const client = await connectHttp1(t);
     client.write(client.good([CHUNKED], '1\r\nab'));
     await closed(client);
     assert.deepEqual([client.statuses(), outcomes(client)], [[400], ['bad_request']]);
@@ -154,7 +119,7 @@ describe('a request that cannot be trusted', () => {
   });
 
   it('when its answer has begun, is broken off', async (t) => {
-    const client = await connect(t, { onCall: ({ caller }) => caller.answered(answerHead(200, []), [], false) });
+    const client = await connectHttp1(t, { onCall: ({ caller }) => caller.answered(answerHead(200, []), [], false) });
     client.write(client.good([CHUNKED], '1\r\na\r\n'));
     await until('the answer has begun', () => client.text().includes('\r\n\r\n'));
     client.write('zz\r\n');
@@ -165,7 +130,7 @@ describe('a request that cannot be trusted', () => {
 
 describe('a refused request', () => {
   it('leaves its connection to the next one, when its body is not too long', async (t) => {
-    const client = await connect(t);
+    const client = await connectHttp1(t);
     const body = 'b'.repeat(900_000);
     client.write(request(LINE, [HOST, `Content-Length: ${body.length}`], body) + client.good(['Content-Length: 0']));
     await until('both are answered', () => client.statuses().length === 2);
@@ -173,7 +138,7 @@ describe('a refused request', () => {
   });
 
   it('has its connection cut when its body is longer than what is thrown away', async (t) => {
-    const client = await connect(t);
+    const client = await connectHttp1(t);
     client.socket.write(request(LINE, [HOST, 'Content-Length: 10000000']));
     client.socket.write(Buffer.alloc(8 << 20));
     await closed(client);
@@ -181,7 +146,7 @@ describe('a refused request', () => {
   });
 
   it('is the last one when its sender still waits for leave to send the body', async (t) => {
-    const client = await connect(t);
+    const client = await connectHttp1(t);
     client.write(request(LINE, [HOST, 'Expect: 100-continue', 'Content-Length: 3']));
     await closed(client);
     assert.deepEqual(client.statuses(), [403]);
@@ -190,7 +155,7 @@ describe('a refused request', () => {
 
 test('leave to send a body is given when the key was judged', async (t) => {
   const { promise, resolve } = Promise.withResolvers<KeyAnswer>();
-  const client = await connect(t, { lookup: () => promise });
+  const client = await connectHttp1(t, { lookup: () => promise });
   client.write(client.good(['Expect: 100-continue', 'Content-Length: 3']));
   await until(
     'nothing comes',
@@ -205,7 +170,7 @@ test('leave to send a body is given when the key was judged', async (t) => {
 test('what comes while the key is looked up goes on with the request', async (t) => {
   let resolve: (answer: KeyAnswer) => void = () => {};
   const looked: KeyAnswer[] = [];
-  const client = await connect(t, {
+  const client = await connectHttp1(t, {
     lookup: () => new Promise<KeyAnswer>((done) => (resolve = (answer) => (looked.push(answer), done(answer)))),
   });
   const body = noise(100_000);
@@ -222,7 +187,7 @@ test('what comes while the key is looked up goes on with the request', async (t)
 
 describe('what is legal and unusual', () => {
   it('is handed over with its connection and all that was not served', async (t) => {
-    const client = await connect(t);
+    const client = await connectHttp1(t);
     const unusual = request('OPTIONS /v1/traces HTTP/1.1', [HOST, 'Content-Length: 3'], 'abc');
     const good = client.good(['Content-Length: 3'], 'one');
     client.write(good + unusual + good);
@@ -233,7 +198,7 @@ describe('what is legal and unusual', () => {
   });
 
   it('waits until what came before it was answered', async (t) => {
-    const client = await connect(t, { onCall: () => {} });
+    const client = await connectHttp1(t, { onCall: () => {} });
     client.write(client.good(['Content-Length: 0']) + request('DELETE / HTTP/1.1', [HOST]));
     await until('the first is there', () => client.server.calls.length === 1);
     await until(
@@ -249,7 +214,7 @@ describe('what is legal and unusual', () => {
 
 describe('an answer', () => {
   const answering = async (t: TestContext, status: number, fields: readonly string[], varying: string[], body = '') => {
-    const client = await connect(t, {
+    const client = await connectHttp1(t, {
       onCall({ caller }) {
         caller.answered(answerHead(status, fields), varying, body === '');
         if (body !== '') caller.answerBytes(Buffer.from(body), true);
@@ -286,7 +251,7 @@ describe('an answer', () => {
   });
 
   it('that is not read is not taken from the collector', async (t) => {
-    const client = await connect(t, {
+    const client = await connectHttp1(t, {
       onCall({ caller }) {
         caller.answered(answerHead(200, []), [], false);
         for (let i = 0; i < 640; i++) caller.answerBytes(Buffer.alloc(16_384), false);
@@ -307,7 +272,7 @@ describe('an answer', () => {
 });
 
 test('a body that the collector does not take is not taken from its sender', async (t) => {
-  const client = await connect(t, { takesNothing: true, onCall: () => {} });
+  const client = await connectHttp1(t, { takesNothing: true, onCall: () => {} });
   client.write(client.good(['Content-Length: 16777216']));
   client.socket.write(Buffer.alloc(16 << 20));
   await until('it is there', () => client.server.calls.length === 1);
@@ -319,74 +284,6 @@ test('a body that the collector does not take is not taken from its sender', asy
   assert.ok((call?.bytes ?? 0) < 400_000, `${call?.bytes} bytes`);
   call?.caller.taken(call.bytes);
   await until('more has come', () => (call?.bytes ?? 0) > 400_000);
-});
-
-describe('a connection ends', () => {
-  const limits = { headersTimeoutMs: 200, bodyTimeoutMs: 400, idleTimeoutMs: 300 };
-
-  it('without a status when its head is too slow', async (t) => {
-    const client = await connect(t, { limits });
-    client.write('POST /v1/tra');
-    await closed(client);
-    assert.equal(client.text(), '');
-  });
-
-  it('without a status when its body is too slow, and the collector is told', async (t) => {
-    const client = await connect(t, { limits, onCall: () => {} });
-    client.write(client.good(['Content-Length: 10'], 'abc'));
-    await closed(client);
-    assert.deepEqual([client.text(), outcomes(client)], ['', ['cancelled']]);
-    assert.equal(client.server.calls[0]?.isCancelled, true);
-  });
-
-  it('when it is idle for longer than was announced', async (t) => {
-    const client = await connect(t, { limits });
-    client.write(client.good(['Content-Length: 0']));
-    await until('it is answered', () => client.statuses().length === 1);
-    await closed(client);
-    assert.match(client.text(), /\r\nkeep-alive: timeout=0\r\n/);
-  });
-
-  it('when its sender has left, and the collector is told', async (t) => {
-    for (const leave of [(socket: net.Socket) => socket.end(), (socket: net.Socket) => socket.resetAndDestroy()]) {
-      const client = await connect(t, { onCall: () => {} });
-      client.write(client.good(['Content-Length: 0']));
-      await until('it is there', () => client.server.calls.length === 1);
-      leave(client.socket);
-      await until('it is given up', () => client.server.calls[0]?.isCancelled === true);
-      assert.deepEqual(outcomes(client), ['cancelled']);
-      await until('nothing is left', () => client.server.connections.size === 0);
-    }
-  });
-
-  it('after the answer that says so', async (t) => {
-    const client = await connect(t);
-    client.write(client.good(['Content-Length: 0', 'Connection: close']) + client.good(['Content-Length: 0']));
-    await closed(client);
-    assert.deepEqual([client.statuses(), client.server.calls.length], [[200], 1]);
-  });
-
-  it('when the gateway drains: at once if it is idle, else with its answer, which says so', async (t) => {
-    const client = await connect(t, { onCall: () => {} });
-    const idle = await connectRaw(t, client.server.port);
-    idle.write('\r\n');
-    client.write(client.good(['Content-Length: 0']));
-    await until('it is there', () => client.server.calls.length === 1 && client.server.connections.size === 2);
-    client.server.drain();
-    await until('the idle one is closed', () => idle.closed);
-    client.server.calls[0]?.answer(Buffer.from('the last'));
-    await closed(client);
-    assert.match(client.text(), /\r\nconnection: close\r\n\r\n/);
-    assert.match(client.text(), /the last/);
-  });
-
-  it('though its client keeps the other half open', async (t) => {
-    const client = await connect(t);
-    client.socket.allowHalfOpen = true;
-    client.write('nonsense\r\n\r\n');
-    await until('it is answered', () => client.statuses().length === 1);
-    await until('nothing is left', () => client.server.connections.size === 0, 3_000);
-  });
 });
 
 test('a HEAD is told the length of a refusal, and not the refusal', async (t) => {

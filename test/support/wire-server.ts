@@ -75,6 +75,7 @@ export class CollectorCall implements UpstreamCall {
   releasedBytes = 0;
   isWhole = false;
   isCancelled = false;
+  isOverdue = false;
   private readonly whole = Promise.withResolvers<Buffer>();
   private readonly takes: boolean;
 
@@ -106,8 +107,9 @@ export class CollectorCall implements UpstreamCall {
     this.releasedBytes += bytes;
   }
 
-  cancel(): void {
+  cancel(isOverdue = false): void {
     this.isCancelled = true;
+    this.isOverdue = isOverdue;
   }
 
   /** Answers as its protocol wants it. */

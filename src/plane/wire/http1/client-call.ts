@@ -11,8 +11,12 @@ export interface CallOwner {
 /** A connection, as the call that it is for sees it. */
 export interface CallConnection {
   readonly isOpen: boolean;
+  /** An answer has begun. */
+  readonly isAnswering: boolean;
   writeBody(piece: Buffer, ends: boolean): void;
   release(bytes: number): void;
+  /** It, or what is behind it, is not well. */
+  failed(why: string): void;
   destroy(): void;
 }
 
@@ -25,8 +29,9 @@ export class ClientCall implements UpstreamCall {
   readonly caller: Caller;
   /** Undefined while there is none, and after its end. */
   connection: CallConnection | undefined;
-  /** Waits for a connection since then. */
-  waitsSinceMs = 0;
+  /** While it waits for a connection: until when, and what it is told then. */
+  waitsUntilMs = 0;
+  waitsInVain: UpstreamReason = 'upstream_overloaded';
   /** Could not be sent once, and went to another address. */
   wasMoved = false;
   isOver = false;
@@ -80,12 +85,14 @@ export class ClientCall implements UpstreamCall {
     this.connection?.release(bytes);
   }
 
-  cancel(): void {
+  cancel(isOverdue = false): void {
     const { connection } = this;
     if (this.isOver) return;
     this.end();
-    if (connection === undefined) this.#owner.forget(this);
-    else connection.destroy();
+    if (connection === undefined) return this.#owner.forget(this);
+    // While the sender could have sent or read more, the time that has passed says nothing of the collector.
+    if (isOverdue && this.isSent && !connection.isAnswering) connection.failed('it did not answer in time');
+    connection.destroy();
   }
 
   failed(reason: UpstreamReason): void {

@@ -23,6 +23,10 @@ export interface ConnectionOwner {
   readonly memo: HeadMemo<KnownAnswer>;
   /** Writes the head of a request. */
   writeHead(call: ClientCall, transport: Transport): void;
+  /** It answered: as a collector, or that there is none. */
+  answered(connection: ClientConnection, status: number): void;
+  /** It could not be opened, or its collector is not well. */
+  failed(connection: ClientConnection, why: string): void;
   /** It may be used again, for so long. */
   freed(connection: ClientConnection, keepAliveMs: number | undefined): void;
   /** It is no more; `call` is what could not even begin on it. */
@@ -62,6 +66,10 @@ export class ClientConnection implements ConnectEvents, CallConnection {
     this.#call = call;
     call.connection = this;
     this.#transport = connectTransport(options, this);
+  }
+
+  get isAnswering(): boolean {
+    return this.#answer !== undefined;
   }
 
   onConnected(): void {
@@ -132,7 +140,8 @@ export class ClientConnection implements ConnectEvents, CallConnection {
     const emptyLine = bytes.indexOf(EMPTY_LINE, start);
     const end = emptyLine === -1 ? bytes.length : emptyLine + EMPTY_LINE.length;
     const read = emptyLine === -1 ? undefined : readAnswer(bytes, start, end);
-    if (end - start > MAX_HEAD_BYTES || (emptyLine !== -1 && read === undefined)) return this.#fail(bytes);
+    if (end - start > MAX_HEAD_BYTES || (emptyLine !== -1 && read === undefined))
+      return this.#fail('its answer is not HTTP/1.1 as it must be', bytes);
     if (read === undefined) return start;
     if (read.varyingPlaces) memo.add(bytes, start, end, read.varyingPlaces, MAX_HEAD_BYTES, read.known);
     return this.#begin(read.known, read.length, read.varying, bytes, end);
@@ -148,14 +157,14 @@ export class ClientConnection implements ConnectEvents, CallConnection {
     const { status } = known.head;
     if (status < 200) {
       // RFC 9110 section 15.2: they may come at any time. But we never ask for another protocol.
-      if (status === 101 || ++this.#interimAnswers > MAX_INTERIM_ANSWERS) return this.#fail(bytes);
+      if (status === 101 || ++this.#interimAnswers > MAX_INTERIM_ANSWERS)
+        return this.#fail('its answer is not HTTP/1.1 as it must be', bytes);
       return end;
     }
     const call = this.#call as ClientCall;
     this.#answer = known;
     this.#startBody(known, call.request.head.method, length);
-    if (status === 502 || status === 503 || status === 504) this.endpoint.failed('unavailable');
-    else this.endpoint.succeeded();
+    this.#owner.answered(this, status);
     const ends = this.#body === 'none';
     if (ends) this.#complete(call, known, end < bytes.length);
     const told = length === undefined ? varying : [...varying, 'content-length', String(length)];
@@ -180,7 +189,7 @@ export class ClientConnection implements ConnectEvents, CallConnection {
     if (this.#chunks !== undefined) {
       const chunks = this.#chunks;
       end = chunks.read(bytes, start);
-      if (chunks.isBroken) return this.#fail(bytes);
+      if (chunks.isBroken) return this.#fail('its answer is not HTTP/1.1 as it must be', bytes);
       piece = bytes.subarray(chunks.start, chunks.end);
       ends = chunks.isEnded;
     } else if (this.#body === 'length') {
@@ -233,28 +242,30 @@ export class ClientConnection implements ConnectEvents, CallConnection {
       this.#complete(call, this.#answer, true);
       call.caller.answerBytes(NOTHING, true);
     } else {
-      this.#fail(NOTHING);
+      this.#fail('it was closed');
     }
   }
 
-  onClosed(): void {
-    this.#fail(NOTHING);
+  onClosed(error: Error | undefined): void {
+    this.#fail(error?.message ?? 'it was closed');
   }
 
   /** The answer can not be, or can not be completed. */
-  #fail(bytes: Buffer): number {
+  #fail(why: string, bytes: Buffer = NOTHING): number {
     const call = this.#call;
     if (this.#isGone) return bytes.length;
     if (call === undefined) {
       this.destroy();
-    } else if (this.isOpen) {
-      this.endpoint.failed('lost');
-      call.failed('upstream_unavailable');
-    } else {
-      this.endpoint.failed('unreachable');
-      this.#leave(call);
+      return bytes.length;
     }
+    this.failed(why);
+    if (this.isOpen) call.failed('upstream_unavailable');
+    else this.#leave(call);
     return bytes.length;
+  }
+
+  failed(why: string): void {
+    this.#owner.failed(this, why);
   }
 
   destroy(): void {

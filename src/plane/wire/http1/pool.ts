@@ -27,6 +27,8 @@ export interface Http1UpstreamOptions {
   readonly connectTimeoutMs: number;
   /** Those in use, to all addresses together. Requests above that number wait for one. */
   readonly maxConnections?: number;
+  /** Hears why a connection could not be opened or broke, once for each cause. */
+  readonly connectionFailed?: (endpoint: Endpoint, why: string) => void;
 }
 
 export interface Http1Upstream extends Upstream {
@@ -61,6 +63,8 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
   readonly #inUse = new Set<ClientConnection>();
   /** In the order in which they came. */
   readonly #waiting = new Set<ClientCall>();
+  /** What was wrong last at each address: in an outage each attempt has the same cause. */
+  readonly #faults = new Map<Endpoint, string>();
   #idleCount = 0;
   #nowMs = performance.now();
   #isClosed = false;
@@ -72,7 +76,9 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
     this.#tls = target.secure ? toTlsOptions(target, tls) : undefined;
     this.#hostLine = `host: ${authority(target)}\r\n`;
     endpoints.onChange((change, endpoint) => {
-      if (change === 'removed') this.#closeIdle(endpoint);
+      if (change === 'added') return this.#serveWaiting();
+      this.#faults.delete(endpoint);
+      this.#closeIdle(endpoint);
     });
   }
 
@@ -85,13 +91,11 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
   /** Finds a connection for it, or a place to wait for one; or says why there is none. */
   #place(call: ClientCall, except?: Endpoint): UpstreamReason | undefined {
     const { endpoints, connectTimeoutMs } = this.#options;
+    if (this.#inUse.size >= this.#maxConnections) return this.#wait(call, 'upstream_overloaded');
     const endpoint = endpoints.pick(except);
-    if (endpoint === undefined) return 'upstream_unavailable';
-    if (this.#inUse.size >= this.#maxConnections) {
-      if (this.#waiting.size >= MAX_WAITING) return 'upstream_overloaded';
-      call.waitsSinceMs = this.#nowMs;
-      this.#waiting.add(call);
-      return undefined;
+    if (endpoint === undefined) {
+      // Without an exception, nobody knows yet where the collector is.
+      return except === undefined ? this.#wait(call, 'upstream_unavailable') : 'upstream_unavailable';
     }
     const idle = this.#idle.get(endpoint)?.pop();
     if (idle !== undefined) {
@@ -103,6 +107,21 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
     const { address: host, port } = endpoint;
     this.#inUse.add(new ClientConnection(this, endpoint, { host, port, tls: this.#tls, connectTimeoutMs }, call));
     return undefined;
+  }
+
+  #wait(call: ClientCall, inVain: UpstreamReason): UpstreamReason | undefined {
+    if (this.#waiting.size >= MAX_WAITING) return 'upstream_overloaded';
+    call.waitsUntilMs = this.#nowMs + this.#options.connectTimeoutMs;
+    call.waitsInVain = inVain;
+    this.#waiting.add(call);
+    return undefined;
+  }
+
+  #serveWaiting(): void {
+    for (const call of Array.from(this.#waiting)) {
+      this.#waiting.delete(call);
+      this.#placeOrFail(call);
+    }
   }
 
   writeHead({ request: { head, key, varying, bodyLength } }: ClientCall, { out }: Transport): void {
@@ -117,6 +136,19 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
       `${method} ${path} HTTP/1.1\r\n${this.#hostLine}${fieldLines(fields.flat())}Connection: keep-alive\r\n`,
       'latin1',
     );
+
+  answered({ endpoint }: ClientConnection, status: number): void {
+    if (status >= 502 && status <= 504) return endpoint.failed('unavailable');
+    if (this.#faults.size > 0) this.#faults.delete(endpoint);
+    endpoint.succeeded();
+  }
+
+  failed({ endpoint, isOpen }: ClientConnection, why: string): void {
+    endpoint.failed(isOpen ? 'lost' : 'unreachable');
+    if (this.#faults.get(endpoint) === why || endpoint.isRetired) return;
+    this.#faults.set(endpoint, why);
+    this.#options.connectionFailed?.(endpoint, why);
+  }
 
   freed(connection: ClientConnection, keepAliveMs: number | undefined): void {
     this.#inUse.delete(connection);
@@ -187,8 +219,8 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
   check(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const call of this.#waiting) {
-      if (nowMs < call.waitsSinceMs + this.#options.connectTimeoutMs) break; // those behind came later
-      call.failed('upstream_overloaded');
+      if (nowMs < call.waitsUntilMs) break; // those behind came later
+      call.failed(call.waitsInVain);
     }
     for (const idle of this.#idle.values()) {
       for (const connection of idle.filter(({ usableUntilMs }) => usableUntilMs <= nowMs)) connection.destroy();

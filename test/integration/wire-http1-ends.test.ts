@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import type * as net from 'node:net';
+import { describe, it } from 'node:test';
+import { closed, connectHttp1, outcomes } from '../support/http1-client.ts';
+import { connectRaw } from '../support/http-client.ts';
+import { until } from '../support/wait.ts';
+
+describe('a connection of HTTP/1.1 ends', () => {
+  const limits = { headersTimeoutMs: 200, bodyTimeoutMs: 400, idleTimeoutMs: 300 };
+
+  it('without a status when its head is too slow', async (t) => {
+    const client = await connectHttp1(t, { limits });
+    client.write('POST /v1/tra');
+    await closed(client);
+    assert.equal(client.text(), '');
+  });
+
+  it('without a status when its body is too slow, and the collector is told', async (t) => {
+    const client = await connectHttp1(t, { limits, onCall: () => {} });
+    client.write(client.good(['Content-Length: 10'], 'abc'));
+    await closed(client);
+    assert.deepEqual([client.text(), outcomes(client)], ['', ['cancelled']]);
+    assert.equal(client.server.calls[0]?.isCancelled, true);
+  });
+
+  it('when it is idle for longer than was announced', async (t) => {
+    const client = await connectHttp1(t, { limits });
+    client.write(client.good(['Content-Length: 0']));
+    await until('it is answered', () => client.statuses().length === 1);
+    await closed(client);
+    assert.match(client.text(), /\r\nkeep-alive: timeout=0\r\n/);
+  });
+
+  it('when its sender has left, and the collector is told', async (t) => {
+    for (const leave of [(socket: net.Socket) => socket.end(), (socket: net.Socket) => socket.resetAndDestroy()]) {
+      const client = await connectHttp1(t, { onCall: () => {} });
+      client.write(client.good(['Content-Length: 0']));
+      await until('it is there', () => client.server.calls.length === 1);
+      leave(client.socket);
+      await until('it is given up', () => client.server.calls[0]?.isCancelled === true);
+      assert.deepEqual(outcomes(client), ['cancelled']);
+      await until('nothing is left', () => client.server.connections.size === 0);
+    }
+  });
+
+  it('after the answer that says so', async (t) => {
+    const client = await connectHttp1(t);
+    client.write(client.good(['Content-Length: 0', 'Connection: close']) + client.good(['Content-Length: 0']));
+    await closed(client);
+    assert.deepEqual([client.statuses(), client.server.calls.length], [[200], 1]);
+  });
+
+  it('when the gateway drains: at once if it is idle, else with its answer, which says so', async (t) => {
+    const client = await connectHttp1(t, { onCall: () => {} });
+    const idle = await connectRaw(t, client.server.port);
+    idle.write('\r\n');
+    client.write(client.good(['Content-Length: 0']));
+    await until('it is there', () => client.server.calls.length === 1 && client.server.connections.size === 2);
+    client.server.drain();
+    await until('the idle one is closed', () => idle.closed);
+    client.server.calls[0]?.answer(Buffer.from('the last'));
+    await closed(client);
+    assert.match(client.text(), /\r\nconnection: close\r\n\r\n/);
+    assert.match(client.text(), /the last/);
+  });
+
+  it('though its client keeps the other half open', async (t) => {
+    const client = await connectHttp1(t);
+    client.socket.allowHalfOpen = true;
+    client.write('nonsense\r\n\r\n');
+    await until('it is answered', () => client.statuses().length === 1);
+    await until('nothing is left', () => client.server.connections.size === 0, 3_000);
+  });
+});
