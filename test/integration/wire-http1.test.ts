@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { startCollector } from '../support/collector.ts';
 import { startHttp1Upstream } from '../support/http1-upstream.ts';
 import { callHttp } from '../support/http-client.ts';
+import { converse, request } from '../support/raw-http.ts';
 import { startWireServer } from '../support/wire-server.ts';
 
 test('a request over HTTP/1.1 goes on byte for byte, with its length or in chunks, and its answer comes back', async (t) => {
@@ -23,4 +24,10 @@ test('a request over HTTP/1.1 goes on byte for byte, with its length or in chunk
     }
   }
   assert.equal(collector.connections(), 1);
+});
+
+test('a refusal gets to its sender though its body turns out to be broken', async (t) => {
+  const server = await startWireServer(t);
+  const bytes = request('POST /v1/traces HTTP/1.1', ['Host: a', 'Transfer-Encoding: chunked'], 'broken\r\n');
+  assert.deepEqual((await converse(t, server.port, bytes)).statuses, [403]);
 });

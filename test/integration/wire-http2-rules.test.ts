@@ -110,6 +110,8 @@ const OF_STREAM: readonly Rule[] = [
   ['8.3.1 no method', PROTOCOL_ERROR, headers(without(':method'))],
   ['8.3.1 no scheme', PROTOCOL_ERROR, headers(without(':scheme'))],
   ['8.3.1 no path', PROTOCOL_ERROR, headers(without(':path'))],
+  ['8.3.1 neither :authority nor a host', PROTOCOL_ERROR, headers(without(':authority'))],
+  ['8.3.1 a user before the host', PROTOCOL_ERROR, headers([...without(':authority'), ['host', 'user@gateway']])],
   ['8.3.1 an empty path', PROTOCOL_ERROR, headers(instead(':path', ''))],
   ['8.3.1 a path that is none', PROTOCOL_ERROR, headers(instead(':path', 'http://elsewhere/'))],
   ['8.3.1 another host than :authority', PROTOCOL_ERROR, headers(grpcHead(['host', 'elsewhere']))],
@@ -122,7 +124,7 @@ const OF_STREAM: readonly Rule[] = [
 const FINE: readonly (readonly [sentence: string, ...frames: Buffer[]])[] = [
   ['white space within a value, and an empty value', headers(grpcHead(['a', 'b \tc'], ['d', '']))],
   ['a host that is :authority', headers(grpcHead(['host', 'GATEWAY']))],
-  ['no :authority', headers(without(':authority'))],
+  ['a host, and no :authority', headers([...without(':authority'), ['host', 'gateway']])],
   ['padding and a priority', frame(FRAME.HEADERS, END | PADDED | 0x20, 1, Buffer.concat([Buffer.from([3, 0, 0, 0, 0, 1]), block(HEAD), Buffer.alloc(3)]))],
   ['a head in three frames', frame(FRAME.HEADERS, END_STREAM, 1, block(HEAD.slice(0, 3))), frame(FRAME.CONTINUATION, 0, 1, block(HEAD.slice(3, 4))), frame(FRAME.CONTINUATION, END_HEADERS, 1, block(HEAD.slice(4)))],
   ['a stream that begins late', headers(HEAD, END, 99)],

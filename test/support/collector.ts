@@ -76,7 +76,7 @@ export async function startCollector(t: Scope, options: CollectorOptions = {}): 
     if (options.onGrpcHead) return options.onGrpcHead(stream);
     void recordBody(stream).then(
       (body) => {
-        if (stream.aborted) return;
+        if (stream.aborted || stream.destroyed) return;
         complete = true;
         const arrival = {
           protocol: 'grpc',

@@ -5,6 +5,10 @@ import { COLON, CR, CRLF, IS_TOKEN, IS_VALUE, LF, SEMICOLON } from './grammar.ts
 const MAX_SIZE_DIGITS = 8;
 /** Of one body, this much is dropped at most beside its chunks: extensions and trailers (CVE-2024-22019). */
 const MAX_DROPPED_BYTES = 8 * 1_024;
+/** RFC 9112 section 7.1.1, without the blanks that nobody has any use for: behind the first semicolon, up to the end of its line. */
+const EXTENSIONS = /^(?:[^\s";=]+(?:=(?:[^\s";=]+|"(?:[^"\\]|\\.)*"))?(?:;(?!$)|$))+$/;
+/** They would say where the body ends, where nobody may say that any more (RFC 9110 section 6.5.1). */
+const NO_TRAILERS: ReadonlySet<string> = new Set(['content-length', 'host', 'transfer-encoding']);
 /** Up to here it costs less to move a chunk behind the one before it than to tell both. */
 const MAX_MOVED_BYTES = 4 * 1_024;
 
@@ -38,6 +42,8 @@ export class ChunkedBody {
   #digits = 0;
   #left = 0;
   #dropped = 0;
+  /** Of the line that is being dropped, as far as it matters. */
+  #text = '';
 
   /**
    * Reads from there on, to the end of the body or of the bytes, or until it has found as much as can be told at once; returns
@@ -74,9 +80,9 @@ export class ChunkedBody {
       case 'size':
         return this.#readSize(byte);
       case 'extension':
-        if (byte === CR) this.#state = 'size-lf';
-        else this.#drop(IS_VALUE[byte] === 1);
-        return;
+        if (byte === CR) return this.#expect(EXTENSIONS.test(this.#text), 'size-lf');
+        this.#text += String.fromCharCode(byte);
+        return this.#drop(IS_VALUE[byte] === 1);
       case 'size-lf':
         return this.#expect(byte === LF, this.#left === 0 ? 'line' : 'data');
       case 'data-cr':
@@ -86,10 +92,12 @@ export class ChunkedBody {
       case 'line':
         if (byte === CR) this.#state = 'last-lf';
         else this.#expect(IS_TOKEN[byte] === 1, 'trailer-name');
+        this.#text = String.fromCharCode(byte);
         return;
       case 'trailer-name':
-        if (byte === COLON) this.#state = 'trailer-value';
+        if (byte === COLON) this.#expect(!NO_TRAILERS.has(this.#text.toLowerCase()), 'trailer-value');
         else this.#drop(IS_TOKEN[byte] === 1);
+        this.#text += String.fromCharCode(byte);
         return;
       case 'trailer-value':
         if (byte === CR) this.#state = 'trailer-lf';
@@ -113,6 +121,7 @@ export class ChunkedBody {
       this.isBroken = ++this.#digits > MAX_SIZE_DIGITS;
     } else if (this.#digits > 0 && (byte === CR || byte === SEMICOLON)) {
       this.#digits = 0;
+      this.#text = '';
       this.#state = byte === CR ? 'size-lf' : 'extension';
     } else {
       this.isBroken = true;

@@ -1,5 +1,6 @@
 import type { Reason } from '../../../verdict/reasons.ts';
 import { exceedsHeaderLimits } from '../../library/limits.ts';
+import { isHost } from '../host.ts';
 import type { IsVarying } from '../varying.ts';
 import { CR, HTAB, IS_TOKEN, IS_VISIBLE, LF, readFieldLines, readLength, SP } from './grammar.ts';
 import type { ValuePlace } from './grammar.ts';
@@ -159,7 +160,7 @@ function framing({ lengths, codings }: SpecialFields): number | undefined | 'bad
 
 /** For whom a request is must be said once, as a host with or without a port (RFC 9112 section 3.2). */
 function isOneHost(hosts: readonly string[]): boolean {
-  return hosts.length === 1 && /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]]*$/.test(hosts[0] as string);
+  return hosts.length === 1 && isHost(hosts[0] as string);
 }
 
 function split(fields: readonly string[], isVarying: IsVarying) {

@@ -150,7 +150,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     const end = chunks.read(bytes, start);
     // It may not be what its sender meant, and what is behind it may be no request (RFC 9112 section 7.1).
     if (chunks.isBroken) {
-      if (request.ended) this.destroy();
+      if (request.ended) this.#end();
       else request.failed('bad_request');
       return bytes.length;
     }

@@ -1,6 +1,7 @@
 import type { RawFields } from '../../../credential/read.ts';
 import { parseGrpcTimeout } from '../../grpc-timeout.ts';
 import type { RequestStart } from '../relay.ts';
+import { isHost } from '../host.ts';
 import type { IsVarying } from '../varying.ts';
 
 /** What a header block may say (RFC 9113 section 8): the rules for requests, and what is read from those that keep them. */
@@ -25,11 +26,21 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+/** RFC 3986 section 3.1. */
+const SCHEME = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
 const LENGTH = /^[0-9]{1,15}$/;
 
 /** RFC 9113 section 8.2.1; of all that is invisible, this forbids more than NUL, CR and LF. */
 export function isFieldValue(text: string): boolean {
   return VALUE.test(text);
+}
+
+/** gRPC's metadata is ASCII (PROTOCOL-HTTP2, "Custom-Metadata"): its servers refuse, or misread, what is beyond it. */
+const ASCII_VALUE = /^[\t\x20-\x7e]*$/;
+
+export function isAsciiMetadata(fields: RawFields): boolean {
+  for (let i = 1; i < fields.length; i += 2) if (!ASCII_VALUE.test(fields[i] as string)) return false;
+  return true;
 }
 
 /** RFC 9113 section 8.2; the fields of a request beside its pseudo-header fields, and trailers. */
@@ -68,6 +79,9 @@ export function readRequestFields(block: RawFields): RequestFields | undefined {
   }
   const { ':method': method, ':scheme': scheme, ':path': path, ':authority': authority } = pseudo;
   if (!isWhole(method, scheme, path, authority)) return undefined;
+  // RFC 9113 section 8.3.1: one of the two has to say whom the request is for.
+  const recipient = authority ?? host ?? '';
+  if (recipient === '' || !isHost(recipient)) return undefined;
   // RFC 9113 section 8.3.1: a request that names two hosts is for one of them here and for the other further on.
   if (host !== undefined && authority !== undefined && host.toLowerCase() !== authority.toLowerCase()) return undefined;
   return { method, target: path ?? '', isGrpc: type?.startsWith('application/grpc') === true, fields };
@@ -81,7 +95,7 @@ function isWhole(
   authority: string | undefined,
 ): method is string {
   if (method === 'CONNECT') return scheme === undefined && path === undefined && authority !== undefined;
-  if (!method || !scheme || !path) return false;
+  if (!method || !path || !SCHEME.test(scheme ?? '')) return false;
   return path.startsWith('/') || (method === 'OPTIONS' && path === '*');
 }
 
@@ -132,6 +146,8 @@ export function readStart(
       sawLength = true;
       bodyLength = Number(value);
       onward = onward.length === 2 ? NO_FIELDS : onward.toSpliced(onward.indexOf(name), 2);
+    } else if (isGrpc && !ASCII_VALUE.test(value)) {
+      objection = 'bad_request';
     } else if (name === 'grpc-timeout' && isGrpc) {
       if (timeout !== undefined) objection = 'bad_request';
       timeout = value;

@@ -3,7 +3,7 @@ import type { RequestHead } from '../request-head.ts';
 import type { ConnectionContext } from '../server-connection.ts';
 import { BlockMemo, type Remembered } from './head-memo.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
-import { divide, isRegularField, readRequestFields, readStart } from './request-fields.ts';
+import { divide, isAsciiMetadata, isRegularField, readRequestFields, readStart } from './request-fields.ts';
 
 /** A request as its header block says it. */
 export interface ReadRequest {
@@ -51,7 +51,7 @@ export class RequestReader {
       target,
       fields: steady,
       peer: this.#peer,
-      objection: undefined,
+      objection: isGrpc && !isAsciiMetadata(steady) ? 'bad_request' : undefined,
       neverIndexed: this.#decoder.sawNeverIndexed,
     });
     this.#memo?.remember(block, decoded, head);

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   divide,
+  isAsciiMetadata,
   isRegularField,
   readRequestFields,
   readStart,
@@ -33,6 +34,25 @@ describe('the fields of a request', () => {
     ] as const) {
       assert.equal(readRequestFields([...PSEUDO, ...fields])?.isGrpc, isGrpc);
     }
+  });
+
+  it('are none of a request whose host has a user, or is none', () => {
+    for (const host of ['', 'user@gateway', 'a b', 'a/b', 'a"b']) {
+      assert.equal(readRequestFields([...PSEUDO.slice(0, 6), ':authority', host]), undefined);
+      assert.equal(readRequestFields([...PSEUDO.slice(0, 6), 'host', host]), undefined);
+    }
+    assert.equal(readRequestFields(PSEUDO.slice(0, 6)), undefined);
+    assert.equal(readRequestFields([':scheme', 'ht tp', ...PSEUDO.slice(0, 2), ...PSEUDO.slice(4)]), undefined);
+  });
+
+  it('are metadata of gRPC only in ASCII', () => {
+    assert.deepEqual(
+      [
+        ['a', 'b\tc'],
+        ['a', 'b', 'c', '\u00e4'],
+      ].map(isAsciiMetadata),
+      [true, false],
+    );
   });
 
   it('are divided into those that are remembered and those of this request, with one cookie', () => {
