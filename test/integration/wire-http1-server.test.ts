@@ -145,6 +145,13 @@ describe('a refused request', () => {
     assert.deepEqual(client.statuses(), [403]);
   });
 
+  it('is told of its refusal, though its body is not framed as it must be', async (t) => {
+    const client = await connectHttp1(t);
+    client.write(request(LINE, [HOST, CHUNKED], '1\r\nab'));
+    await closed(client);
+    assert.deepEqual([client.statuses(), outcomes(client)], [[403], ['missing_credential']]);
+  });
+
   it('is the last one when its sender still waits for leave to send the body', async (t) => {
     const client = await connectHttp1(t);
     client.write(request(LINE, [HOST, 'Expect: 100-continue', 'Content-Length: 3']));
@@ -248,6 +255,21 @@ describe('an answer', () => {
     assert.ok(!long.includes('hello'));
     const short = await answering(t, 200, [], ['content-length', '9'], 'hello');
     assert.ok(!short.includes('hello'));
+  });
+
+  it('that breaks off takes none before it along', async (t) => {
+    const client = await connectHttp1(t, {
+      onCall(call) {
+        if (client.server.calls.length === 1) return call.answer(Buffer.from('whole'));
+        call.caller.answered(answerHead(200, []), ['content-length', '10'], false);
+        call.caller.answerBytes(Buffer.from('half'), false);
+        call.caller.failed('upstream_unavailable');
+      },
+    });
+    client.write(client.good(['Content-Length: 0']) + client.good(['Content-Length: 0']));
+    await closed(client);
+    assert.match(client.text(), /whole/);
+    assert.deepEqual(outcomes(client), ['accepted', 'upstream_unavailable']);
   });
 
   it('that is not read is not taken from the collector', async (t) => {

@@ -167,7 +167,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     } else if ((this.#discardedBytes += piece.length) > MAX_DISCARDED_BYTES) {
       return this.destroy();
     }
-    if (ends && !this.#isAnswering) this.#finish();
+    if (ends && !this.#isAnswering && this.#request === request) this.#finish();
   }
 
   taken(bytes: number): void {

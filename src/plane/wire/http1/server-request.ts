@@ -124,8 +124,9 @@ export class ServerRequest extends Relay {
     connection.answered();
   }
 
-  /** A broken answer is retried; a short one would be believed. */
+  /** A broken answer is retried; a short one would be believed. Those before it leave first. */
   protected breakOff(): void {
+    this.#connection.transport.out.flush();
     this.#connection.transport.destroy();
   }
 
