@@ -46,7 +46,8 @@ describe('requests on one connection', () => {
         const socket = await connectRaw(t, server.port);
         let text = '';
         socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
-        const places = [0, ...cuts.toSorted((a, b) => a - b), whole.length];
+        // Within the empty line at its beginning, too.
+        const places = [0, 1, ...cuts.map((cut) => Math.max(1, cut)).toSorted((a, b) => a - b), whole.length];
         for (const [i, place] of places.slice(1).entries()) {
           socket.write(whole.subarray(places[i], place));
           await new Promise(setImmediate);

@@ -1,9 +1,11 @@
-import { CR, HTAB, IS_VALUE, MAX_LENGTH_DIGITS, SP } from './grammar.ts';
+import { CR, HTAB, IS_VALUE, LF, MAX_LENGTH_DIGITS, SP } from './grammar.ts';
 import type { ValuePlace } from './grammar.ts';
 
 /** What a memo holds at most: heads, and bytes of them in all. Past that, the oldest goes. */
 const MAX_HEADS = 16;
 const MAX_BYTES = 32 * 1_024;
+/** What a line takes in memory besides, once it was read. */
+const LINE_BYTES = 32;
 
 /** A head as it was sent once, cut where the values of varying fields stand. */
 interface Remembered<T> {
@@ -101,8 +103,9 @@ export class HeadMemo<T> {
     maxVaryingBytes: number,
     value: T,
   ): void {
-    if (end - start > MAX_BYTES || places.some((place) => place.start === place.end)) return;
     const own = Buffer.from(bytes.subarray(start, end));
+    const cost = own.length + LINE_BYTES * own.filter((byte) => byte === LF).length;
+    if (cost > MAX_BYTES || places.some((place) => place.start === place.end)) return;
     const parts: Buffer[] = [];
     let at = 0;
     for (const place of places) {
@@ -111,9 +114,9 @@ export class HeadMemo<T> {
     }
     parts.push(own.subarray(at));
     const names = places.map(({ name }) => name);
-    this.#bytes += own.length;
+    this.#bytes += cost;
     while (this.#heads.length >= MAX_HEADS || this.#bytes > MAX_BYTES) this.#bytes -= this.#heads.shift()?.bytes ?? 0;
-    this.#recent = this.#heads.push({ value, parts, names, maxVaryingBytes, bytes: own.length }) - 1;
+    this.#recent = this.#heads.push({ value, parts, names, maxVaryingBytes, bytes: cost }) - 1;
   }
 }
 

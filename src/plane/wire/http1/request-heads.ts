@@ -43,7 +43,7 @@ export class RequestHeads {
   next(bytes: Buffer, from: number): NextHead {
     const start = this.#skipEmptyLine(bytes, from);
     this.end = start;
-    if (start === bytes.length) return 'incomplete';
+    if (start === bytes.length || this.#mayBeEmptyLine(bytes, start)) return 'incomplete';
     // The common case: nothing was searched yet, because the head is whole and known.
     const known = this.#searched === 0 ? this.#recall(bytes, start) : undefined;
     if (known !== undefined) return known;
@@ -64,6 +64,10 @@ export class RequestHeads {
     if (this.#skippedLine || bytes[start] !== CR || bytes[start + 1] !== LF) return start;
     this.#skippedLine = true;
     return start + 2;
+  }
+
+  #mayBeEmptyLine(bytes: Buffer, start: number): boolean {
+    return bytes.length === start + 1 && bytes[start] === CR && !this.#skippedLine;
   }
 
   #recall(bytes: Buffer, start: number): KnownHead | undefined {
