@@ -9,17 +9,14 @@ import type { OnwardRequest, UpstreamCall } from '../../src/plane/wire/upstream-
 import { createEndpoints } from '../../src/upstream/endpoints.ts';
 import { parseTarget } from '../../src/upstream/target.ts';
 import { onwardRequest, RecordingCaller } from './caller.ts';
+import type { Scope } from './scope.ts';
 import { listen } from './transports.ts';
 import { until } from './wait.ts';
 
 const CHECK_MS = 50;
 
 /** The pool of the wire plane before a collector at this URL. */
-export function startHttp1Upstream(
-  t: TestContext,
-  url: string,
-  options: Partial<Http1UpstreamOptions> = {},
-): Http1Upstream {
+export function startHttp1Upstream(t: Scope, url: string, options: Partial<Http1UpstreamOptions> = {}): Http1Upstream {
   const target = parseTarget(url);
   const endpoints = createEndpoints({
     target,

@@ -1,6 +1,5 @@
 import * as http from 'node:http';
 import type * as net from 'node:net';
-import type { TestContext } from 'node:test';
 import { planeLimits } from '../../src/plane-options.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { createDigester } from '../../src/credential/digest.ts';
@@ -18,13 +17,14 @@ import { Http1ServerConnection } from '../../src/plane/wire/http1/server-connect
 import type { Http1Context } from '../../src/plane/wire/http1/server-connection.ts';
 import { NamesInBlocks } from '../../src/plane/wire/http2/block-walk.ts';
 import { Http2ServerConnection } from '../../src/plane/wire/http2/server-connection.ts';
-import { Roster } from '../../src/plane/wire/roster.ts';
 import type { Relay } from '../../src/plane/wire/relay.ts';
 import { createHeadReader, toWireRoutes } from '../../src/plane/wire/request-head.ts';
 import type { ServerConnection } from '../../src/plane/wire/server-connection.ts';
 import { createIsVarying, varyingNames } from '../../src/plane/wire/varying.ts';
+import { openTransport } from '../../src/plane/wire/transport.ts';
 import type { Caller, OnwardRequest, Upstream, UpstreamCall } from '../../src/plane/wire/upstream-call.ts';
 import type { UpstreamReason } from '../../src/upstream/faults.ts';
+import type { Scope } from './scope.ts';
 import { digestOf, newRecord, origins } from './stores.ts';
 
 /** The side of the wire plane that faces the senders, on a real port, before a collector that is an object of the test. */
@@ -40,9 +40,12 @@ export interface WireServer {
   /** "budget how", in the order in which it was told. */
   readonly spent: readonly string[];
   readonly connections: ReadonlySet<ServerConnection>;
-  readonly underWay: Roster<Relay>;
+  readonly underWay: ReadonlySet<Relay>;
   /** What came with each connection that was handed over, where "library" is the answer to everything. */
   readonly handedOver: readonly string[];
+  readonly context: Http1Context;
+  /** Takes a connection that did not come by the door. */
+  serve(socket: net.Socket, protocol: 'http1' | 'http2'): void;
   drain(): void;
   /** As much as a request is given up when the gateway can wait no longer. */
   interrupt(): void;
@@ -136,7 +139,7 @@ export function answerHead(status: number, fields: readonly string[]) {
 
 const CHECK_MS = 50;
 
-export async function startWireServer(t: TestContext, options: WireServerOptions = {}): Promise<WireServer> {
+export async function startWireServer(t: Scope, options: WireServerOptions = {}): Promise<WireServer> {
   const config = configSchema.parse({});
   const limits: PlaneLimits = { ...planeLimits(config.limits), ...options.limits };
   const key = createKeyText('ingestion');
@@ -147,7 +150,7 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
   const reports: RequestReport[] = [];
   const spent: string[] = [];
   const connections = new Set<ServerConnection>();
-  const underWay = new Roster<Relay>();
+  const underWay = new Set<Relay>();
   let isDraining = false;
 
   const gate = createGate({
@@ -233,6 +236,11 @@ export async function startWireServer(t: TestContext, options: WireServerOptions
     connections,
     underWay,
     handedOver,
+    context,
+    serve(socket, protocol) {
+      const Connection = protocol === 'http1' ? Http1ServerConnection : Http2ServerConnection;
+      new Connection(openTransport(socket), context);
+    },
     drain() {
       isDraining = true;
       for (const connection of connections) connection.drain();

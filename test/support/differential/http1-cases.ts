@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Part } from './exchange.ts';
 import { NAME_FIELD } from './outcome.ts';
+import { sequence } from './sequence.ts';
 
 /** Requests over HTTP/1.1, byte by byte: what senders write, and what they should not. */
 
@@ -74,7 +75,7 @@ const CLEAN_FIELDS = [
   'User-Agent: OTel-OTLP-Exporter/1.0',
   'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   'tracestate: a=1,b=2',
-  'x-request-id: 7',
+  'x-b3-traceid: 7',
   'Content-Encoding: gzip',
   'Accept: */*',
   'X-Extra: value',
@@ -96,7 +97,7 @@ const CLEAN_FIELDS = [
 const ODD_FIELDS = [
   'X_Keygate_Key_Id: 1',
   'Connection: x-keygate-key-id, x-extra',
-  'Connection: close, x-request-id',
+  'Connection: close, traceparent',
   'Connection: upgrade',
   'Upgrade: h2c',
   'Upgrade: websocket',
@@ -123,7 +124,7 @@ const ODD_FIELDS = [
   'content-type: text/plain',
   'date: a\x01',
   'traceparent: ',
-  'X-Request-Id:  padded  ',
+  'X-Correlation-Id:  padded  ',
 ];
 
 const FRAMINGS: readonly Framing[] = [
@@ -231,13 +232,7 @@ const odd: fc.Arbitrary<RequestPlan> = fc.record({
 
 /** Requests one behind the other on one connection: good ones, and at most one that is odd, which nothing else waits for. */
 export const http1Case: fc.Arbitrary<Http1Case> = fc.record({
-  requests: fc
-    .tuple(
-      fc.array(clean, { maxLength: 3 }),
-      fc.option(odd, { freq: 4, nil: undefined }),
-      fc.array(clean, { minLength: 1, maxLength: 1 }),
-    )
-    .map(([before, odd, behind]) => [...before, ...(odd === undefined ? [] : [{ ...odd, isOdd: true }]), ...behind]),
+  requests: sequence(clean, odd),
   cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 }),
 });
 

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { sequence } from './sequence.ts';
 
 /** Requests over HTTP/2, frame by frame: what senders write, and what they should not. */
 
@@ -63,7 +64,7 @@ const CLEAN_FIELDS: readonly Field[] = [
   ['grpc-timeout', '4999m'],
   ['grpc-encoding', 'gzip'],
   ['traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
-  ['x-request-id', '7'],
+  ['x-b3-traceid', '7'],
   ['accept', '*/*'],
   ['x-extra', 'value'],
   ['x-extra', 'other'],
@@ -87,6 +88,11 @@ const ODD_FIELDS: readonly Field[] = [
   ['x-bell', 'a\x07'],
   ['x-del', 'a\x7f'],
   ['x-space', ' a '],
+  ['traceparent', 'a\0b'],
+  ['traceparent', '\u00e4'],
+  ['traceparent', ''],
+  ['tracestate', ' a '],
+  ['x-b3-traceid', 'a\r\nx: y'],
   ['connection', 'close'],
   ['connection', 'x-extra'],
   ['keep-alive', '1'],
@@ -245,13 +251,7 @@ const odd: fc.Arbitrary<StreamPlan> = protocol.chain((protocol) =>
 );
 
 export const http2Case: fc.Arbitrary<Http2Case> = fc.record({
-  streams: fc
-    .tuple(
-      fc.array(clean, { maxLength: 3 }),
-      fc.option(odd, { freq: 4, nil: undefined }),
-      fc.array(clean, { minLength: 1, maxLength: 1 }),
-    )
-    .map(([before, odd, behind]) => [...before, ...(odd === undefined ? [] : [{ ...odd, isOdd: true }]), ...behind]),
+  streams: sequence(clean, odd),
   acknowledgedBefore: fc.integer({ min: 0, max: 5 }),
   between: fc.array(of(['ping', 'window', 'priority', 'unknown', 'settings'] as const), { maxLength: 3 }),
 });

@@ -22,8 +22,11 @@ export interface Outcome {
   readonly strangers: readonly string[];
 }
 
-/** Names every request of a case; the generators put it into each head, also into those that hide in bodies. */
-export const NAME_FIELD = 'x-case';
+/**
+ * Names every request of a case; the generators put it into each head, also into those that hide in bodies. It is one of the
+ * fields that heads are remembered without, so that equal ones are known again.
+ */
+export const NAME_FIELD = 'x-request-id';
 
 /** The message of every refusal ends with "(reason, request id)", whatever it is encoded in. */
 export function reasonIn(text: string): string | undefined {
