@@ -212,7 +212,9 @@ class SocketTransport implements Transport, Sink {
 
   reset(): void {
     const socket = this.#socket;
-    if (socket.connecting || socket instanceof tls.TLSSocket) return this.destroy();
+    // Node refuses to reset what is just being ended, and would then never close it.
+    const isEnding = socket.writableEnded && !socket.writableFinished;
+    if (socket.connecting || isEnding || socket instanceof tls.TLSSocket) return this.destroy();
     this.#isClosed = true;
     socket.resetAndDestroy();
   }

@@ -230,6 +230,20 @@ describe('A transport whose other side resets it', () => {
   });
 });
 
+describe('A transport that is reset', () => {
+  it('is closed, also when it was just being ended', async (t) => {
+    for (const wasEnded of [false, true]) {
+      const { near, heard, far } = await acceptedPair(t);
+      near.out.append(Buffer.from('bye'));
+      near.out.flush();
+      if (wasEnded) near.end();
+      near.reset();
+      await until('it is closed', () => heard.closed === 1);
+      await until('the other side knows', () => far.destroyed || far.readableEnded || far.resume().closed);
+    }
+  });
+});
+
 describe('Accepted transports', () => {
   it('are still counted by the server that accepted them, also when they are given away', async (t) => {
     const front = net.createServer({ allowHalfOpen: true });
