@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { DOWNGRADE_CASES, requestFrames } from '../support/downgrade-cases.ts';
+import { DOWNGRADE_CASES, isOver, requestFrames } from '../support/downgrade-cases.ts';
 import { connectFrames, FRAME } from '../support/h2-frames.ts';
 import { connectRaw } from '../support/http-client.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
@@ -136,15 +136,11 @@ async function converseInTurn(t: TestContext, port: number, first: string, secon
 /** Both on one connection; what follows must be answered with 200 on it, if it is still open. */
 async function askOverHttp2(t: TestContext, port: number, first: Buffer[], second: Buffer[]): Promise<void> {
   const connection = await connectFrames(t, port);
-  const isAnswered = (streamId: number): boolean =>
-    connection.socket.destroyed ||
-    connection.of(FRAME.GOAWAY).length > 0 ||
-    [FRAME.HEADERS, FRAME.RST_STREAM].some((type) => connection.of(type).some((one) => one.streamId === streamId));
   await connection.send(...first);
-  await until('the first is answered, reset or the connection closed', () => isAnswered(1), PATIENCE_MS);
+  await until('the first is answered, reset or the connection closed', () => isOver(connection, 1), PATIENCE_MS);
   if (!connection.socket.destroyed && connection.of(FRAME.GOAWAY).length === 0) {
     await connection.send(...second);
-    await until('the second is answered', () => isAnswered(3), PATIENCE_MS);
+    await until('the second is answered', () => isOver(connection, 3), PATIENCE_MS);
     assert.equal(connection.of(FRAME.RST_STREAM).filter(({ streamId }) => streamId === 3).length, 0);
   }
   connection.socket.destroy();

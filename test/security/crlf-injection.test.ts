@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startCollector } from '../support/collector.ts';
 import { startGateway } from '../support/gateway.ts';
-import { DOWNGRADE_CASES, requestFrames } from '../support/downgrade-cases.ts';
-import { connectFrames, FRAME } from '../support/h2-frames.ts';
+import { DOWNGRADE_CASES, isOver, requestFrames } from '../support/downgrade-cases.ts';
+import { connectFrames } from '../support/h2-frames.ts';
 import { callGrpc, connectGrpc } from '../support/grpc-client.ts';
 import { request } from '../support/raw-http.ts';
 import { startRawPath } from '../support/raw-path.ts';
@@ -45,12 +45,7 @@ test('what HTTP/2 says becomes no other fields and no other requests over HTTP/1
       const before = upstream.requests.length;
       const connection = await connectFrames(t, gateway.addresses.http.port);
       await connection.send(...requestFrames(1, key, one));
-      await until(
-        'it is answered, reset or the connection closed',
-        () =>
-          connection.socket.destroyed ||
-          [FRAME.HEADERS, FRAME.RST_STREAM, FRAME.GOAWAY].some((type) => connection.of(type).length > 0),
-      );
+      await until('it is answered, reset or the connection closed', () => isOver(connection, 1));
       connection.socket.destroy();
       const arrived = upstream.requests.slice(before);
       assert.ok(arrived.length <= 1, upstream.received());

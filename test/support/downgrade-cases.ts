@@ -1,5 +1,5 @@
 import { block, END_HEADERS, END_STREAM, frame, FRAME } from './h2-frames.ts';
-import type { Fields } from './h2-frames.ts';
+import type { Fields, FrameConnection } from './h2-frames.ts';
 
 /** What HTTP/2 can carry and HTTP/1.1 cannot: on the way from one to the other it would become other fields or requests. */
 export interface DowngradeCase {
@@ -79,4 +79,18 @@ export function requestFrames(streamId: number, key: string, one: Omit<Downgrade
     frame(FRAME.DATA, trailers ? 0 : END_STREAM, streamId, Buffer.from(body)),
     ...(trailers ? [frame(FRAME.HEADERS, END_HEADERS | END_STREAM, streamId, block(trailers))] : []),
   ];
+}
+
+/** Whether nothing more will come of a request: the end of its answer, its reset, or the end of its connection. */
+export function isOver({ socket, received }: FrameConnection, streamId: number): boolean {
+  return (
+    socket.destroyed ||
+    received.some(
+      (one) =>
+        one.type === FRAME.GOAWAY ||
+        (one.streamId === streamId &&
+          (one.type === FRAME.RST_STREAM ||
+            ((one.type === FRAME.HEADERS || one.type === FRAME.DATA) && (one.flags & END_STREAM) !== 0))),
+    )
+  );
 }

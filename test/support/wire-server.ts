@@ -17,6 +17,7 @@ import { Http1ServerConnection } from '../../src/plane/wire/http1/server-connect
 import type { Http1Context } from '../../src/plane/wire/http1/server-connection.ts';
 import { NamesInBlocks } from '../../src/plane/wire/http2/block-walk.ts';
 import { Http2ServerConnection } from '../../src/plane/wire/http2/server-connection.ts';
+import { Roster } from '../../src/plane/wire/roster.ts';
 import type { Relay } from '../../src/plane/wire/relay.ts';
 import { createHeadReader, toWireRoutes } from '../../src/plane/wire/request-head.ts';
 import type { ServerConnection } from '../../src/plane/wire/server-connection.ts';
@@ -40,7 +41,7 @@ export interface WireServer {
   /** "budget how", in the order in which it was told. */
   readonly spent: readonly string[];
   readonly connections: ReadonlySet<ServerConnection>;
-  readonly underWay: ReadonlySet<Relay>;
+  readonly underWay: Roster<Relay>;
   /** What came with each connection that was handed over, where "library" is the answer to everything. */
   readonly handedOver: readonly string[];
   readonly context: Http1Context;
@@ -150,7 +151,7 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
   const reports: RequestReport[] = [];
   const spent: string[] = [];
   const connections = new Set<ServerConnection>();
-  const underWay = new Set<Relay>();
+  const underWay = new Roster<Relay>();
   let isDraining = false;
 
   const gate = createGate({

@@ -10,6 +10,7 @@ import type { Reason } from '../../verdict/reasons.ts';
 import type { PlaneLimits, PlaneObserver, RequestReport } from '../plane.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { RequestHead } from './request-head.ts';
+import type { Roster, Seated } from './roster.ts';
 import type { AnswerHead, Caller, UpstreamCall } from './upstream-call.ts';
 
 /** What all requests of a plane share. */
@@ -21,7 +22,7 @@ export interface RelayContext {
   /** Hears of the bytes of each body as they pass. */
   readonly debit: (key: KeyRecord, bytes: number) => void;
   /** All requests between their head and their end. */
-  readonly underWay: Set<Relay>;
+  readonly underWay: Roster<Relay>;
 }
 
 /** What a request says beside its remembered head. */
@@ -42,7 +43,8 @@ const NOTHING = Buffer.alloc(0);
  * One request, from its head to its end: verdict, refusal or upstream call, limits, deadlines, and the report of how it
  * ended, which is told exactly once. The two protocols extend it with what they send; it never asks which it is.
  */
-export abstract class Relay implements Caller, RequestReport {
+export abstract class Relay implements Caller, RequestReport, Seated {
+  seat = -1;
   readonly head: RequestHead;
   outcome: RequestReport['outcome'] = 'cancelled';
   upstreamStatus: number | undefined;

@@ -6,6 +6,7 @@ import type { Door } from './door.ts';
 import { Http1ServerConnection } from './http1/server-connection.ts';
 import { Http2ServerConnection } from './http2/server-connection.ts';
 import type { Relay, RelayContext } from './relay.ts';
+import { Roster } from './roster.ts';
 import { createHeadReader } from './request-head.ts';
 import type { HeadReaderOptions } from './request-head.ts';
 import type { Http1Context } from './http1/server-connection.ts';
@@ -37,7 +38,7 @@ const DRAIN_POLL_MS = 20;
 /** The data path on bytes. */
 export function createWirePlane(options: WirePlaneOptions): Plane {
   const { listen, limits, observer, fallback } = options;
-  const underWay = new Set<Relay>();
+  const underWay = new Roster<Relay>();
   const connections = new Set<ServerConnection>();
   const readHead = createHeadReader(options);
   let isDraining = false;

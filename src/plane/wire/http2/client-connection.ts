@@ -16,6 +16,7 @@ import { Liveness } from './liveness.ts';
 import type { HeadBlocks } from './onward-head.ts';
 import { Sending } from './sending.ts';
 import { SentBodies } from './sent-bodies.ts';
+import { StreamTable } from './stream-table.ts';
 import type { PeerSettings } from './settings.ts';
 import { connectionWindowBytes, ReceiveWindow, STREAM_WINDOW_BYTES } from './windows.ts';
 
@@ -73,7 +74,7 @@ export class ClientConnection implements Carrier, ConnectEvents, AnswerSink {
   private readonly out: Output;
   private readonly frames: AnswerFrames;
   private readonly liveness: Liveness;
-  private readonly streams = new Map<number, ClientStream>();
+  private readonly streams = new StreamTable<ClientStream>();
   private nextId = 1;
   private maxStreams = MAX_STREAMS;
   private readonly window = new ReceiveWindow(connectionWindowBytes(MAX_STREAMS));
@@ -186,8 +187,7 @@ export class ClientConnection implements Carrier, ConnectEvents, AnswerSink {
   private resizeWindows(streamWindow: number): void {
     const growth = streamWindow - this.sending.streamWindow;
     this.sending.streamWindow = streamWindow;
-    const streams = [...this.streams.values()]; // others may begin meanwhile
-    for (const stream of streams) stream.windowGrew(growth);
+    for (const stream of this.streams.values()) stream.windowGrew(growth);
     this.sending.pump();
   }
 
@@ -285,7 +285,7 @@ export class ClientConnection implements Carrier, ConnectEvents, AnswerSink {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.frames.stop();
-    const streams = [...this.streams.values()];
+    const streams = this.streams.values();
     this.streams.clear();
     this.owner.closed(this, streams.length, why);
     for (const stream of streams) stream.connectionLost();

@@ -8,6 +8,7 @@ import { RequestReader } from './request-reader.ts';
 import { ServerStream } from './server-stream.ts';
 import type { StreamCarrier } from './server-stream.ts';
 import { StreamIds } from './stream-ids.ts';
+import { StreamTable } from './stream-table.ts';
 import { applySettings } from './settings.ts';
 import { connectionWindowBytes, ReceiveWindow } from './windows.ts';
 
@@ -35,7 +36,7 @@ const MAX_BLOCK_FACTOR = 4;
  */
 export class ServerFrames implements FrameSink {
   readonly #life: ConnectionLife;
-  readonly #streams = new Map<number, ServerStream>();
+  readonly #streams = new StreamTable<ServerStream>();
   readonly #window: ReceiveWindow;
   readonly #blocks: HeaderBlocks;
   readonly #requests: RequestReader;
