@@ -254,6 +254,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
 
   /** Looked at a few times a second. */
   check(nowMs: number): void {
+    if (this.deadlineMs === Infinity && this.call) this.deadlineMs = nowMs + this.context.upstreamTimeoutMs;
     if (nowMs >= this.deadlineMs) return this.failed('upstream_timeout');
     if (this.requestEnded || nowMs < this.startedAtMs + this.context.limits.bodyTimeoutMs) return;
     this.senderLeft();
@@ -274,8 +275,9 @@ export abstract class Relay implements Caller, RequestReport, Seated {
     this.upstreamStatus = status ?? this.upstreamStatus;
   }
 
+  /** Bytes have passed. By how much that moves the deadline is worked out when somebody looks, not for each piece. */
   private renew(): void {
-    if (this.protocol === 'http') this.deadlineMs = performance.now() + this.context.upstreamTimeoutMs;
+    if (this.protocol === 'http') this.deadlineMs = Infinity;
   }
 
   private end(outcome: RequestReport['outcome']): boolean {

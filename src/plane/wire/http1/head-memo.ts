@@ -104,7 +104,7 @@ export class HeadMemo<T> {
     value: T,
   ): void {
     const own = Buffer.from(bytes.subarray(start, end));
-    const cost = own.length + LINE_BYTES * own.filter((byte) => byte === LF).length;
+    const cost = own.length + LINE_BYTES * countLines(own);
     if (cost > MAX_BYTES || places.some((place) => place.start === place.end)) return;
     const parts: Buffer[] = [];
     let at = 0;
@@ -118,6 +118,12 @@ export class HeadMemo<T> {
     while (this.#heads.length >= MAX_HEADS || this.#bytes > MAX_BYTES) this.#bytes -= this.#heads.shift()?.bytes ?? 0;
     this.#recent = this.#heads.push({ value, parts, names, maxVaryingBytes, bytes: cost }) - 1;
   }
+}
+
+function countLines(bytes: Buffer): number {
+  let lines = 0;
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) lines++;
+  return lines;
 }
 
 function isBlank(byte: number | undefined): boolean {

@@ -3,7 +3,7 @@ import { exceedsHeaderLimits } from '../../library/limits.ts';
 import { isHost } from '../host.ts';
 import type { IsVarying } from '../varying.ts';
 import { CR, HTAB, IS_TOKEN, IS_VISIBLE, LF, readFieldLines, readLength, SP } from './grammar.ts';
-import type { ValuePlace } from './grammar.ts';
+import type { FieldLines, ValuePlace } from './grammar.ts';
 
 export interface HeadRules {
   readonly isVarying: IsVarying;
@@ -65,7 +65,7 @@ export function readRequest(bytes: Buffer, start: number, end: number, rules: He
 
   const lines = readFieldLines(bytes, lineEnd + 2, end);
   if (lines === undefined) return UNREADABLE;
-  const { fields, places } = lines;
+  const { fields } = lines;
   const method = bytes.toString('latin1', start, methodEnd);
   const target = bytes.toString('latin1', targetStart, targetEnd);
   const unfit = (objection: UnfitHead['objection']): UnfitHead => ({ objection, method, target, fields });
@@ -76,14 +76,11 @@ export function readRequest(bytes: Buffer, start: number, end: number, rules: He
   if (bodyLength === 'bad_request' || !isOneHost(said.hosts)) return unfit('bad_request');
   if (said.isUnusual || !METHODS.has(method) || bytes[targetStart] !== SLASH) return 'elsewhere';
 
-  const varyingPlaces = places.filter(({ name }) => rules.isVarying(name));
-  const { constant, varying, varyingBytes } = split(fields, rules.isVarying);
+  const { varyingBytes, ...parts } = divide(lines, rules.isVarying);
   return {
     method,
     target,
-    fields: constant,
-    varying,
-    varyingPlaces,
+    ...parts,
     maxVaryingBytes: rules.limits.maxHeaderBytes - countedBytes(fields) + varyingBytes,
     bodyLength,
     closes: said.closes,
@@ -163,21 +160,23 @@ function isOneHost(hosts: readonly string[]): boolean {
   return hosts.length === 1 && isHost(hosts[0] as string);
 }
 
-function split(fields: readonly string[], isVarying: IsVarying) {
+function divide({ fields, places }: FieldLines, isVarying: IsVarying) {
   const constant: string[] = [];
   const varying: string[] = [];
+  const varyingPlaces: ValuePlace[] = [];
   let varyingBytes = 0;
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] as string;
-    const value = fields[i + 1] as string;
+  for (const [i, place] of places.entries()) {
+    const { name } = place;
+    const value = fields[2 * i + 1] as string;
     if (!isVarying(name)) {
       constant.push(name, value);
       continue;
     }
+    varyingPlaces.push(place);
     varyingBytes += value.length;
     if (name !== 'content-length') varying.push(name, value);
   }
-  return { constant, varying, varyingBytes };
+  return { fields: constant, varying, varyingPlaces, varyingBytes };
 }
 
 /** As `exceedsHeaderLimits` counts. */
