@@ -12,7 +12,7 @@ describe('a connection of HTTP/1.1 ends', () => {
     const client = await connectHttp1(t, { limits });
     client.write('POST /v1/tra');
     await closed(client);
-    assert.equal(client.text(), '');
+    assert.deepEqual([client.text(), client.server.spent], ['', ['time ended']]);
   });
 
   it('without a status when its body is too slow, and the collector is told', async (t) => {

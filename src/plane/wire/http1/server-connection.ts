@@ -225,23 +225,32 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     if (this.#waitsSinceMs === UNBOUNDED) this.#waitsSinceMs = nowMs;
     const { headersTimeoutMs, bodyTimeoutMs, idleTimeoutMs } = this.#context.limits;
     const waitedMs = nowMs - this.#waitsSinceMs;
+    const isUnread = this.transport.out.queuedBytes > 0;
     switch (this.#wait) {
       case 'request':
         return; // has limits of its own
       case 'idle':
-        if (waitedMs >= idleTimeoutMs + KEEP_ALIVE_SLACK_MS) this.#end();
+        if (waitedMs < idleTimeoutMs + KEEP_ALIVE_SLACK_MS) return;
+        if (isUnread) this.#overspend('unread_output');
+        else this.#end();
         return;
       case 'first':
       case 'head':
         // Without a status: on 408 its sender would delete its data, on a closed connection it retries.
-        if (waitedMs >= headersTimeoutMs) this.destroy();
+        if (waitedMs >= headersTimeoutMs) this.#overspend('time');
         return;
       case 'discard':
-        if (waitedMs >= Math.min(MAX_DISCARD_MS, bodyTimeoutMs)) this.destroy();
+        if (waitedMs >= Math.min(MAX_DISCARD_MS, bodyTimeoutMs)) this.#overspend('time');
         return;
       case 'linger':
-        if (waitedMs >= (this.transport.out.queuedBytes === 0 ? LINGER_MS : idleTimeoutMs)) this.destroy();
+        if (isUnread && waitedMs >= idleTimeoutMs) this.#overspend('unread_output');
+        else if (!isUnread && waitedMs >= LINGER_MS) this.destroy();
     }
+  }
+
+  #overspend(budget: 'time' | 'unread_output'): void {
+    this.#context.budgetSpent(budget, 'ended');
+    this.destroy();
   }
 
   drain(): void {
