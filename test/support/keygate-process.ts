@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import type { Scope } from './scope.ts';
 import { until } from './wait.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/keygate', import.meta.url));
@@ -18,6 +18,7 @@ export interface ExitedProcess {
 }
 
 export interface KeygateProcess {
+  readonly pid: number;
   readonly addresses: { readonly grpc: string; readonly http: string; readonly admin: string; readonly ops: string };
   /** A key that this gateway knows from its configuration. */
   readonly key: string;
@@ -34,7 +35,7 @@ const LOOPBACK = { address: '127.0.0.1:0' };
 
 /** `keygate serve` with a configuration file, as an operator starts it: for what must be seen from outside the process. */
 export async function startKeygateProcess(
-  t: TestContext,
+  t: Scope,
   config: Readonly<Record<string, unknown>>,
 ): Promise<KeygateProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
@@ -66,6 +67,7 @@ export async function startKeygateProcess(
     address_ops: ops = '',
   } = serving() ?? {};
   return {
+    pid: child.pid ?? 0,
     addresses: { grpc, http, admin, ops },
     key: KEY,
     exited,
@@ -84,16 +86,13 @@ export async function startKeygateProcess(
 }
 
 /** For a configuration that it does not start with; resolves when the process has ended. */
-export async function runKeygateServe(
-  t: TestContext,
-  config: Readonly<Record<string, unknown>>,
-): Promise<ExitedProcess> {
+export async function runKeygateServe(t: Scope, config: Readonly<Record<string, unknown>>): Promise<ExitedProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   return (await runServe(t, directory, config)).exited;
 }
 
-async function runServe(t: TestContext, directory: string, config: Readonly<Record<string, unknown>>) {
+async function runServe(t: Scope, directory: string, config: Readonly<Record<string, unknown>>) {
   const file = join(directory, 'keygate.yaml');
   await writeFile(file, stringify(config));
   const child: ChildProcess = spawn(BIN, ['serve', '--config', file], {
