@@ -30,7 +30,7 @@ let refused = 0;
 let failed = 0;
 let excused = 0;
 let underWay = 0;
-let times: number[] = [];
+const times: number[] = [];
 const reasons = new Map<string, number>();
 
 const BODIES = [200, 200, 200, 1_000, 10_000].map((bytes) => frame(Buffer.alloc(bytes, 'telemetry')));
@@ -59,7 +59,8 @@ const grpcSessions = Array.from({ length: GRPC_SESSIONS }, () => session(`http:/
 const webSession = session(`http://127.0.0.1:${httpPort}`);
 const tlsSession = session(`https://127.0.0.1:${tlsPort}`);
 
-type Verdict = 'ok' | 'refused' | string;
+/** "ok", "refused", or what went wrong. */
+type Verdict = string;
 
 function overHttp2(
   open: http2.ClientHttp2Session,
