@@ -338,7 +338,7 @@ describe('an answer', () => {
         limits: { idleTimeoutMs: 300 },
         onCall: ({ caller }) =>
           caller.answered(
-            { status: 200, isGrpc: true, grpcStatus: undefined, fields: [], asBlock: undefined, asLines: undefined },
+            { status: 200, isGrpc: true, grpcStatus: undefined, fields: [], asBlock: undefined },
             [],
             false,
           ),

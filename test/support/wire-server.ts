@@ -135,7 +135,7 @@ export function answerHead(status: number, fields: readonly string[]) {
   const value = (name: string): string | undefined => fields[fields.indexOf(name) + 1];
   const grpcStatus = fields.includes('grpc-status') ? Number(value('grpc-status')) : undefined;
   const isGrpc = fields.includes('content-type') && value('content-type') === 'application/grpc';
-  return { status, isGrpc, grpcStatus, fields, asBlock: undefined, asLines: undefined };
+  return { status, isGrpc, grpcStatus, fields, asBlock: undefined };
 }
 
 const CHECK_MS = 50;

@@ -77,6 +77,4 @@ export interface AnswerHead {
   readonly neverIndexed?: boolean;
   /** The same as a header block, made when it is first needed. */
   asBlock: Buffer | undefined;
-  /** The same as lines of HTTP/1.1, from the status line to the last field. */
-  asLines: Buffer | undefined;
 }

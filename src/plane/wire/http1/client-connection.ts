@@ -167,8 +167,7 @@ export class ClientConnection implements ConnectEvents, CallConnection {
     this.#owner.answered(this, status);
     const ends = this.#body === 'none';
     if (ends) this.#complete(call, known, end < bytes.length);
-    const told = length === undefined ? varying : [...varying, 'content-length', String(length)];
-    call.caller.answered(known.head, told, ends);
+    call.caller.answered(known.head, varying, ends);
     return end;
   }
 

@@ -19,6 +19,12 @@ interface Remembered<T> {
   readonly bytes: number;
 }
 
+/** Up to here the head that was found last is kept as it was. */
+const MAX_REPEATED_BYTES = 2 * 1_024;
+/** For one that is a little longer. */
+const SPARE_BYTES = 64;
+
+const NOTHING: Buffer = Buffer.alloc(0);
 const NONE: readonly string[] = [];
 const NO_MATCH = -1;
 const ZERO = 0x30;
@@ -29,18 +35,53 @@ const ZERO = 0x30;
  * is then read in full. So both ways come to the same (test/unit/plane/wire/http1 compares them).
  */
 export class HeadMemo<T> {
-  /** Of the head that was found last: where it ends, its Content-Length, its other varying fields. */
+  /** Of the head that was found last: where it ends, its Content-Length, its varying fields. */
   end = 0;
   length: number | undefined;
+  /** With Content-Length only if it is to be listed. The same list again for the same head. */
   varying: readonly string[] = NONE;
 
+  readonly #listsLength: boolean;
   readonly #heads: Remembered<T>[] = [];
   #bytes = 0;
   #recent = 0;
   #values: string[] | undefined;
+  /** The head that was found last as it was, with its varying values; most senders repeat it. */
+  #last = NOTHING;
+  #lastLength = 0;
+  #lastValue: T | undefined;
+
+  constructor({ listsLength }: { readonly listsLength: boolean }) {
+    this.#listsLength = listsLength;
+  }
 
   /** The whole head that begins there, if it is known. */
   find(bytes: Buffer, start: number): T | undefined {
+    const end = start + this.#lastLength;
+    if (
+      this.#lastLength > 0 &&
+      end <= bytes.length &&
+      bytes.compare(this.#last, 0, this.#lastLength, start, end) === 0
+    ) {
+      this.end = end;
+      return this.#lastValue;
+    }
+    this.#lastLength = 0;
+    const value = this.#search(bytes, start);
+    if (value !== undefined) this.#keep(bytes, start, value);
+    return value;
+  }
+
+  #keep(bytes: Buffer, start: number, value: T): void {
+    const length = this.end - start;
+    if (length > MAX_REPEATED_BYTES) return;
+    if (this.#last.length < length) this.#last = Buffer.allocUnsafeSlow(length + SPARE_BYTES);
+    bytes.copy(this.#last, 0, start, this.end);
+    this.#lastLength = length;
+    this.#lastValue = value;
+  }
+
+  #search(bytes: Buffer, start: number): T | undefined {
     const heads = this.#heads;
     const { length } = heads;
     for (let i = 0, index = this.#recent; i < length; i++, index = index + 1 === length ? 0 : index + 1) {
@@ -83,6 +124,7 @@ export class HeadMemo<T> {
     }
     if (at === start || at - start > MAX_LENGTH_DIGITS) return NO_MATCH;
     this.length = length;
+    if (this.#listsLength) (this.#values ??= []).push('content-length', bytes.toString('latin1', start, at));
     return at;
   }
 

@@ -10,7 +10,7 @@ import type { UpstreamTarget, UpstreamTls } from '../../../upstream/target.ts';
 import { onwardBytes } from '../request-head.ts';
 import type { Transport } from '../transport.ts';
 import type { Caller, OnwardHead, OnwardRequest, Upstream, UpstreamCall } from '../upstream-call.ts';
-import { CHUNKED_LINE, fieldLines, writeText } from './answer-lines.ts';
+import { CHUNKED_LINE, fieldLines, writeLength, writeText } from './answer-lines.ts';
 import { ClientCall } from './client-call.ts';
 import type { CallOwner } from './client-call.ts';
 import { ClientConnection } from './client-connection.ts';
@@ -54,7 +54,7 @@ export function createHttp1Upstream(options: Http1UpstreamOptions): Http1Upstrea
 }
 
 class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
-  readonly memo = new HeadMemo<KnownAnswer>();
+  readonly memo = new HeadMemo<KnownAnswer>({ listsLength: true });
   readonly #options: Http1UpstreamOptions;
   readonly #maxConnections: number;
   readonly #tls: ConnectionOptions | undefined;
@@ -126,9 +126,9 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
 
   writeHead({ request: { head, key, varying, bodyLength } }: ClientCall, { out }: Transport): void {
     out.append(onwardBytes(head, key, this.#options.toUpstream, this.#encodeHead));
-    let lines = varying.length === 0 ? '' : fieldLines(varying);
-    if (head.method === 'POST') lines += bodyLength === undefined ? CHUNKED_LINE : `content-length: ${bodyLength}\r\n`;
-    writeText(out, `${lines}\r\n`);
+    if (varying.length > 0) writeText(out, fieldLines(varying));
+    if (head.method === 'POST' && bodyLength !== undefined) writeLength(out, bodyLength);
+    else writeText(out, head.method === 'POST' ? `${CHUNKED_LINE}\r\n` : '\r\n');
   }
 
   readonly #encodeHead = ({ method, path }: OnwardHead, fields: [name: string, value: string][]): Buffer =>

@@ -18,7 +18,6 @@ export interface KnownAnswer {
 export interface AnswerLines {
   readonly known: KnownAnswer;
   readonly length: number | undefined;
-  /** Without Content-Length, which is `length`. */
   readonly varying: readonly string[];
   /** Absent: not to be remembered. */
   readonly varyingPlaces: readonly ValuePlace[] | undefined;
@@ -48,7 +47,7 @@ export function readAnswer(bytes: Buffer, start: number, end: number): AnswerLin
   const constant: string[] = [];
   const varying: string[] = [];
   for (const [name, value] of filterResponseFields(fields)) {
-    if (name !== 'content-length') (isVaryingInAnswers(name) ? varying : constant).push(name, value);
+    (isVaryingInAnswers(name) ? varying : constant).push(name, value);
   }
   return {
     known: {
@@ -90,7 +89,6 @@ function toAnswerHead(status: number, fields: readonly string[]): AnswerHead {
       grpcStatus.length === 1 && /^[0-9]{1,3}$/.test(grpcStatus[0] as string) ? Number(grpcStatus[0]) : undefined,
     fields,
     asBlock: undefined,
-    asLines: undefined,
   };
 }
 

@@ -28,7 +28,7 @@ export class RequestHeads {
   readonly #rules: HeadRules;
   readonly #readHead: HeadReader;
   readonly #peer: string;
-  readonly #memo = new HeadMemo<KnownHead>();
+  readonly #memo = new HeadMemo<KnownHead>({ listsLength: false });
   /** So much of an incomplete head was searched for its end. */
   #searched = 0;
   #skippedLine = false;

@@ -1,7 +1,7 @@
 import type { ServerConnection, ConnectionContext } from '../server-connection.ts';
 import { Gathered } from '../gathered.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
-import { CLOSE_LINE } from './answer-lines.ts';
+import { AnswerHeads, CLOSE_LINE } from './answer-lines.ts';
 import { ChunkedBody } from './chunked.ts';
 import { RequestHeads } from './request-heads.ts';
 import type { KnownHead } from './request-heads.ts';
@@ -38,6 +38,7 @@ type Wait = 'first' | 'head' | 'idle' | 'request' | 'discard' | 'linger';
 /** A connection of a sender that speaks HTTP/1.1: its requests one after the other, each answered before the next is looked at. */
 export class Http1ServerConnection implements ServerConnection, TransportEvents, RequestConnection {
   readonly transport: Transport;
+  readonly answerHeads = new AnswerHeads();
   readonly #context: Http1Context;
   readonly #heads: RequestHeads;
   /** What has come and not been looked at: an incomplete head, or what is behind the request. */
@@ -175,7 +176,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     if (this.#isPaused) this.#steer();
   }
 
-  lastLines(closes: boolean): string {
+  lastLine(closes: boolean): string {
     this.#saidClose = closes || this.#context.draining();
     return this.#saidClose ? CLOSE_LINE : this.#keepAliveLine;
   }

@@ -5,23 +5,22 @@ import { Relay } from '../relay.ts';
 import type { ConnectionContext } from '../server-connection.ts';
 import type { Transport } from '../transport.ts';
 import type { AnswerHead } from '../upstream-call.ts';
-import { CHUNKED_LINE, CONTINUE, writeAnswerHead, writeRefusal } from './answer-lines.ts';
+import { CONTINUE, writeRefusal } from './answer-lines.ts';
+import type { AnswerHeads, BodyFraming } from './answer-lines.ts';
 import { writeChunk, writeLastChunk } from './chunked.ts';
 import type { KnownHead } from './request-heads.ts';
 
 /** The connection that a request came on, as the request sees it. */
 export interface RequestConnection {
   readonly transport: Transport;
-  /** What the next answer says of the connection, and whether it is the last one. */
-  lastLines(closes: boolean): string;
+  readonly answerHeads: AnswerHeads;
+  /** What the next answer says of the connection: whether it is the last one. */
+  lastLine(closes: boolean): string;
   /** The sender may send so many bytes more. */
   taken(bytes: number): void;
   /** The answer is written, to its end. */
   answered(): void;
 }
-
-/** How the body of an answer is framed. */
-type Framing = 'none' | 'length' | 'chunks';
 
 /**
  * Refusals of a request that cannot be trusted. What follows it on its connection may not be what its sender meant, so
@@ -36,7 +35,7 @@ export class ServerRequest extends Relay {
   readonly #closes: boolean;
   /** The sender has not been told yet that it may send the body, and may never send it. */
   #awaitsLeave: boolean;
-  #framing: Framing = 'none';
+  #framing: BodyFraming = 'none';
   /** What was announced of the answer's body and has not come yet. */
   #left = 0;
   /** Bytes of the answer that are written, and that the sender does not take. */
@@ -58,10 +57,12 @@ export class ServerRequest extends Relay {
   }
 
   protected sendAnswer(head: AnswerHead, varying: RawFields, ends: boolean): void {
-    const { out } = this.#connection.transport;
-    const length = valueOf(varying, 'content-length');
-    const last = this.#frame(head.status, length, ends) + this.#connection.lastLines(this.#closes || this.#awaitsLeave);
-    writeAnswerHead(out, this.#marked(head), varying, last);
+    const { transport, answerHeads } = this.#connection;
+    const connectionLine = this.#connection.lastLine(this.#closes || this.#awaitsLeave);
+    const kind = { ends, isForHead: this.head.method === 'HEAD', connectionLine };
+    answerHeads.write(transport.out, this.#marked(head), varying, kind);
+    this.#framing = answerHeads.framing;
+    this.#left = answerHeads.bodyLength;
     if (ends) this.#connection.answered();
   }
 
@@ -69,21 +70,7 @@ export class ServerRequest extends Relay {
   #marked(head: AnswerHead): AnswerHead {
     if (this.#cors === undefined) return head;
     const fields = this.#cors.mark(pairs(head.fields), this.head.use.origin).flat();
-    return { ...head, fields, asLines: undefined };
-  }
-
-  /** The line that says how the body is framed; none where there can be no body (RFC 9112 section 6.3). */
-  #frame(status: number, length: string | undefined, ends: boolean): string {
-    if (status === 204) return '';
-    if (this.head.method === 'HEAD' || status === 304)
-      return length === undefined ? '' : `content-length: ${length}\r\n`;
-    if (length === undefined && !ends) {
-      this.#framing = 'chunks';
-      return CHUNKED_LINE;
-    }
-    this.#framing = 'length';
-    this.#left = ends ? 0 : Number(length);
-    return `content-length: ${this.#left}\r\n`;
+    return { ...head, fields };
   }
 
   protected sendAnswerBytes(piece: Buffer, ends: boolean): void {
@@ -120,7 +107,7 @@ export class ServerRequest extends Relay {
     const connection = this.#connection;
     // Who waits for leave to send its body may go on with its next request instead: both would look alike.
     const closes = this.#closes || this.#awaitsLeave || DISTRUSTED.has(reply.status.errorInfo.reason);
-    writeRefusal(connection.transport.out, reply, this.head, this.#cors, connection.lastLines(closes));
+    writeRefusal(connection.transport.out, reply, this.head, this.#cors, connection.lastLine(closes));
     connection.answered();
   }
 
@@ -141,11 +128,6 @@ export class ServerRequest extends Relay {
 }
 
 const NOTHING = Buffer.alloc(0);
-
-function valueOf(fields: RawFields, name: string): string | undefined {
-  for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
-  return undefined;
-}
 
 function pairs(fields: RawFields): Fields {
   const list: [name: string, value: string][] = [];

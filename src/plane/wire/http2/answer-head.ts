@@ -24,7 +24,6 @@ export function readAnswerHead(fields: RawFields, neverIndexed = false): AnswerH
     fields: passing,
     neverIndexed,
     asBlock: undefined,
-    asLines: undefined,
   };
 }
 

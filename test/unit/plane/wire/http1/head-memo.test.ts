@@ -20,7 +20,7 @@ interface Seen {
 
 /** Reads heads as a connection does: from memory if it can. */
 function createReader() {
-  const memo = new HeadMemo<RequestLines>();
+  const memo = new HeadMemo<RequestLines>({ listsLength: false });
   let recalled = 0;
   return {
     recalled: () => recalled,
@@ -91,18 +91,37 @@ test('a head that is cut anywhere is not known', () => {
   const { read } = createReader();
   const whole = head('traceparent: 00-1', 'Content-Length: 5', 'X-C: d');
   read(whole);
-  const memo = new HeadMemo<number>();
+  const memo = new HeadMemo<number>({ listsLength: false });
   const places = readRequest(whole, 0, whole.length, RULES) as RequestLines;
   memo.add(whole, 0, whole.length, places.varyingPlaces, 100, 1);
-  for (let end = 0; end < whole.length; end++) assert.equal(memo.find(whole.subarray(0, end), 0), undefined, `${end}`);
-  assert.equal(memo.find(Buffer.concat([whole, Buffer.from('body')]), 0), 1);
-  assert.equal(memo.end, whole.length);
+  for (const bytes of [whole, Buffer.concat([whole, Buffer.from('body')])]) {
+    for (let end = 0; end < whole.length; end++)
+      assert.equal(memo.find(bytes.subarray(0, end), 0), undefined, `${end}`);
+    assert.equal(memo.find(bytes, 0), 1);
+    assert.equal(memo.end, whole.length);
+  }
+});
+
+test('a head that is the same to the last byte says the same list again, until another one came', () => {
+  const memo = new HeadMemo<number>({ listsLength: true });
+  const one = head('traceparent: 00-1', 'Content-Length: 5');
+  const other = head('traceparent: 00-2', 'Content-Length: 5');
+  const places = readRequest(one, 0, one.length, RULES) as RequestLines;
+  memo.add(one, 0, one.length, places.varyingPlaces, 100, 1);
+  assert.equal(memo.find(one, 0), 1);
+  const list = memo.varying;
+  assert.deepEqual([memo.find(one, 0), memo.varying === list, memo.length], [1, true, 5]);
+  assert.equal(memo.find(other, 0), 1);
+  assert.deepEqual(memo.varying, ['traceparent', '00-2', 'content-length', '5']);
+  assert.equal(memo.find(head('traceparent: 00-1', 'Content-Length: x'), 0), undefined);
+  assert.equal(memo.find(one, 0), 1);
+  assert.deepEqual([list, memo.varying], [memo.varying, list]);
 });
 
 test('it holds 16 heads and 32 KiB of them, and forgets the oldest', () => {
   const find = (memo: HeadMemo<number>, bytes: Buffer): number | undefined => memo.find(bytes, 0);
   const heads = Array.from({ length: 17 }, (_, i) => head(`X-A: ${i}`));
-  const memo = new HeadMemo<number>();
+  const memo = new HeadMemo<number>({ listsLength: false });
   for (const [i, bytes] of heads.entries()) memo.add(bytes, 0, bytes.length, [], 0, i);
   assert.deepEqual(
     heads.map((bytes) => find(memo, bytes)),

@@ -49,7 +49,7 @@ test('an answer says what may go on, and apart what varies', () => {
   ];
   const answer = read(OK, ...lines, 'Connection: x-hop, close');
   assert.deepEqual(answer?.known.head.fields, ['x-a', 'b', 'set-cookie', 'a', 'set-cookie', 'b']);
-  assert.deepEqual([answer?.varying, answer?.length], [['date', 'now'], 5]);
+  assert.deepEqual([answer?.varying, answer?.length], [['date', 'now', 'content-length', '5'], 5]);
   assert.equal(answer?.varyingPlaces, undefined, 'Connection may name what varies');
 });
 
