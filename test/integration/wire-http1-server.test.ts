@@ -258,6 +258,43 @@ describe('an answer', () => {
     assert.ok(!short.includes('hello'));
   });
 
+  it('is framed for itself, however alike the one before it was', async (t) => {
+    const shared = answerHead(200, ['x-a', 'b']);
+    const five = ['date', 'now', 'content-length', '5'];
+    const answers: [varying: string[], body: string][] = [
+      [five, 'hello'],
+      [five, 'again'],
+      [['date', 'now', 'content-length', '3'], 'bye'],
+      [['date', 'now'], 'in chunks'],
+      [['date', 'now'], ''],
+      [five, 'hello'],
+    ];
+    const client = await connectHttp1(t, {
+      onCall({ caller }) {
+        const [varying, body] = answers[client.server.calls.length - 1] ?? [[], ''];
+        caller.answered(shared, varying, body === '');
+        if (body !== '') caller.answerBytes(Buffer.from(body), true);
+      },
+    });
+    client.write(
+      client.good(['Content-Length: 0']).repeat(5) + client.good(['Content-Length: 0', 'Connection: close']),
+    );
+    await closed(client);
+    const head = 'HTTP/1.1 200 OK\r\nx-a: b\r\ndate: now\r\n';
+    const kept = 'keep-alive: timeout=300\r\n\r\n';
+    assert.equal(
+      client.text(),
+      [
+        `${head}content-length: 5\r\n${kept}hello`,
+        `${head}content-length: 5\r\n${kept}again`,
+        `${head}content-length: 3\r\n${kept}bye`,
+        `${head}transfer-encoding: chunked\r\n${kept}9\r\nin chunks\r\n0\r\n\r\n`,
+        `${head}content-length: 0\r\n${kept}`,
+        `${head}content-length: 5\r\nconnection: close\r\n\r\nhello`,
+      ].join(''),
+    );
+  });
+
   it('that breaks off takes none before it along', async (t) => {
     const client = await connectHttp1(t, {
       onCall(call) {
