@@ -14,8 +14,8 @@ export interface Http1Context extends ConnectionContext {
   readonly handOver: (transport: Transport, unread: Buffer) => void;
 }
 
-/** Of a body, what may wait here for the collector: 5 MB/s on a link of 50 ms. Then reading pauses. */
-const WINDOW_BYTES = 256 * 1_024;
+/** Of a body, what may wait here for the collector; then reading pauses, and the rest waits in the kernel's buffers, or at its sender. */
+const WINDOW_BYTES = 64 * 1_024;
 /** Of what was sent behind a request that is not answered yet. Then reading pauses. */
 const MAX_UNREAD_BYTES = 64 * 1_024;
 /**
