@@ -66,6 +66,16 @@ const data = (id: number, bytes: number, flags = 0): Buffer => frame(FRAME.DATA,
 const update = (id: number, bytes: number): Buffer => frame(FRAME.WINDOW_UPDATE, 0, id, uint32(bytes));
 
 describe('a connection', () => {
+  it('whose client says that it will leave serves what it still begins, and then ends', async (t) => {
+    const { connection, call, server } = await setUp(t);
+    await connection.send(frame(FRAME.GOAWAY, 0, 0, Buffer.alloc(8)));
+    await call(1);
+    await until('it is with the collector', () => server.calls.length === 1);
+    await connection.closed;
+    assert.deepEqual([hasEnded(connection, 1), resets(connection)], [true, []]);
+    assert.deepEqual(goodbyes(connection), [[1, NO_ERROR]]);
+  });
+
   it('on which nothing is asked ends, however often it pings', async (t) => {
     const { connection, server } = await setUp(t, { limits: { idleTimeoutMs: 200 } });
     const pinging = setInterval(() => void connection.send(PING), 20);

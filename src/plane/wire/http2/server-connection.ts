@@ -137,9 +137,9 @@ export class Http2ServerConnection implements ServerConnection, TransportEvents,
     if (this.#leavesSinceMs > 0) this.#sayLast();
   }
 
+  /** Its GOAWAY is about streams of ours (RFC 9113 section 6.8): those of its own may still come for a while, and Node's do. */
   peerLeaves(): void {
     if (this.#leavesSinceMs === 0) this.#leavesSinceMs = performance.now();
-    this.#sayLast();
   }
 
   #sayLast(): void {
