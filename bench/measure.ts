@@ -53,8 +53,8 @@ export async function measureScenario(scenario: Scenario, measuring: Measuring):
   }
   const fastest = new Map([...throughputs].map(([row, each]) => [row, medians(each)]));
 
-  // The library plane is no rival in latency: at its half load the others would sleep.
-  const compared = scenario.isFromExporters ? [] : lanes.filter(({ row }) => row !== 'library');
+  // Latency has goals where throughput has; the library plane is no rival in it: at its half load the others would sleep.
+  const compared = scenario.goals === undefined ? [] : lanes.filter(({ row }) => row !== 'library');
   const speeds = compared.flatMap(({ row }) => fastest.get(row)?.perSecond ?? []);
   const pacePerSecond = halfLoad(speeds, connections);
   const latencies = new Map<Row, Latencies[]>(compared.map(({ row }) => [row, []]));
