@@ -196,6 +196,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     if (this.#context.draining()) return this.#end();
     this.#waitFor('idle');
     this.#readUnread();
+    this.#steer(); // nobody tells any more of what waited for the collector when it answered
   }
 
   onDrained(): void {
