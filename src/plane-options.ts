@@ -33,5 +33,6 @@ export function planeLimits(limits: Config['limits']): PlaneLimits {
     idleTimeoutMs: limits.idleTimeout,
     maxConnections: limits.maxConnections,
     maxStreams: limits.maxStreams,
+    maxHeldBytes: limits.maxHeld,
   };
 }

@@ -232,6 +232,12 @@ const limits = z
       .max(10_000)
       .default(250)
       .describe('The most concurrent requests of one HTTP/2 connection.'),
+    maxHeld: size('1MiB', '64GiB')
+      .prefault('256MiB')
+      .describe(
+        'What request bodies may hold in memory together while they wait for the collector; beyond it, those that wait ' +
+          'are answered with 503 / UNAVAILABLE, and their senders keep them. With plane: wire.',
+      ),
     drainTimeout: duration('0s', '10m')
       .prefault('30s')
       .describe('How long requests in flight may take to finish after SIGTERM.'),

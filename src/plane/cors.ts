@@ -1,3 +1,4 @@
+import type { RawFields } from '../credential/read.ts';
 import { isAmong } from '../keys/scope.ts';
 import type { Origin } from '../keys/scope.ts';
 
@@ -70,4 +71,11 @@ export function createCors({ origins, maxAgeMs }: CorsRules, carriers: readonly 
       ['access-control-max-age', String(Math.floor(maxAgeMs / 1_000))],
     ],
   };
+}
+
+/** From how fields lie in a message. */
+export function pairs(fields: RawFields): Fields {
+  const list: [name: string, value: string][] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) list.push([fields[i] as string, fields[i + 1] as string]);
+  return list;
 }

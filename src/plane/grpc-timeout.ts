@@ -1,3 +1,5 @@
+import type { RawFields } from '../credential/read.ts';
+
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
@@ -13,4 +15,11 @@ export function parseGrpcTimeout(
   return digits === undefined || unitMs === undefined
     ? { problem: 'bad_request' }
     : { timeoutMs: Number(digits) * unitMs };
+}
+
+/** Whoever serves a call is told when nobody will wait for it any more: our own patience, if the sender has more or does not say. */
+export function tellDeadline(varying: RawFields, timeoutMs: number, upstreamTimeoutMs: number): RawFields {
+  if (timeoutMs <= upstreamTimeoutMs) return varying;
+  const others = varying.filter((_, i) => varying[i - (i % 2)] !== 'grpc-timeout');
+  return [...others, 'grpc-timeout', `${upstreamTimeoutMs}m`];
 }

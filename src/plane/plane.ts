@@ -61,6 +61,7 @@ export interface PlaneLimits {
   readonly idleTimeoutMs: number;
   readonly maxConnections: number;
   readonly maxStreams: number;
+  readonly maxHeldBytes: number;
 }
 
 export interface ListenerTls {

@@ -34,6 +34,7 @@ export async function serverTarget(protocol: 'http1' | 'http2'): Promise<Target>
           return `${server.connections.size} connections and ${server.underWay.size} requests are left`;
         await turns(1);
       }
+      if (server.held.total !== 0) return `${server.held.total} bytes of bodies are still counted as held`;
       (server.calls as unknown[]).length = 0;
       (server.reports as unknown[]).length = 0;
       (server.handedOver as unknown[]).length = 0;

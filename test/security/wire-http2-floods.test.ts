@@ -85,6 +85,7 @@ test('a flood of HTTP/2 frames', async (t) => {
       );
       assert.ok(server.reports.length - begun <= 500, `${server.reports.length - begun} requests were begun`);
       await until('nothing is left of it', () => server.underWay.size + server.connections.size === 0);
+      assert.equal(server.held.total, 0);
       assert.ok(server.calls.every((each) => each.isCancelled));
     });
   }

@@ -87,6 +87,7 @@ test('frames by chance break nothing', { timeout: 120_000 }, async (t) => {
       connection.socket.end();
       await connection.closed;
       await until('nothing is left of it', () => server.underWay.size + server.connections.size === 0);
+      assert.equal(server.held.total, 0);
       const ended = new Set(
         all
           .filter((one) => one.type <= FRAME.HEADERS && (one.flags & END_STREAM) !== 0)

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import * as tls from 'node:tls';
-import { connectTransport, hold, openTransport } from '../../src/plane/wire/transport.ts';
+import { connectTransport, openTransport } from '../../src/plane/wire/transport.ts';
 import type { ConnectEvents, ConnectOptions, Transport } from '../../src/plane/wire/transport.ts';
 import type { TestCertificate } from './tls.ts';
 
@@ -21,7 +21,7 @@ export class Heard implements ConnectEvents {
   }
   onBytes(chunk: Buffer): void {
     this.receivedBytes += chunk.length;
-    this.chunks.push(hold(chunk));
+    this.chunks.push(Buffer.from(chunk));
   }
   onDrained(): void {
     this.drained++;

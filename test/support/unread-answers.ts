@@ -28,6 +28,7 @@ const LIMITS: PlaneLimits = {
   headersTimeoutMs: 60_000,
   bodyTimeoutMs: 60_000,
   idleTimeoutMs: 60_000,
+  maxHeldBytes: 64 << 20,
 };
 
 const head = (id: number): Buffer => frame(FRAME.HEADERS, END_HEADERS, id, block(grpcHead()));

@@ -13,6 +13,7 @@ import type { PlaneLimits, RequestReport } from '../../src/plane/plane.ts';
 import { createGrpcRoutes, createHttpRoutes } from '../../src/plane/routes.ts';
 import type { BudgetName } from '../../src/plane/wire/budgets.ts';
 import { createDoor } from '../../src/plane/wire/door.ts';
+import { HeldBytes } from '../../src/plane/wire/held-bytes.ts';
 import { Http1ServerConnection } from '../../src/plane/wire/http1/server-connection.ts';
 import type { Http1Context } from '../../src/plane/wire/http1/server-connection.ts';
 import { NamesInBlocks } from '../../src/plane/wire/http2/block-walk.ts';
@@ -42,6 +43,7 @@ export interface WireServer {
   readonly spent: readonly string[];
   readonly connections: ReadonlySet<ServerConnection>;
   readonly underWay: Roster<Relay>;
+  readonly held: HeldBytes;
   /** What came with each connection that was handed over, where "library" is the answer to everything. */
   readonly handedOver: readonly string[];
   readonly context: Http1Context;
@@ -152,6 +154,7 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
   const spent: string[] = [];
   const connections = new Set<ServerConnection>();
   const underWay = new Roster<Relay>();
+  const held = new HeldBytes(limits.maxHeldBytes);
   let isDraining = false;
 
   const gate = createGate({
@@ -183,6 +186,7 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
     observer: { started: () => {}, ended: (report) => void reports.push(report), connections: () => {} },
     debit: () => {},
     underWay,
+    held,
     readHead: createHeadReader({
       gate,
       grpcRoutes: toWireRoutes(createGrpcRoutes([]), options.grpc ?? upstream),
@@ -236,6 +240,7 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
     spent,
     connections,
     underWay,
+    held,
     handedOver,
     context,
     serve(socket, protocol) {

@@ -1,12 +1,7 @@
 import type { Readable } from 'node:stream';
+import { MAX_DISCARD_MS, MAX_DISCARDED_BYTES } from '../discarding.ts';
 
-/**
- * After a refusal the rest of the body is read and thrown away, so that the sender gets to read the answer and its
- * connection stays usable; but only this much of it and for so long: then the request is cut.
- */
-const MAX_DISCARDED_BYTES = 1 << 20;
-const MAX_DISCARD_MS = 5_000;
-
+/** Reads the rest of a request and throws it away; it is cut if that is too much or takes too long. */
 export function discardBody(body: Readable, cut: () => void): void {
   if (body.readableEnded || body.destroyed) return;
   let discarded = 0;

@@ -9,6 +9,7 @@ import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Cors } from '../cors.ts';
 import type { HttpMethod, HttpRoute, HttpRoutes } from '../routes.ts';
+import { isDistrusted } from '../discarding.ts';
 import { answerPreflight, isPreflight, markAnswer } from './cors.ts';
 import { discardBody } from './discard.ts';
 import type { HttpRequest, HttpResponse } from './edge.ts';
@@ -182,12 +183,6 @@ function expectsContinue({ headers, httpVersion }: HttpRequest): boolean {
   return httpVersion !== '1.0' && /(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? '');
 }
 
-/**
- * Refusals of a head that cannot be trusted. What follows it on an HTTP/1.1 connection may not be what its sender meant, so
- * nothing more is taken from there (RFC 9112 section 11.2).
- */
-const DISTRUSTED: ReadonlySet<Reason> = new Set(['bad_request', 'header_limits']);
-
 function refuse({ request, response, exchange, route }: Call, refusal: Refusal): void {
   if (!exchange.end(refusal.reason) || response.headersSent || response.destroyed) return;
   const reply = toHttpReply(explain(refusal, exchange.requestId), {
@@ -195,7 +190,7 @@ function refuse({ request, response, exchange, route }: Call, refusal: Refusal):
     otherwise: route?.plainRefusals ?? 'text',
     methods: route?.methods ?? [],
   });
-  if (DISTRUSTED.has(refusal.reason) && isHttp1(request)) response.setHeader('connection', 'close');
+  if (isDistrusted(refusal.reason) && isHttp1(request)) response.setHeader('connection', 'close');
   response.writeHead(reply.status, { ...reply.headers });
   response.end(request.method === 'HEAD' ? undefined : reply.body);
   discardBody(request, () => request.destroy());

@@ -22,8 +22,11 @@ const FLOWS = {
 
 export type CountedBudget = keyof typeof FLOWS;
 
-/** The last two are times: to say what is due, and to read what we have to say. */
-export type BudgetName = CountedBudget | 'time' | 'unread_output';
+/**
+ * Beside those that are counted: the times to say what is due, and to read what we have to say; and the memory that bodies hold
+ * together, where it is a request that ends, and no connection.
+ */
+export type BudgetName = CountedBudget | 'time' | 'unread_output' | 'held_bytes';
 
 export type Spent = 'fine' | 'warned' | 'ended';
 

@@ -1,23 +1,21 @@
-import { hold } from './held.ts';
-import type { Held } from './held.ts';
+import { giveSlab, SLAB_BYTES, takeSlab } from './slabs.ts';
 
-/** Pieces up to this size are put together. */
-const MAX_COPIED_BYTES = 4 * 1024;
+/** Most queues hold a few bytes, for as long as a key is looked up. Each further block is twice as large, up to a slab. */
 const FIRST_BLOCK_BYTES = 512;
-const MAX_BLOCK_BYTES = 16 * 1024;
+const LEAST_FOR_SLAB = SLAB_BYTES / 4;
+
+const NOTHING = Buffer.alloc(0);
 
 /**
- * Bytes of a body that wait for their turn; whoever feeds it bounds how many. Pieces of a few bytes share their memory: kept
- * one by one, each would cost a hundred times its size.
+ * Bytes of a body that wait for their turn; whoever feeds it bounds how many. All are copied into a few blocks: kept piece by
+ * piece, small ones would cost a hundred times their size, and large ones new memory each.
  */
 export class ByteQueue {
-  #pieces: Held[] = [];
-  /** How much of the first piece has gone. */
+  #blocks: Buffer[] = [];
+  /** Where the bytes begin in the first block, and end in the last. */
   #from = 0;
+  #end = 0;
   #length = 0;
-  /** Where small pieces go, and how much of it is in use: that is the last piece. */
-  #block: Held | undefined;
-  #used = 0;
 
   get length(): number {
     return this.#length;
@@ -25,53 +23,50 @@ export class ByteQueue {
 
   /** Adds bytes, which may be valid only during this call. */
   push(piece: Buffer): void {
-    const { length } = piece;
-    if (length === 0) return;
-    this.#length += length;
-    if (length > MAX_COPIED_BYTES) {
-      this.#block = undefined;
-      this.#pieces.push(hold(piece));
-      return;
+    let at = 0;
+    while (at < piece.length) {
+      let block = this.#blocks.at(-1);
+      if (block === undefined || this.#end === block.length) block = this.#addBlock(piece.length - at);
+      const copied = piece.copy(block, this.#end, at);
+      this.#end += copied;
+      at += copied;
     }
-    let block = this.#block;
-    if (block === undefined || length > block.length - this.#used) {
-      const larger = Math.min(2 * (block?.length ?? FIRST_BLOCK_BYTES / 2), MAX_BLOCK_BYTES);
-      block = Buffer.allocUnsafeSlow(Math.max(larger, length)) as Held;
-      this.#block = block;
-      this.#used = 0;
-      this.#pieces.push(block.subarray(0, 0) as Held);
-    }
-    piece.copy(block, this.#used);
-    const last = this.#pieces.length - 1;
-    const start = this.#used - (this.#pieces[last]?.length ?? 0);
-    this.#used += length;
-    this.#pieces[last] = block.subarray(start, this.#used) as Held;
+    this.#length += piece.length;
   }
 
-  /** The next bytes: at least one if there are any, at most so many. */
+  /** The next bytes: at least one if there are any, at most so many. Valid until they are dropped. */
   peek(maxBytes: number): Buffer {
-    const first = this.#pieces[0];
-    if (first === undefined) return NOTHING;
-    return first.subarray(this.#from, Math.min(first.length, this.#from + maxBytes));
+    const block = this.#blocks[0];
+    if (block === undefined) return NOTHING;
+    const end = this.#blocks.length === 1 ? this.#end : block.length;
+    return block.subarray(this.#from, Math.min(end, this.#from + maxBytes));
   }
 
   /** So many of the bytes that were peeked at have gone. */
   drop(bytes: number): void {
     this.#length -= bytes;
     this.#from += bytes;
-    if (this.#from < (this.#pieces[0]?.length ?? 0)) return;
-    this.#pieces.shift();
+    if (this.#length > 0 && this.#from < (this.#blocks[0] as Buffer).length) return;
+    const block = this.#blocks.shift();
+    if (block?.length === SLAB_BYTES) giveSlab(block);
     this.#from = 0;
-    if (this.#pieces.length === 0) this.#block = undefined;
   }
 
-  moveTo(other: ByteQueue): void {
+  /** Gives all of it, in pieces that are valid only during the call; `isLast` with the last of them. */
+  drain(take: (piece: Buffer, isLast: boolean) => void): void {
     while (this.#length > 0) {
       const piece = this.peek(this.#length);
-      other.push(piece);
+      take(piece, piece.length === this.#length);
       this.drop(piece.length);
     }
   }
-}
 
-const NOTHING = Buffer.alloc(0);
+  #addBlock(bytes: number): Buffer {
+    const last = this.#blocks.at(-1)?.length ?? FIRST_BLOCK_BYTES / 2;
+    const size = Math.max(2 * last, bytes);
+    const block = size < LEAST_FOR_SLAB ? Buffer.allocUnsafeSlow(size) : takeSlab();
+    this.#blocks.push(block);
+    this.#end = 0;
+    return block;
+  }
+}

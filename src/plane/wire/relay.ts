@@ -7,9 +7,12 @@ import type { Reply } from '../../reply/refusal.ts';
 import type { UpstreamReason } from '../../upstream/faults.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
+import { tellDeadline } from '../grpc-timeout.ts';
 import type { PlaneLimits, PlaneObserver, RequestReport } from '../plane.ts';
+import type { BudgetName } from './budgets.ts';
 import { ByteQueue } from './byte-queue.ts';
-import type { RequestHead } from './request-head.ts';
+import type { HeldBytes } from './held-bytes.ts';
+import type { RequestHead, RequestStart } from './request-head.ts';
 import type { Roster, Seated } from './roster.ts';
 import type { AnswerHead, Caller, UpstreamCall } from './upstream-call.ts';
 
@@ -23,18 +26,9 @@ export interface RelayContext {
   readonly debit: (key: KeyRecord, bytes: number) => void;
   /** All requests between their head and their end. */
   readonly underWay: Roster<Relay>;
-}
-
-/** What a request says beside its remembered head. */
-export interface RequestStart {
-  /** Fields of this request alone, checked and in lower case; never content-length. */
-  readonly varying: RawFields;
-  /** As announced; 0 without a body, absent if only its end will tell. */
-  readonly bodyLength: number | undefined;
-  /** How long the sender will wait; absent without a limit. */
-  readonly timeoutMs: number | undefined;
-  /** What is wrong with the above. */
-  readonly objection: Reason | undefined;
+  /** Of their bodies, what has not left for the collector. */
+  readonly held: HeldBytes;
+  readonly budgetSpent: (budget: BudgetName, how: 'warned' | 'ended') => void;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -62,6 +56,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
   private call: UpstreamCall | undefined;
   /** What came of the body while the key was looked up; no more than the sender's window. */
   private early: ByteQueue | undefined;
+  private heldBytes = 0;
   protected readonly startedAtMs = performance.now();
   private judgedAtMs = 0;
   private sentUpAtMs = 0;
@@ -88,7 +83,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
   /** The sender was too slow: cut off in a way that makes it keep its data. */
   protected abstract cutOff(): void;
   /** The sender may send so many bytes more. */
-  abstract taken(bytes: number): void;
+  protected abstract refill(bytes: number): void;
 
   /** The request goes on to the collector: who waits for leave to send its body may have it. */
   protected letThrough(): void {}
@@ -154,19 +149,11 @@ export abstract class Relay implements Caller, RequestReport, Seated {
     this.sentUpAtMs = this.judgedAtMs;
     this.deadlineMs = Math.min(this.startedAtMs + timeoutMs, this.judgedAtMs + context.upstreamTimeoutMs);
     this.isOwnDeadline = timeoutMs > context.upstreamTimeoutMs;
-    const { early } = this;
-    this.early = undefined;
     this.letThrough();
-    if (early !== undefined) this.sendEarly(early, key, call);
+    this.early?.drain((piece) => {
+      if (!this.ended) this.writeOn(key, call, piece, false);
+    });
     if (this.requestEnded && !this.ended) call.write(NOTHING, true);
-  }
-
-  private sendEarly(early: ByteQueue, key: KeyRecord, call: UpstreamCall): void {
-    while (early.length > 0 && !this.ended) {
-      const piece = early.peek(early.length);
-      early.drop(piece.length);
-      this.writeOn(key, call, piece, false);
-    }
   }
 
   /** Bytes of the body, in pieces that are valid only during the call; `ends` with the last, which may be empty. */
@@ -176,12 +163,31 @@ export abstract class Relay implements Caller, RequestReport, Seated {
     const { call, key } = this;
     if (this.ended) return;
     if (this.receivedBytes > this.context.limits.maxBodyBytes) return this.failed('body_too_large');
+    this.hold(piece.length);
     if (call === undefined || key === undefined) {
       (this.early ??= new ByteQueue()).push(piece);
-      return;
+    } else {
+      this.renew();
+      this.writeOn(key, call, piece, ends);
     }
-    this.renew();
-    this.writeOn(key, call, piece, ends);
+    if (this.heldBytes > 0 && this.context.held.isTooMuch) this.tooMuchHeld();
+  }
+
+  private hold(bytes: number): void {
+    this.heldBytes += bytes;
+    this.context.held.total += bytes;
+  }
+
+  /** Its sender keeps it, and has more room for that than all senders together have here. */
+  private tooMuchHeld(): void {
+    this.context.budgetSpent('held_bytes', 'ended');
+    this.failed('upstream_overloaded');
+  }
+
+  /** So many bytes of the body have left for the collector. */
+  taken(bytes: number): void {
+    if (!this.ended) this.hold(-bytes);
+    this.refill(bytes);
   }
 
   private writeOn(key: KeyRecord, call: UpstreamCall, piece: Buffer, ends: boolean): void {
@@ -283,17 +289,11 @@ export abstract class Relay implements Caller, RequestReport, Seated {
   private end(outcome: RequestReport['outcome']): boolean {
     if (this.ended) return false;
     this.ended = true;
+    this.hold(-this.heldBytes);
     this.early = undefined;
     this.outcome = outcome;
     this.context.underWay.delete(this);
     this.context.observer.ended(this);
     return true;
   }
-}
-
-/** Whoever serves a call is told when nobody will wait for it any more: our own patience, if the sender has more or does not say. */
-function tellDeadline(varying: RawFields, timeoutMs: number, upstreamTimeoutMs: number): RawFields {
-  if (timeoutMs <= upstreamTimeoutMs) return varying;
-  const others = varying.filter((_, i) => varying[i - (i % 2)] !== 'grpc-timeout');
-  return [...others, 'grpc-timeout', `${upstreamTimeoutMs}m`];
 }

@@ -22,6 +22,18 @@ export interface RequestHead extends OnwardHead {
   readonly contentType: string | undefined;
 }
 
+/** What a request says beside its remembered head. */
+export interface RequestStart {
+  /** Fields of this request alone, checked and in lower case; never content-length. */
+  readonly varying: RawFields;
+  /** As announced; 0 without a body, absent if only its end will tell. */
+  readonly bodyLength: number | undefined;
+  /** How long the sender will wait; absent without a limit. */
+  readonly timeoutMs: number | undefined;
+  /** What is wrong with the above. */
+  readonly objection: Reason | undefined;
+}
+
 /** Where a request may go, over either protocol. */
 export interface WireRoute extends Omit<HttpRoute<Upstream>, 'name'> {
   readonly name: Route;

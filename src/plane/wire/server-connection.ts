@@ -1,5 +1,4 @@
 import type { Cors } from '../cors.ts';
-import type { BudgetName } from './budgets.ts';
 import type { NamesInBlocks } from './http2/block-walk.ts';
 import type { RelayContext } from './relay.ts';
 import type { HeadReader } from './request-head.ts';
@@ -15,7 +14,6 @@ export interface ConnectionContext extends RelayContext {
   readonly cors: Cors | undefined;
   /** All that are open: a connection adds itself, and is gone when its transport has closed. */
   readonly connections: Set<ServerConnection>;
-  readonly budgetSpent: (budget: BudgetName, how: 'warned' | 'ended') => void;
   readonly draining: () => boolean;
 }
 

@@ -1,5 +1,12 @@
 import type * as net from 'node:net';
-import { readMemory } from './held.ts';
+
+/**
+ * What a read may bring at once. All connections read into the same memory, one after the other, so that quiet ones hold none and
+ * busy ones allocate none; it is never given away.
+ */
+const READ_BYTES = 128 * 1024;
+
+let shared: Buffer | undefined;
 
 /**
  * Node reads into memory of the caller's choice for outgoing sockets only (the option `onread`); for accepted ones the same
@@ -26,7 +33,7 @@ export function readShared(socket: net.Socket, onBytes: (chunk: Buffer) => void)
   // oxlint-disable-next-line no-underscore-dangle -- the name is Node's
   const handle = slots._handle;
   if (names === undefined || typeof handle?.useUserBuffer !== 'function' || socket.readableLength > 0) return false;
-  const memory = readMemory();
+  const memory = (shared ??= Buffer.allocUnsafeSlow(READ_BYTES));
   slots[names.memory] = memory;
   slots[names.callback] = (size: number): void => onBytes(memory.subarray(0, size));
   handle.useUserBuffer(memory);

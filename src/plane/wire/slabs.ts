@@ -1,8 +1,8 @@
-/** What is written is composed in pieces of memory of this size. A connection has some only while it has something to send. */
-const SLAB_BYTES = 32 * 1024;
+/** What waits or is written lies in pieces of memory of this size. A connection has some only while it has something to send. */
+export const SLAB_BYTES = 32 * 1024;
 
-/** So many are kept for the next who need some (4 MiB); the memory of more is given up after a burst. */
-const MAX_SPARE_SLABS = 128;
+/** So many are kept for the next who need some (8 MiB); the memory of more is given up after a burst. */
+const MAX_SPARE_SLABS = 256;
 
 const spare: Buffer[] = [];
 

@@ -1,13 +1,8 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { hold } from './held.ts';
-import type { Held } from './held.ts';
 import { Output } from './output.ts';
 import type { Sink } from './output.ts';
 import { readAsStream, readShared } from './shared-reads.ts';
-
-export { hold };
-export type { Held };
 
 /** How long a connection may take, after `end`, to take what was queued for it and to end its own half. */
 export const MAX_ENDING_MS = 5_000;
@@ -16,7 +11,7 @@ const MAX_DISCARDED_BYTES = 1 << 20;
 
 /** What a transport tells. Whoever serves it may change during its life. */
 export interface TransportEvents {
-  /** Valid until it returns only: whoever keeps bytes calls `hold`. */
+  /** Valid until it returns only: whoever keeps bytes copies them. */
   onBytes(chunk: Buffer): void;
   /** `out` was congested and is not any more. */
   onDrained(): void;
@@ -111,7 +106,7 @@ class SocketTransport implements Transport, Sink {
   #isClosed = false;
   #isGivenAway = false;
   /** What came though it was paused: TLS tells all that it has decrypted (of one read, 64 KiB). */
-  #late: Held[] = [];
+  #late: Buffer[] = [];
   #isEnded = false;
   #discardedBytes = 0;
   #error: Error | undefined;
@@ -245,7 +240,7 @@ class SocketTransport implements Transport, Sink {
       this.#discardedBytes += chunk.length;
       if (this.#discardedBytes > MAX_DISCARDED_BYTES) this.#socket.destroy();
     } else if (this.#isPaused || this.#late.length > 0) {
-      this.#late.push(hold(chunk));
+      this.#late.push(Buffer.from(chunk));
     } else {
       this.events.onBytes(chunk);
     }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ListenerOptions, Plane, Protocol } from '../plane.ts';
 import { createDoor } from './door.ts';
 import type { Door } from './door.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { Http1ServerConnection } from './http1/server-connection.ts';
 import { Http2ServerConnection } from './http2/server-connection.ts';
 import type { Relay, RelayContext } from './relay.ts';
@@ -15,9 +16,9 @@ import type { Transport } from './transport.ts';
 
 export interface WirePlaneOptions
   extends
-    Omit<RelayContext, 'underWay'>,
+    Omit<RelayContext, 'underWay' | 'held'>,
     Omit<HeadReaderOptions, 'gate'>,
-    Pick<Http1Context, 'budgetSpent' | 'cors' | 'isVarying' | 'varyingInBlocks'> {
+    Pick<Http1Context, 'cors' | 'isVarying' | 'varyingInBlocks'> {
   readonly listen: Readonly<Record<Protocol, ListenerOptions>>;
   /** Looks after the connections to the collector, a few times a second. */
   readonly checkUpstreams: (nowMs: number) => void;
@@ -39,6 +40,7 @@ const DRAIN_POLL_MS = 20;
 export function createWirePlane(options: WirePlaneOptions): Plane {
   const { listen, limits, observer, fallback } = options;
   const underWay = new Roster<Relay>();
+  const held = new HeldBytes(limits.maxHeldBytes);
   const connections = new Set<ServerConnection>();
   const readHead = createHeadReader(options);
   let isDraining = false;
@@ -47,6 +49,7 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
     const context: Http1Context = {
       ...options,
       underWay,
+      held,
       connections,
       readHead,
       draining: () => isDraining,

@@ -1,11 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import type { RawFields } from '../../../credential/read.ts';
-import { toHttpReply } from '../../../reply/http.ts';
 import type { Reply } from '../../../reply/refusal.ts';
 import type { Cors } from '../../cors.ts';
 import { httpDate } from '../date.ts';
 import { MAX_RESERVED_BYTES } from '../output.ts';
 import type { Output } from '../output.ts';
+import { toOwnAnswer } from '../own-answer.ts';
+import { valueOf } from '../request-head.ts';
 import type { RequestHead } from '../request-head.ts';
 import type { AnswerHead } from '../upstream-call.ts';
 import { EMPTY_LINE } from './grammar.ts';
@@ -86,18 +87,11 @@ export class AnswerHeads {
   }
 }
 
-/** Writes an answer of our own; a HEAD is told how long it would be. */
+/** Writes an answer of our own. */
 export function writeRefusal(out: Output, reply: Reply, head: RequestHead, cors: Cors | undefined, last: string): void {
-  const { method, contentType, route, use } = head;
-  const { status, headers, body } = toHttpReply(reply, {
-    contentType,
-    otherwise: route?.plainRefusals ?? 'text',
-    methods: route?.methods ?? [],
-  });
-  const fields = Object.entries(headers);
-  const lines = fieldLines((cors?.mark(fields, use.origin) ?? fields).flat());
-  writeText(out, `${statusLine(status)}${lines}${dateLine()}${last}\r\n`);
-  if (method !== 'HEAD') out.append(body);
+  const { status, fields, body } = toOwnAnswer(reply, head, cors);
+  writeText(out, `${statusLine(status)}${fieldLines(fields.flat())}${last}\r\n`);
+  if (body !== undefined) out.append(body);
 }
 
 /** Text of one byte a character. */
@@ -133,9 +127,4 @@ export function fieldLines(fields: RawFields): string {
 /** An answer without a date gets ours (RFC 9110 section 6.6.1). */
 function dateLine(): string {
   return `date: ${httpDate()}\r\n`;
-}
-
-function valueOf(fields: RawFields, name: string): string | undefined {
-  for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
-  return undefined;
 }

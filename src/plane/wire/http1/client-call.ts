@@ -71,13 +71,9 @@ export class ClientCall implements UpstreamCall {
   /** The head was written: what has come of the body may follow. */
   begin(connection: CallConnection): void {
     this.connection = connection;
-    const queue = this.#queue ?? new ByteQueue();
+    const queue = this.#queue;
     this.#queue = undefined;
-    while (queue.length > 0) {
-      const piece = queue.peek(queue.length);
-      queue.drop(piece.length);
-      connection.writeBody(piece, false);
-    }
+    queue?.drain((piece) => connection.writeBody(piece, false));
     if (this.isSent) connection.writeBody(NOTHING, true);
   }
 

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../../upstream/endpoint.ts';
 import { connectTransport } from '../transport.ts';
 import type { ConnectEvents, ConnectOptions, Transport } from '../transport.ts';
+import { hasNoBody } from '../answer-head.ts';
 import { Gathered } from '../gathered.ts';
 import { ChunkedBody, writeChunk, writeLastChunk } from './chunked.ts';
 import type { CallConnection, ClientCall } from './client-call.ts';
@@ -173,8 +174,7 @@ export class ClientConnection implements ConnectEvents, CallConnection {
 
   /** RFC 9112 section 6.3. */
   #startBody({ head: { status }, framing }: KnownAnswer, method: string, length: number | undefined): void {
-    const isWithout = method === 'HEAD' || status === 204 || status === 304;
-    this.#body = isWithout || (framing === 'length' && length === 0) ? 'none' : framing;
+    this.#body = hasNoBody(method, status) || (framing === 'length' && length === 0) ? 'none' : framing;
     this.#bodyLeft = length ?? 0;
     this.#chunks = this.#body === 'chunks' ? new ChunkedBody() : undefined;
   }

@@ -1,5 +1,3 @@
-import { isIP } from 'node:net';
-import { createSecureContext } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { ToUpstream } from '../../../headers.ts';
 import type { Endpoint } from '../../../upstream/endpoint.ts';
@@ -7,6 +5,7 @@ import type { Endpoints } from '../../../upstream/endpoints.ts';
 import type { UpstreamReason } from '../../../upstream/faults.ts';
 import { authority } from '../../../upstream/target.ts';
 import type { UpstreamTarget, UpstreamTls } from '../../../upstream/target.ts';
+import { tlsOptions } from '../../../upstream/tls-options.ts';
 import { onwardBytes } from '../request-head.ts';
 import type { Transport } from '../transport.ts';
 import type { Caller, OnwardHead, OnwardRequest, Upstream, UpstreamCall } from '../upstream-call.ts';
@@ -73,7 +72,7 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
     const { target, tls, endpoints, maxConnections = MAX_CONNECTIONS } = options;
     this.#options = options;
     this.#maxConnections = maxConnections;
-    this.#tls = target.secure ? toTlsOptions(target, tls) : undefined;
+    this.#tls = target.secure ? tlsOptions(target, tls, 'http/1.1') : undefined;
     this.#hostLine = `host: ${authority(target)}\r\n`;
     endpoints.onChange((change, endpoint) => {
       if (change === 'added') return this.#serveWaiting();
@@ -231,13 +230,4 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
     this.#isClosed = true;
     for (const endpoint of this.#idle.keys()) this.#closeIdle(endpoint);
   }
-}
-
-/** A certificate for an address is checked against that address; but a server name must be a host name (RFC 6066 section 3). */
-function toTlsOptions({ host }: UpstreamTarget, { ca, cert, key }: UpstreamTls): ConnectionOptions {
-  return {
-    secureContext: createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }),
-    ALPNProtocols: ['http/1.1'],
-    ...(isIP(host) === 0 && { servername: host }),
-  };
 }

@@ -1,4 +1,5 @@
 import { filterResponseFields } from '../../../headers.ts';
+import { toAnswerHead } from '../answer-head.ts';
 import type { AnswerHead } from '../upstream-call.ts';
 import { isVaryingInAnswers } from '../varying.ts';
 import { CR, IS_VALUE, LF, readFieldLines, readLength } from './grammar.ts';
@@ -77,19 +78,6 @@ function readStatusLine(bytes: Buffer, start: number, end: number): StatusLine |
   if (bytes[at] !== CR || bytes[at + 1] !== LF) return undefined;
   const [, minor, status] = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: |$)/.exec(bytes.toString('latin1', start, at)) ?? [];
   return status === undefined ? undefined : { status: Number(status), end: at + 2, isOld: minor === '0' };
-}
-
-function toAnswerHead(status: number, fields: readonly string[]): AnswerHead {
-  const types = valuesOf(fields, 'content-type');
-  const grpcStatus = valuesOf(fields, 'grpc-status');
-  return {
-    status,
-    isGrpc: types.length === 1 && types[0]?.startsWith('application/grpc') === true,
-    grpcStatus:
-      grpcStatus.length === 1 && /^[0-9]{1,3}$/.test(grpcStatus[0] as string) ? Number(grpcStatus[0]) : undefined,
-    fields,
-    asBlock: undefined,
-  };
 }
 
 function readKeepAlive(values: readonly string[]): number | undefined {

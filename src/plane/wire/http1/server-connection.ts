@@ -1,3 +1,4 @@
+import { MAX_DISCARD_MS, MAX_DISCARDED_BYTES } from '../../discarding.ts';
 import type { ServerConnection, ConnectionContext } from '../server-connection.ts';
 import { Gathered } from '../gathered.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
@@ -18,12 +19,6 @@ export interface Http1Context extends ConnectionContext {
 const WINDOW_BYTES = 64 * 1_024;
 /** Of what was sent behind a request that is not answered yet. Then reading pauses. */
 const MAX_UNREAD_BYTES = 64 * 1_024;
-/**
- * After an answer the rest of the body is read and thrown away, so that the sender gets to read the answer and its connection
- * stays usable; but only this much of it and for so long.
- */
-const MAX_DISCARDED_BYTES = 1 << 20;
-const MAX_DISCARD_MS = 5_000;
 /** Idle connections stay for longer than is announced, so that their senders close them first and lose no request. */
 const KEEP_ALIVE_SLACK_MS = 1_000;
 /** How long a connection that is over may stay half open when all that was to be said has left. */

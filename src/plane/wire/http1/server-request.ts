@@ -1,6 +1,8 @@
 import type { RawFields } from '../../../credential/read.ts';
 import type { Reply } from '../../../reply/refusal.ts';
-import type { Cors, Fields } from '../../cors.ts';
+import { pairs } from '../../cors.ts';
+import type { Cors } from '../../cors.ts';
+import { isDistrusted } from '../../discarding.ts';
 import { Relay } from '../relay.ts';
 import type { ConnectionContext } from '../server-connection.ts';
 import type { Transport } from '../transport.ts';
@@ -21,12 +23,6 @@ export interface RequestConnection {
   /** The answer is written, to its end. */
   answered(): void;
 }
-
-/**
- * Refusals of a request that cannot be trusted. What follows it on its connection may not be what its sender meant, so
- * nothing more is taken from there (RFC 9112 section 11.2).
- */
-const DISTRUSTED: ReadonlySet<string> = new Set(['bad_request', 'header_limits']);
 
 /** A request over HTTP/1.1. */
 export class ServerRequest extends Relay {
@@ -106,7 +102,7 @@ export class ServerRequest extends Relay {
   protected sendRefusal(reply: Reply): void {
     const connection = this.#connection;
     // Who waits for leave to send its body may go on with its next request instead: both would look alike.
-    const closes = this.#closes || this.#awaitsLeave || DISTRUSTED.has(reply.status.errorInfo.reason);
+    const closes = this.#closes || this.#awaitsLeave || isDistrusted(reply.status.errorInfo.reason);
     writeRefusal(connection.transport.out, reply, this.head, this.#cors, connection.lastLine(closes));
     connection.answered();
   }
@@ -122,15 +118,9 @@ export class ServerRequest extends Relay {
     this.#connection.transport.destroy();
   }
 
-  taken(bytes: number): void {
+  protected refill(bytes: number): void {
     if (!this.ended) this.#connection.taken(bytes);
   }
 }
 
 const NOTHING = Buffer.alloc(0);
-
-function pairs(fields: RawFields): Fields {
-  const list: [name: string, value: string][] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) list.push([fields[i] as string, fields[i + 1] as string]);
-  return list;
-}

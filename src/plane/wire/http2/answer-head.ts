@@ -1,10 +1,10 @@
 import type { RawFields } from '../../../credential/read.ts';
 import { filterResponseFields } from '../../../headers.ts';
+import { toAnswerHead } from '../answer-head.ts';
 import type { AnswerHead } from '../upstream-call.ts';
 import { isRegularField } from './request-fields.ts';
 
 const STATUS = /^[1-9][0-9]{2}$/;
-const GRPC_STATUS = /^[0-9]{1,3}$/;
 const LENGTH = /^[0-9]{1,15}$/;
 
 /** Reads the fields of a block: name, value, name, value, …; undefined if RFC 9113 section 8 calls it malformed. */
@@ -16,15 +16,7 @@ export function readAnswerHead(fields: RawFields, neverIndexed = false): AnswerH
     if (name === ':status' && i === 0 && STATUS.test(value)) status = Number(value);
     else if (!isRegularField(name, value)) return undefined;
   }
-  const passing = filterResponseFields(fields).flat();
-  return {
-    status,
-    isGrpc: onlyValue(passing, 'content-type')?.startsWith('application/grpc') === true,
-    grpcStatus: toGrpcStatus(onlyValue(passing, 'grpc-status')),
-    fields: passing,
-    neverIndexed,
-    asBlock: undefined,
-  };
+  return toAnswerHead(status, filterResponseFields(fields).flat(), neverIndexed);
 }
 
 /** Blanks around a value are not allowed (RFC 9113 section 8.2.1); but grpc-go's servers write messages as they are. */
@@ -50,24 +42,4 @@ export function announcedLength(varying: RawFields): number | undefined {
     length = value;
   }
   return length === undefined ? undefined : Number(length);
-}
-
-/** Whatever length they announce (RFC 9110 section 6.4.1). */
-export function hasNoBody(method: string, status: number): boolean {
-  return method === 'HEAD' || status === 204 || status === 304;
-}
-
-/** Two of them that differ are none: who is to be believed? */
-function onlyValue(fields: RawFields, name: string): string | undefined {
-  let found: string | undefined;
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    if (fields[i] !== name) continue;
-    if (found !== undefined && found !== fields[i + 1]) return undefined;
-    found = fields[i + 1];
-  }
-  return found;
-}
-
-function toGrpcStatus(value: string | undefined): number | undefined {
-  return value !== undefined && GRPC_STATUS.test(value) ? Number(value) : undefined;
 }

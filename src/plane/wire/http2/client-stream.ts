@@ -1,9 +1,10 @@
 import type { RawFields } from '../../../credential/read.ts';
 import type { Endpoint } from '../../../upstream/endpoint.ts';
 import type { UpstreamReason } from '../../../upstream/faults.ts';
+import { hasNoBody } from '../answer-head.ts';
 import { ByteQueue } from '../byte-queue.ts';
 import type { AnswerHead, Caller, OnwardRequest, UpstreamCall } from '../upstream-call.ts';
-import { announcedLength, hasNoBody } from './answer-head.ts';
+import { announcedLength } from './answer-head.ts';
 import { ERROR } from './frames.ts';
 import type { ErrorCode } from './frames.ts';
 import { StreamSending } from './sending.ts';
@@ -99,11 +100,8 @@ export class ClientStream implements UpstreamCall, SendingOwner {
     this.sending = new StreamSending(carrier.sending, id, this);
     this.sending.head(head, isEmpty);
     if (early === undefined) return;
-    while (early.length > 0) {
-      const piece = early.peek(early.length);
-      early.drop(piece.length);
-      this.give(carrier, this.sending, piece, this.requestEnded && early.length === 0);
-    }
+    const { sending } = this;
+    early.drain((piece, isLast) => this.give(carrier, sending, piece, this.requestEnded && isLast));
     this.tellTaken();
   }
 
@@ -229,9 +227,10 @@ export class ClientStream implements UpstreamCall, SendingOwner {
     }
     const rest = this.sending?.abandon();
     if (left.length > 0 || rest !== undefined) {
-      this.early = new ByteQueue();
-      this.early.push(left);
-      rest?.moveTo(this.early);
+      const early = new ByteQueue();
+      early.push(left);
+      rest?.drain((piece) => early.push(piece));
+      this.early = early;
     }
     this.leave(undefined);
     this.placing.placeAgain(this);

@@ -1,11 +1,10 @@
-import { isIP } from 'node:net';
-import { checkServerIdentity, createSecureContext } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { ToUpstream } from '../../../headers.ts';
 import type { Endpoint } from '../../../upstream/endpoint.ts';
 import type { Endpoints } from '../../../upstream/endpoints.ts';
 import type { UpstreamReason } from '../../../upstream/faults.ts';
 import type { UpstreamTarget, UpstreamTls } from '../../../upstream/target.ts';
+import { tlsOptions } from '../../../upstream/tls-options.ts';
 import type { AnswerHead, Caller, OnwardRequest, Upstream, UpstreamCall } from '../upstream-call.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { ConnectionOwner } from './client-connection.ts';
@@ -84,7 +83,7 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
     this.#now = now ?? (() => performance.now());
     this.#random = random ?? Math.random;
     this.#connectionFailed = options.connectionFailed ?? (() => {});
-    this.#tls = target.secure ? tlsOptions(target, tls) : undefined;
+    this.#tls = target.secure ? tlsOptions(target, tls, 'h2') : undefined;
     this.#headBlocks = createHeadBlocks(target, toUpstream);
     endpoints.onChange((change, endpoint) => (change === 'added' ? this.#added(endpoint) : this.#removed(endpoint)));
   }
@@ -261,17 +260,4 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
     this.#sites.delete(endpoint);
     for (const connection of site?.connections.slice() ?? []) connection.leave();
   }
-}
-
-/**
- * A certificate is checked against the name or address that was configured, not against the address that it led to. An
- * address is no server name (RFC 6066 section 3): none is sent then.
- */
-function tlsOptions({ host }: UpstreamTarget, tls: UpstreamTls): ConnectionOptions {
-  return {
-    ALPNProtocols: ['h2'],
-    secureContext: createSecureContext(tls), // once: throws here, and not with a request, if that cannot be
-    checkServerIdentity: (_name, peer) => checkServerIdentity(host, peer),
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-  };
 }

@@ -1,6 +1,6 @@
+import type { RequestStart } from '../request-head.ts';
 import type { RawFields } from '../../../credential/read.ts';
 import { parseGrpcTimeout } from '../../grpc-timeout.ts';
-import type { RequestStart } from '../relay.ts';
 import { isHost } from '../host.ts';
 import type { IsVarying } from '../varying.ts';
 

@@ -1,5 +1,4 @@
-import type { RequestStart } from '../relay.ts';
-import type { RequestHead } from '../request-head.ts';
+import type { RequestHead, RequestStart } from '../request-head.ts';
 import type { ConnectionContext } from '../server-connection.ts';
 import { BlockMemo, type Remembered } from './head-memo.ts';
 import { HpackDecoder } from './hpack/decoder.ts';

@@ -1,13 +1,14 @@
 import type { RawFields } from '../../../credential/read.ts';
-import type { Cors, Fields } from '../../cors.ts';
+import { pairs } from '../../cors.ts';
+import type { Cors } from '../../cors.ts';
+import { MAX_DISCARD_MS, MAX_DISCARDED_BYTES } from '../../discarding.ts';
 import { toGrpcReply } from '../../../reply/grpc.ts';
-import { toHttpReply } from '../../../reply/http.ts';
 import type { Reply } from '../../../reply/refusal.ts';
 import { httpDate } from '../date.ts';
+import { toOwnAnswer } from '../own-answer.ts';
 import { Relay } from '../relay.ts';
-import type { RequestStart } from '../relay.ts';
 import { valueOf } from '../request-head.ts';
-import type { RequestHead } from '../request-head.ts';
+import type { RequestHead, RequestStart } from '../request-head.ts';
 import type { ConnectionContext } from '../server-connection.ts';
 import type { AnswerHead } from '../upstream-call.ts';
 import { ERROR } from './frames.ts';
@@ -28,13 +29,6 @@ export interface StreamCarrier {
   /** Ends the stream before that, and says why. */
   reset(stream: ServerStream, code: ErrorCode): void;
 }
-
-/**
- * After an early answer the rest of the request is read and thrown away, so that the sender gets to read it; but only this
- * much of it and for so long: then it is told to stop.
- */
-const MAX_DISCARDED_BYTES = 1 << 20;
-const MAX_DISCARD_MS = 5_000;
 
 /** Who gives up a request later than this waited for an answer, and costs us no more than one who goes on waiting. */
 const EARLY_MS = 1_000;
@@ -75,7 +69,7 @@ export class ServerStream extends Relay implements SendingOwner {
     const { announced } = this;
     if (announced !== undefined && (ends ? length !== announced : length > announced)) return ERROR.PROTOCOL_ERROR;
 
-    if (flowBytes > piece.length) this.taken(flowBytes - piece.length);
+    if (flowBytes > piece.length) this.refill(flowBytes - piece.length);
     if (piece.length > 0 || ends) this.requestBytes(piece, ends);
     if (this.ended) this.discard(piece.length);
     if (ends && this.answerLeft) this.carrier.isOver(this);
@@ -92,7 +86,7 @@ export class ServerStream extends Relay implements SendingOwner {
     return this.sending.widen(bytes);
   }
 
-  taken(bytes: number): void {
+  protected refill(bytes: number): void {
     this.tell(this.window.give(bytes));
   }
 
@@ -160,18 +154,10 @@ export class ServerStream extends Relay implements SendingOwner {
   }
 
   protected sendRefusal(reply: Reply): void {
-    const { head } = this;
     if (this.protocol === 'grpc') return this.sending.head([encodeReply(toGrpcReply(reply))], true);
-    const { status, headers, body } = toHttpReply(reply, {
-      contentType: head.contentType,
-      otherwise: head.route?.plainRefusals ?? 'text',
-      methods: head.route?.methods ?? [],
-    });
-    const fields: Fields = [...Object.entries(headers), ['date', httpDate()]];
-    const marked = this.cors?.mark(fields, head.use.origin) ?? fields;
-    const isWhole = head.method === 'HEAD';
-    this.sending.head([encodeForNow([':status', String(status), ...marked.flat()])], isWhole);
-    if (!isWhole) this.sending.data(body, true);
+    const { status, fields, body } = toOwnAnswer(reply, this.head, this.cors);
+    this.sending.head([encodeForNow([':status', String(status), ...fields.flat()])], body === undefined);
+    if (body !== undefined) this.sending.data(body, true);
   }
 
   protected breakOff(reply: Reply): void {
@@ -212,10 +198,4 @@ const CONTINUE = encodeFields([':status', '100']);
 
 function encodeReply(reply: Readonly<Record<string, string | number>>): Buffer {
   return encodeFields(Object.entries(reply).flatMap(([name, value]) => [name, String(value)]));
-}
-
-function pairs(fields: RawFields): Fields {
-  const list: [name: string, value: string][] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) list.push([fields[i] as string, fields[i + 1] as string]);
-  return list;
 }

@@ -1,0 +1,33 @@
+import type { RawFields } from '../../credential/read.ts';
+import type { AnswerHead } from './upstream-call.ts';
+
+const GRPC_STATUS = /^[0-9]{1,3}$/;
+
+/** What the fields of a collector's answer, those that pass, say of it; over either protocol. */
+export function toAnswerHead(status: number, fields: RawFields, neverIndexed = false): AnswerHead {
+  const grpcStatus = onlyValue(fields, 'grpc-status');
+  return {
+    status,
+    isGrpc: onlyValue(fields, 'content-type')?.startsWith('application/grpc') === true,
+    grpcStatus: grpcStatus !== undefined && GRPC_STATUS.test(grpcStatus) ? Number(grpcStatus) : undefined,
+    fields,
+    neverIndexed,
+    asBlock: undefined,
+  };
+}
+
+/** Whatever length they announce (RFC 9110 section 6.4.1). */
+export function hasNoBody(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304;
+}
+
+/** Two of them that differ are none: who is to be believed? */
+function onlyValue(fields: RawFields, name: string): string | undefined {
+  let found: string | undefined;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    if (fields[i] !== name) continue;
+    if (found !== undefined && found !== fields[i + 1]) return undefined;
+    found = fields[i + 1];
+  }
+  return found;
+}

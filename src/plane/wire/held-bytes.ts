@@ -1,0 +1,16 @@
+/**
+ * What the bodies of all requests together make the gateway hold. Each of them is bounded by its sender's window; but there may be
+ * many, all before one collector that has stopped to read.
+ */
+export class HeldBytes {
+  total = 0;
+  readonly #most: number;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get isTooMuch(): boolean {
+    return this.total > this.#most;
+  }
+}
