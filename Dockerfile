@@ -1,5 +1,13 @@
 # syntax=docker/dockerfile:1
 
+FROM node:26-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build
+
 # Only what runs: the runtime from npm, the compiler and the test tools are development dependencies.
 FROM node:26-slim AS dependencies
 WORKDIR /app
@@ -19,7 +27,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY LICENSE package.json ./
 COPY bin ./bin
-COPY src ./src
+COPY --from=build /app/dist ./dist
 
 ENV NODE_ENV=production \
     PATH=/app/bin:$PATH \

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { KnownKeys } from './known-keys.ts';
-import { freePort, MEASURED_CORE, portOf, startProgram, startScript, untilListening } from './processes.ts';
+import { freePort, MEASURED_CORE, portOf, startProgram, untilListening } from './processes.ts';
 
 /** The servers that are measured, each in front of the collector on the same two ports. Their configurations are in peers/. */
 export interface Peer {
@@ -16,6 +16,8 @@ export interface Peer {
 export type PeerName = 'wire' | 'library' | 'nginx' | 'haproxy';
 
 export interface Place {
+  /** What runs the command line of Keygate. */
+  readonly keygate: readonly [command: string, ...args: string[]];
   readonly directory: string;
   readonly keys: KnownKeys;
   /** The ports of the collector. */
@@ -55,14 +57,14 @@ export async function startKeygate(
   plane: 'wire' | 'library',
   place: Place,
   { isTls = false }: StartOptions = {},
-  nodeOptions: readonly string[] = [],
 ): Promise<RunningPeer> {
   const { certPath, keyPath } = place.certificate;
   const file = await fill('keygate.yaml', `keygate-${plane}${isTls ? '-tls' : ''}.yaml`, place, {
     PLANE: plane,
     TLS: isTls ? `{ cert: ${certPath}, key: ${keyPath} }` : 'null',
   });
-  const started = startScript(MEASURED_CORE, join(root, 'src/main.ts'), ['serve', '--config', file], nodeOptions);
+  const [command, ...args] = place.keygate;
+  const started = startProgram(MEASURED_CORE, command, [...args, 'serve', '--config', file]);
   const line = await started.line((each) => each.includes('address_grpc'));
   const serving = JSON.parse(line) as Record<'address_grpc' | 'address_http', string>;
   return { ...started, name: plane, grpc: portOf(serving.address_grpc), http: portOf(serving.address_http) };

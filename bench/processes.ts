@@ -67,13 +67,8 @@ export function startProgram(core: string | undefined, command: string, args: re
 }
 
 /** Starts a script of ours. */
-export function startScript(
-  core: string | undefined,
-  script: string,
-  args: readonly string[],
-  nodeOptions: readonly string[] = [],
-): Started {
-  return startProgram(core, process.execPath, [...nodeOptions, '--disable-warning=DEP0060', script, ...args]);
+export function startScript(core: string | undefined, script: string, args: readonly string[]): Started {
+  return startProgram(core, process.execPath, [script, ...args]);
 }
 
 /** The same, and resolves with the first line of its output that is wanted. */

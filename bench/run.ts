@@ -9,6 +9,7 @@ import { describeMachine } from './machine.ts';
 import { measureScenario } from './measure.ts';
 import { CACHED_KEYS, measureMemory, renderMemory } from './memory.ts';
 import type { Memory } from './memory.ts';
+import { installPackage } from './package.ts';
 import { PEERS } from './peers.ts';
 import type { Place } from './peers.ts';
 import { canPin, LOAD_CORE, stopChildren } from './processes.ts';
@@ -49,13 +50,14 @@ try {
 }
 
 async function prepare(): Promise<Place> {
+  const keygate = [installPackage(directory)] as const;
   const keys = await startKnownKeys(KNOWN_KEYS);
   cleanups.push(keys.close);
   const { certPath, keyPath } = await createCertificate({ after: (cleanup) => void cleanups.push(cleanup) });
   const bundlePath = join(directory, 'bundle.pem');
   const parts = await Promise.all([certPath, keyPath].map((file) => readFile(file, 'utf8')));
   await writeFile(bundlePath, parts.join('\n'), { mode: 0o600 });
-  const place = { directory, keys, certificate: { certPath, keyPath, bundlePath } };
+  const place = { keygate, directory, keys, certificate: { certPath, keyPath, bundlePath } };
   return { ...place, sink: await startSink(place) };
 }
 

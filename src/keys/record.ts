@@ -126,8 +126,10 @@ export const keyRecordSchema = recordFields.refine(({ kind, digest }) => isOwner
 export type KeyRecord = Readonly<z.output<typeof keyRecordSchema>>;
 export type Owner = Readonly<NonNullable<KeyRecord['owner']>>;
 
-export function withoutSealed({ sealed: _hidden, ...record }: KeyRecord): KeyRecord {
-  return record;
+export function withoutSealed(record: KeyRecord): KeyRecord {
+  if (record.sealed === undefined) return record;
+  const { sealed: _hidden, ...rest } = record;
+  return rest;
 }
 
 /** A live key holds its name, until another key takes its place; a tombstone does not. */

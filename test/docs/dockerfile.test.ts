@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -44,8 +44,12 @@ test('every stage is the runtime that the tests run on', () => {
 });
 
 test('the image holds production dependencies only, exactly as locked', () => {
-  const installs = stages.flatMap((stage) => valuesOf('RUN', stage)).filter((run) => run.includes('npm'));
-  assert.deepEqual(installs, ['npm ci --omit=dev']);
+  const runs = stages.flatMap((stage) => valuesOf('RUN', stage)).filter((run) => run.includes('npm'));
+  assert.deepEqual(runs, ['npm ci', 'npm run build', 'npm ci --omit=dev']);
+  assert.deepEqual(
+    valuesOf('COPY').filter((value) => value.startsWith('--from=')),
+    ['--from=dependencies /app/node_modules ./node_modules', '--from=build /app/dist ./dist'],
+  );
 });
 
 test('the image runs as a numeric user that is not root', () => {
@@ -87,11 +91,12 @@ test('the build context is what the image is built from and nothing else', () =>
   );
 });
 
-/** A folder with what the image has in /app: the copied files, and the packages beside them. */
+/** A folder with what the image has in /app: the copied files, what is built from the sources, and the packages beside them. */
 function createAppFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'keygate-image-'));
   t.after(() => rmSync(folder, { recursive: true }));
   for (const path of copied) cpSync(join(root, path), join(folder, 'app', path), { recursive: true });
+  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', join(folder, 'app/dist')], { cwd: root });
   symlinkSync(join(root, 'node_modules'), join(folder, 'app/node_modules'));
   return folder;
 }
@@ -107,8 +112,8 @@ async function findPort(): Promise<number> {
 }
 
 test(
-  'the copied files start, are healthy, stop by SIGTERM, and write nowhere but to the volume',
-  { timeout: 30_000 },
+  'what is copied and built starts, is healthy, stops by SIGTERM, and writes nowhere but to the volume',
+  { timeout: 60_000 },
   async (t) => {
     const folder = createAppFolder(t);
     const app = join(folder, 'app');

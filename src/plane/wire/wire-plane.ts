@@ -12,6 +12,7 @@ import { createHeadReader } from './request-head.ts';
 import type { HeadReaderOptions } from './request-head.ts';
 import type { Http1Context } from './http1/server-connection.ts';
 import type { ServerConnection } from './server-connection.ts';
+import { trimSlabs } from './slabs.ts';
 import type { Transport } from './transport.ts';
 
 export interface WirePlaneOptions
@@ -74,6 +75,7 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
     for (const connection of connections) connection.check(nowMs);
     for (const door of [doors.grpc, doors.http]) door.check(nowMs);
     options.checkUpstreams(nowMs);
+    trimSlabs();
   }, CHECK_INTERVAL_MS).unref();
 
   async function close(): Promise<void> {
