@@ -44,11 +44,11 @@ export class Budgets {
     this.#onSpent = onSpent;
   }
 
-  spend(name: CountedBudget): Spent {
+  spend(name: CountedBudget, cost = 1): Spent {
     const flow = FLOWS[name];
     let bucket = this.#buckets.get(name);
     if (bucket === undefined) this.#buckets.set(name, (bucket = fullBucket(flow, performance.now())));
-    bucket.level -= 1;
+    bucket.level -= cost;
     const warnBelow = flow.burst < SMALLEST_WITH_WARNING ? 0 : flow.burst * WARN_BELOW;
     if (bucket.level >= warnBelow) return 'fine'; // as if it had not filled meanwhile, which saves to look at the clock
     refill(bucket, flow, performance.now());
@@ -69,4 +69,11 @@ export class Budgets {
     this.#onSpent(name, how);
     return how;
   }
+}
+
+/** A head that comes to nothing costs one for each of so many bytes: a large one is as much work as many that say nothing. */
+const BYTES_PER_COST = 256;
+
+export function costOf(headBytes: number): number {
+  return Math.max(1, headBytes / BYTES_PER_COST);
 }

@@ -17,6 +17,12 @@ export interface ConnectionContext extends RelayContext {
   readonly draining: () => boolean;
 }
 
+/**
+ * How long a connection may keep all others waiting with what came on it at once, which may be a thousand requests; then it is
+ * their turn.
+ */
+export const TURN_MS = 2;
+
 /** A connection of a sender. */
 export interface ServerConnection {
   /** Looked at a few times a second. */

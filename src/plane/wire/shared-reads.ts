@@ -2,9 +2,9 @@ import type * as net from 'node:net';
 
 /**
  * What a read may bring at once. All connections read into the same memory, one after the other, so that quiet ones hold none and
- * busy ones allocate none; it is never given away.
+ * busy ones allocate none; it is never given away. It is also what one connection can make of work before others have their turn.
  */
-const READ_BYTES = 128 * 1024;
+const READ_BYTES = 64 * 1024;
 
 let shared: Buffer | undefined;
 
@@ -35,7 +35,16 @@ export function readShared(socket: net.Socket, onBytes: (chunk: Buffer) => void)
   if (names === undefined || typeof handle?.useUserBuffer !== 'function' || socket.readableLength > 0) return false;
   const memory = (shared ??= Buffer.allocUnsafeSlow(READ_BYTES));
   slots[names.memory] = memory;
-  slots[names.callback] = (size: number): void => onBytes(memory.subarray(0, size));
+  // Where there may be more, the others come first: libuv would read it on and on, up to 32 times.
+  const readOn = (): void => {
+    if (!socket.destroyed && !socket.isPaused()) socket.resume();
+  };
+  slots[names.callback] = (size: number): boolean => {
+    onBytes(memory.subarray(0, size));
+    if (size < READ_BYTES) return true;
+    setImmediate(readOn);
+    return false;
+  };
   handle.useUserBuffer(memory);
   return true;
 }

@@ -1,6 +1,7 @@
-import { MAX_DISCARD_MS, MAX_DISCARDED_BYTES } from '../../discarding.ts';
-import type { ServerConnection, ConnectionContext } from '../server-connection.ts';
+import { MAX_DISCARDED_BYTES } from '../../discarding.ts';
 import { Gathered } from '../gathered.ts';
+import { TURN_MS } from '../server-connection.ts';
+import type { ConnectionContext, ServerConnection } from '../server-connection.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
 import { AnswerHeads, CLOSE_LINE } from './answer-lines.ts';
 import { ChunkedBody } from './chunked.ts';
@@ -8,6 +9,7 @@ import { RequestHeads } from './request-heads.ts';
 import type { KnownHead } from './request-heads.ts';
 import { ServerRequest } from './server-request.ts';
 import type { RequestConnection } from './server-request.ts';
+import { Waiting } from './waiting.ts';
 
 /** What connections of HTTP/1.1 share besides. */
 export interface Http1Context extends ConnectionContext {
@@ -19,16 +21,8 @@ export interface Http1Context extends ConnectionContext {
 const WINDOW_BYTES = 64 * 1_024;
 /** Of what was sent behind a request that is not answered yet. Then reading pauses. */
 const MAX_UNREAD_BYTES = 64 * 1_024;
-/** Idle connections stay for longer than is announced, so that their senders close them first and lose no request. */
-const KEEP_ALIVE_SLACK_MS = 1_000;
-/** How long a connection that is over may stay half open when all that was to be said has left. */
-const LINGER_MS = 1_000;
 
 const NOTHING = Buffer.alloc(0);
-const UNBOUNDED = 0;
-
-/** What a connection waits for, and is given only so much time for. */
-type Wait = 'first' | 'head' | 'idle' | 'request' | 'discard' | 'linger';
 
 /** A connection of a sender that speaks HTTP/1.1: its requests one after the other, each answered before the next is looked at. */
 export class Http1ServerConnection implements ServerConnection, TransportEvents, RequestConnection {
@@ -53,9 +47,10 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   #saidClose = false;
   #isOver = false;
   #isReading = false;
+  /** What is unread is read when the others have had their turn. */
+  #awaitsTurn = false;
   #isPaused = false;
-  #wait: Wait = 'first';
-  #waitsSinceMs = UNBOUNDED;
+  readonly #waiting = new Waiting();
   readonly #keepAliveLine: string;
 
   constructor(transport: Transport, context: Http1Context) {
@@ -80,7 +75,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   }
 
   #readUnread(): void {
-    if (this.#isReading || this.#isOver || this.#unread.length === 0) return;
+    if (this.#isReading || this.#awaitsTurn || this.#isOver || this.#unread.length === 0) return;
     const at = this.#read(this.#unread.bytes);
     this.#unread.drop(at);
     this.#steer();
@@ -90,10 +85,17 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   #read(bytes: Buffer): number {
     let at = 0;
     this.#isReading = true;
+    const untilMs = performance.now() + TURN_MS;
     while (at < bytes.length && !this.#isOver) {
       let next = at;
-      if (this.#request === undefined) next = this.#readHead(bytes, at);
-      else if (this.#isReceiving) next = this.#readBody(bytes, at);
+      if (this.#request === undefined) {
+        // After a first one: there may be hundreds, each answered at once.
+        if (at > 0 && performance.now() >= untilMs) {
+          this.#waitForTurn();
+          break;
+        }
+        next = this.#readHead(bytes, at);
+      } else if (this.#isReceiving) next = this.#readBody(bytes, at);
       if (next === at) break;
       at = next;
     }
@@ -101,13 +103,24 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     return this.#isOver ? bytes.length : at;
   }
 
+  #waitForTurn(): void {
+    if (!this.#awaitsTurn) setImmediate(this.#takeTurn);
+    this.#awaitsTurn = true;
+  }
+
+  readonly #takeTurn = (): void => {
+    this.#awaitsTurn = false;
+    this.#readUnread();
+    this.#steer();
+  };
+
   #readHead(bytes: Buffer, start: number): number {
     // Whoever does not read its answers gets no new ones.
     if (this.transport.out.isCongested) return start;
     const heads = this.#heads;
     const next = heads.next(bytes, start);
     if (next === 'incomplete') {
-      if (heads.end < bytes.length) this.#waitFor('head');
+      if (heads.end < bytes.length) this.#waiting.for('head');
       return heads.end;
     }
     if (next === 'elsewhere') {
@@ -122,7 +135,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   #begin(known: KnownHead, bodyLength: number | undefined, varying: readonly string[]): void {
     const request = new ServerRequest(this.#context, this, known);
     this.#request = request;
-    this.#wait = 'request';
+    this.#waiting.forRequest();
     this.#isAnswering = true;
     this.#isReceiving = bodyLength !== 0;
     this.#chunks = known.isChunked ? new ChunkedBody() : undefined;
@@ -180,7 +193,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     this.#isAnswering = false;
     if (this.#saidClose || this.#context.draining()) return this.#end();
     if (!this.#isReceiving) return this.#finish();
-    this.#waitFor('discard');
+    this.#waiting.for('discard');
     this.#steer();
   }
 
@@ -189,14 +202,14 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     this.#request = undefined;
     this.#chunks = undefined;
     if (this.#context.draining()) return this.#end();
-    this.#waitFor('idle');
+    this.#waiting.for('idle');
     this.#readUnread();
     this.#steer(); // nobody tells any more of what waited for the collector when it answered
   }
 
   onDrained(): void {
     this.#request?.drained();
-    if (this.#wait === 'linger') this.#end();
+    if (this.#waiting.what === 'linger') this.#end();
     else this.#readUnread();
     this.#steer();
   }
@@ -219,39 +232,16 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   }
 
   check(nowMs: number): void {
-    if (this.#waitsSinceMs === UNBOUNDED) this.#waitsSinceMs = nowMs;
-    const { headersTimeoutMs, bodyTimeoutMs, idleTimeoutMs } = this.#context.limits;
-    const waitedMs = nowMs - this.#waitsSinceMs;
     const isUnread = this.transport.out.queuedBytes > 0;
-    switch (this.#wait) {
-      case 'request':
-        return; // has limits of its own
-      case 'idle':
-        if (waitedMs < idleTimeoutMs + KEEP_ALIVE_SLACK_MS) return;
-        if (isUnread) this.#overspend('unread_output');
-        else this.#end();
-        return;
-      case 'first':
-      case 'head':
-        // Without a status: on 408 its sender would delete its data, on a closed connection it retries.
-        if (waitedMs >= headersTimeoutMs) this.#overspend('time');
-        return;
-      case 'discard':
-        if (waitedMs >= Math.min(MAX_DISCARD_MS, bodyTimeoutMs)) this.#overspend('time');
-        return;
-      case 'linger':
-        if (isUnread && waitedMs >= idleTimeoutMs) this.#overspend('unread_output');
-        else if (!isUnread && waitedMs >= LINGER_MS) this.destroy();
-    }
-  }
-
-  #overspend(budget: 'time' | 'unread_output'): void {
-    this.#context.budgetSpent(budget, 'ended');
+    const patience = this.#waiting.check(nowMs, this.#context.limits, isUnread);
+    if (patience === 'fine') return;
+    if (patience === 'end') return this.#end();
+    if (patience !== 'destroy') this.#context.budgetSpent(patience, 'ended');
     this.destroy();
   }
 
   drain(): void {
-    if (this.#wait === 'idle' || this.#wait === 'first') this.#end();
+    if (this.#waiting.what === 'idle' || this.#waiting.what === 'first') this.#end();
   }
 
   destroy(): void {
@@ -263,7 +253,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   #end(): void {
     this.#isOver = true;
     this.#unread.drop(this.#unread.length);
-    if (this.#wait !== 'linger') this.#waitFor('linger');
+    this.#waiting.for('linger');
     if (this.transport.out.isCongested) this.transport.pause();
     else this.transport.end();
   }
@@ -274,16 +264,11 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     this.#context.connections.delete(this);
   }
 
-  #waitFor(what: Wait): void {
-    if (this.#wait === what) return;
-    this.#wait = what;
-    this.#waitsSinceMs = UNBOUNDED; // from the next look on
-  }
-
   /** Reads only what there is a place for. */
   #steer(): void {
     if (this.#isOver) return;
     const mustPause =
+      this.#awaitsTurn ||
       this.#unread.length > MAX_UNREAD_BYTES ||
       (this.#isAnswering ? this.#waitingBytes > WINDOW_BYTES : this.transport.out.isCongested);
     if (mustPause === this.#isPaused) return;

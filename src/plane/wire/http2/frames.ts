@@ -126,6 +126,8 @@ function faultOfHead(type: number, flags: number, streamId: number, length: numb
 }
 
 const EMPTY = Buffer.alloc(0);
+/** So often it is looked whether time is up. */
+const STEPS_PER_LOOK = 8;
 const SMALLEST_COPY = 64;
 /** A connection that is quiet between its frames holds no more than this. */
 const LARGEST_COPY_TO_REUSE = 1_024;
@@ -160,13 +162,18 @@ export class FrameReader {
     this.#keptBytes = 0;
   }
 
-  read(chunk: Buffer): void {
+  /** Says how far it came: not to the end if it was stopped, or time was up. */
+  read(chunk: Buffer, untilMs = Infinity): number {
     let at = 0;
+    let steps = 0;
     while (at < chunk.length && !this.#isStopped) {
       if (this.#dataLeft > 0 || this.#padLeft > 0) at = this.#readData(chunk, at);
       else if (this.#keptBytes > 0) at = this.#readKept(chunk, at);
       else at = this.#readFrame(chunk, at);
+      steps += 1;
+      if (steps % STEPS_PER_LOOK === 0 && performance.now() >= untilMs) break;
     }
+    return at;
   }
 
   /** One frame that begins here; says where it ends, or the end of the chunk if only its beginning is here. */

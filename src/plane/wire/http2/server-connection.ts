@@ -1,5 +1,7 @@
 import { Budgets } from '../budgets.ts';
 import type { CountedBudget } from '../budgets.ts';
+import { Gathered } from '../gathered.ts';
+import { TURN_MS } from '../server-connection.ts';
 import type { ConnectionContext, ServerConnection } from '../server-connection.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
 import { writeGoaway, writePing, writeRstStream, writeSettings, writeWindowUpdate } from './frame-writer.ts';
@@ -34,6 +36,8 @@ export class Http2ServerConnection implements ServerConnection, TransportEvents,
   readonly #frames: ServerFrames;
   readonly #reader: FrameReader;
   readonly #budgets: Budgets;
+  /** What has come, and waits for the next turn of this connection. */
+  readonly #unread = new Gathered();
   readonly #openedAtMs = performance.now();
   #prefaceBytes = 0;
   #due = new Set(['settings', 'acknowledgement']);
@@ -68,12 +72,40 @@ export class Http2ServerConnection implements ServerConnection, TransportEvents,
 
   onBytes(chunk: Buffer): void {
     const rest = this.#prefaceBytes < PREFACE.length ? this.#readPreface(chunk) : chunk;
-    if (rest.length > 0) this.#reader.read(rest);
-    // Whoever does not read what we say is not read either: what it could still make us say is bounded.
-    if (!this.#isOver && !this.#isPaused && this.#transport.out.isCongested) {
-      this.#isPaused = true;
-      this.#transport.pause();
+    if (this.#unread.length > 0) {
+      this.#unread.add(rest);
+    } else {
+      const at = this.#read(rest);
+      if (at < rest.length) this.#waitForTurn(rest.subarray(at));
     }
+    this.#steer();
+  }
+
+  #read(bytes: Buffer): number {
+    return this.#reader.read(bytes, performance.now() + TURN_MS);
+  }
+
+  #waitForTurn(rest: Buffer): void {
+    if (this.#isOver) return;
+    this.#unread.add(rest);
+    setImmediate(this.#takeTurn);
+  }
+
+  readonly #takeTurn = (): void => {
+    this.#unread.drop(this.#read(this.#unread.bytes));
+    if (this.#isOver) return;
+    if (this.#unread.length > 0) setImmediate(this.#takeTurn);
+    this.#steer();
+  };
+
+  /** Whoever does not read what we say is not read either: what it could still make us say is bounded. */
+  #steer(): void {
+    if (this.#isOver) return;
+    const mustPause = this.#unread.length > 0 || this.#transport.out.isCongested;
+    if (mustPause === this.#isPaused) return;
+    this.#isPaused = mustPause;
+    if (mustPause) this.#transport.pause();
+    else this.#transport.resume();
   }
 
   #readPreface(chunk: Buffer): Buffer {
@@ -87,9 +119,7 @@ export class Http2ServerConnection implements ServerConnection, TransportEvents,
   onDrained(): void {
     this.#congestedSinceMs = 0;
     this.sending.pump();
-    if (!this.#isPaused || this.#transport.out.isCongested) return;
-    this.#isPaused = false;
-    this.#transport.resume();
+    this.#steer();
   }
 
   /** A client that has ended its half has left: nobody should work on for it. */
@@ -174,6 +204,7 @@ export class Http2ServerConnection implements ServerConnection, TransportEvents,
     if (this.#isOver) return;
     this.#isOver = true;
     this.#reader.stop();
+    this.#unread.drop(this.#unread.length);
     this.#frames.leaveAll();
   }
 
@@ -181,8 +212,8 @@ export class Http2ServerConnection implements ServerConnection, TransportEvents,
     this.#due.delete(what);
   }
 
-  spend(budget: CountedBudget): boolean {
-    const spent = this.#budgets.spend(budget);
+  spend(budget: CountedBudget, cost?: number): boolean {
+    const spent = this.#budgets.spend(budget, cost);
     if (spent === 'warned') this.drain();
     else if (spent === 'ended') this.fail(ERROR.ENHANCE_YOUR_CALM, budget);
     return spent !== 'ended';

@@ -1,3 +1,4 @@
+import { costOf } from '../budgets.ts';
 import type { CountedBudget } from '../budgets.ts';
 import { writePing, writeRstStream, writeSettingsAck, writeWindowUpdate } from './frame-writer.ts';
 import { ERROR, FLAG, FRAME, LARGEST_WINDOW } from './frames.ts';
@@ -17,7 +18,7 @@ export interface ConnectionLife extends StreamCarrier {
   /** Ends the connection, and says why. */
   fail(code: ErrorCode, why: string): void;
   /** False if that was one too many: the connection is over. */
-  spend(budget: CountedBudget): boolean;
+  spend(budget: CountedBudget, cost?: number): boolean;
   forgive(budget: CountedBudget): void;
   /** The other side has said what is due at the beginning. */
   settled(what: 'settings' | 'acknowledgement'): void;
@@ -167,7 +168,7 @@ export class ServerFrames implements FrameSink {
     if (stream !== undefined) return this.#onTrailers(stream, block, endsStream);
     if (this.#ids.isIdle(streamId)) return this.#onRequest(streamId, block, endsStream);
     if (!this.#ids.wasReset(streamId)) return this.#life.fail(ERROR.STREAM_CLOSED, 'a head on a stream that is over');
-    if (this.#life.spend('empty_frames')) this.#readFor(block);
+    if (this.#life.spend('empty_frames', costOf(block.length))) this.#readFor(block);
   }
 
   #onRequest(streamId: number, block: Buffer, endsStream: boolean): void {
@@ -175,12 +176,13 @@ export class ServerFrames implements FrameSink {
     const request = this.#requests.read(block, endsStream);
     if (request === 'compression_error') return life.fail(ERROR.COMPRESSION_ERROR, 'a header block that is none');
     this.#wasActive = true;
-    if (!this.#takesMore) return this.#refuseStream(streamId, ERROR.REFUSED_STREAM, 'empty_frames');
+    if (!this.#takesMore) return this.#refuseStream(streamId, ERROR.REFUSED_STREAM, 'empty_frames', block.length);
     this.#ids.begin(streamId);
     if (request === 'malformed') return this.#refuseStream(streamId, ERROR.PROTOCOL_ERROR, 'errors');
     if (this.#streams.size >= life.context.limits.maxStreams) {
       // Whoever has not heard of the limit yet has done nothing wrong.
-      return this.#refuseStream(streamId, ERROR.REFUSED_STREAM, this.#isAcknowledged ? 'errors' : 'empty_frames');
+      const budget = this.#isAcknowledged ? 'errors' : 'empty_frames';
+      return this.#refuseStream(streamId, ERROR.REFUSED_STREAM, budget, block.length);
     }
     const { head, start } = request;
     if (head.objection === 'header_limits' && !life.spend('large_heads')) return;
@@ -289,9 +291,9 @@ export class ServerFrames implements FrameSink {
     this.#life.spend('errors');
   }
 
-  #refuseStream(streamId: number, code: ErrorCode, budget: 'errors' | 'empty_frames'): void {
+  #refuseStream(streamId: number, code: ErrorCode, budget: 'errors' | 'empty_frames', headBytes = 0): void {
     this.#ids.rememberReset(streamId);
     writeRstStream(this.#life.sending.out, streamId, code);
-    this.#life.spend(budget);
+    this.#life.spend(budget, costOf(headBytes));
   }
 }

@@ -1,0 +1,53 @@
+import { MAX_DISCARD_MS } from '../../discarding.ts';
+import type { PlaneLimits } from '../../plane.ts';
+
+/** What a connection waits for. */
+export type Wait = 'first' | 'head' | 'idle' | 'request' | 'discard' | 'linger';
+
+/** What becomes of it: it goes on, is ended in order, or at once, and by which budget. */
+export type Patience = 'fine' | 'end' | 'destroy' | 'time' | 'unread_output';
+
+/** Idle connections stay for longer than is announced, so that their senders close them first and lose no request. */
+const KEEP_ALIVE_SLACK_MS = 1_000;
+/** How long a connection that is over may stay half open when all that was to be said has left. */
+const LINGER_MS = 1_000;
+const UNKNOWN = 0;
+
+/** What a connection waits for, and since when: it is given only so much time for each. */
+export class Waiting {
+  what: Wait = 'first';
+  /** From the first look on. */
+  #sinceMs = UNKNOWN;
+
+  for(what: Wait): void {
+    if (this.what === what) return;
+    this.what = what;
+    this.#sinceMs = UNKNOWN;
+  }
+
+  /** A request has limits of its own. */
+  forRequest(): void {
+    this.what = 'request';
+  }
+
+  check(nowMs: number, limits: PlaneLimits, isUnread: boolean): Patience {
+    if (this.#sinceMs === UNKNOWN) this.#sinceMs = nowMs;
+    const waitedMs = nowMs - this.#sinceMs;
+    switch (this.what) {
+      case 'request':
+        return 'fine';
+      case 'idle':
+        if (waitedMs < limits.idleTimeoutMs + KEEP_ALIVE_SLACK_MS) return 'fine';
+        return isUnread ? 'unread_output' : 'end';
+      case 'first':
+      case 'head':
+        // Without a status: on 408 its sender would delete its data, on a closed connection it retries.
+        return waitedMs >= limits.headersTimeoutMs ? 'time' : 'fine';
+      case 'discard':
+        return waitedMs >= Math.min(MAX_DISCARD_MS, limits.bodyTimeoutMs) ? 'time' : 'fine';
+      case 'linger':
+        if (isUnread) return waitedMs >= limits.idleTimeoutMs ? 'unread_output' : 'fine';
+        return waitedMs >= LINGER_MS ? 'destroy' : 'fine';
+    }
+  }
+}
