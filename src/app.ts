@@ -55,7 +55,7 @@ const LOOKUP_SLACK_MS = 20;
 const PRUNE_INTERVAL_MS = 3_600_000;
 
 /** The composition root: the only place that creates clients and servers, all from one completed configuration. */
-export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SYSTEM_CLOCK): App {
+export async function createApp(config: Config, log: Log, { now, elapsed }: Clock = SYSTEM_CLOCK): Promise<App> {
   const digest = digesterOf(config.keys);
   const metrics = createMetrics({ version: VERSION, cacheSizes: () => cache.sizes() });
   const store = openStore(config.store, { observe: storeObserver(metrics, log) });
@@ -122,7 +122,7 @@ export function createApp(config: Config, log: Log, { now, elapsed }: Clock = SY
     canaryRound: canaryObserver(metrics.replica, log),
   });
   const reportLog = createReportLog(log, now);
-  const plane = createDataPath({
+  const plane = await createDataPath({
     config,
     gate,
     debit: budgets.debit,

@@ -23,7 +23,7 @@ export interface DataPathOptions
 }
 
 /** The data path that the configuration asks for, with all that is behind it. */
-export function createDataPath({ config, observe, budgetSpent, ...given }: DataPathOptions): Plane {
+export async function createDataPath({ config, observe, budgetSpent, ...given }: DataPathOptions): Promise<Plane> {
   const carriers = config.keys.carriers;
   const tenantHeader = config.keys.tenantHeader ?? undefined;
   const cors = corsRules(config.cors);
@@ -34,7 +34,7 @@ export function createDataPath({ config, observe, budgetSpent, ...given }: DataP
     upstreamTimeoutMs: config.upstream.timeout,
   };
 
-  const libraryUpstreams = createUpstreams(config);
+  const libraryUpstreams = await createUpstreams(config);
   const library = createLibraryPlane({ ...common, ...libraryUpstreams, carriers, tenantHeader, cors });
   if (config.plane === 'library') return closingAlso(library, libraryUpstreams);
 

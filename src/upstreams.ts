@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import type { Config } from './config/schema.ts';
 import { createGrpcRoutes, createHttpRoutes } from './plane/routes.ts';
 import type { GrpcRoutes, HttpRoutes, RelayedPaths } from './plane/routes.ts';
-import { createGrpcChannel } from './upstream/grpc-channel.ts';
 import type { GrpcChannel } from './upstream/grpc-channel.ts';
 import { createHttpForward } from './upstream/http-forward.ts';
 import type { HttpForward } from './upstream/http-forward.ts';
@@ -11,14 +10,18 @@ import type { UpstreamTls } from './upstream/target.ts';
 
 /** All that is behind this gateway, and which path leads where. */
 export interface Upstreams {
-  /** Absent: there is no collector for gRPC. */
+  /** Absent: there is no collector for gRPC, or not for this plane. */
   readonly channel: GrpcChannel | undefined;
   readonly grpcRoutes: GrpcRoutes;
   readonly routes: HttpRoutes;
   close(): void;
 }
 
-export function createUpstreams({ upstream, routes }: Config): Upstreams {
+/**
+ * With a channel for gRPC only if the library plane is to relay it: grpc-js, and what that needs, is a good part of the memory of
+ * a gateway that has just started, and what the wire plane hands over is HTTP/1.1.
+ */
+export async function createUpstreams({ plane, upstream, routes }: Config): Promise<Upstreams> {
   const tls = readTls(upstream.tls);
   const forwards: HttpForward[] = [];
 
@@ -34,7 +37,10 @@ export function createUpstreams({ upstream, routes }: Config): Upstreams {
     return forward && { paths, forward };
   }
 
-  const channel = upstream.grpc === null ? undefined : createGrpcChannel(parseTarget(upstream.grpc), tls);
+  const channel =
+    plane === 'library' && upstream.grpc !== null
+      ? (await import('./upstream/grpc-channel.ts')).createGrpcChannel(parseTarget(upstream.grpc), tls)
+      : undefined;
   return {
     channel,
     grpcRoutes: createGrpcRoutes(routes.grpc.paths),

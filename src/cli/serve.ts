@@ -3,7 +3,6 @@ import type { App, AppAddresses } from '../app.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { prepareDev } from '../dev/dev-mode.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -21,13 +20,15 @@ export async function serve({ config: file, dev }: ServeOptions): Promise<number
   }
   const log = createLog({ ...loaded.config.log, output: process.stdout });
   const stopped = untilSignal(log);
-  const devMode = dev ? await prepareDev(loaded.config, (text) => process.stdout.write(text)) : undefined;
+  const devMode = dev
+    ? await (await import('../dev/dev-mode.ts')).prepareDev(loaded.config, (text) => process.stdout.write(text))
+    : undefined;
   const config: Config = devMode?.config ?? loaded.config;
 
   let app: App;
   let addresses: AppAddresses;
   try {
-    app = createApp(config, log);
+    app = await createApp(config, log);
     addresses = await app.start();
   } catch (error) {
     log('fatal', 'keygate cannot start', { cause: describeStartFault(error) });

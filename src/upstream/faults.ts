@@ -1,8 +1,9 @@
-import { status as Code } from '@grpc/grpc-js';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Reason } from '../verdict/reasons.ts';
 
 /** The one door by which faults of the collector, and of the way to it, come in; they leave as a reason of the table. */
+
+const CODE = { ok: 0, deadlineExceeded: 4, resourceExhausted: 8 } as const;
 
 export type UpstreamReason = Extract<Reason, `upstream_${string}`>;
 
@@ -25,17 +26,20 @@ export function isGrpcAnswer(headers: Metadata): boolean {
 export function isUpstreamStatus(status: StatusObject, sawHeaders: boolean): boolean {
   // A collector's trailers-only answer has a content-type; what grpc-js makes up has no metadata at all.
   if (!sawHeaders) return status.metadata.get('content-type').length > 0 && !SAID_BY_CHANNEL.test(status.details);
-  return status.code === Code.OK || !SAID_BY_CHANNEL.test(status.details);
+  return isOk(status) || !SAID_BY_CHANNEL.test(status.details);
 }
 
 /** The reason for a status that is not the collector's own. */
 export function grpcFault(status: StatusObject): UpstreamReason {
-  switch (status.code) {
-    case Code.DEADLINE_EXCEEDED:
-      return 'upstream_timeout';
-    case Code.RESOURCE_EXHAUSTED:
-      return 'upstream_overloaded';
-    default:
-      return 'upstream_unavailable';
-  }
+  if (isCode(status, CODE.deadlineExceeded)) return 'upstream_timeout';
+  return isCode(status, CODE.resourceExhausted) ? 'upstream_overloaded' : 'upstream_unavailable';
+}
+
+export function isOk(status: StatusObject): boolean {
+  return isCode(status, CODE.ok);
+}
+
+/** By number: the names would bring all of grpc-js into processes that do without it. */
+function isCode({ code }: { readonly code: number }, wanted: number): boolean {
+  return code === wanted;
 }

@@ -93,15 +93,6 @@ function removeCodec(client: Client): void {
 /** Leaves everything as it is. The channel needs one filter at least: an empty stack would hand it no promise. */
 class PassThrough extends experimental.BaseFilter {}
 
-/**
- * Cancels a call; a no-op on one that has ended. grpc-js opens a call that is cancelled in the turn of the loop in which it
- * was made all the same, after it has forgotten about it, and nothing would ever end it: so it is told twice.
- */
-export function cancelCall(call: RawCall): void {
-  call.cancel();
-  setImmediate(() => call.cancel());
-}
-
 /** Set by the channel itself for its own connection. */
 const SET_BY_CHANNEL: ReadonlySet<string> = new Set(['content-type', 'user-agent', 'grpc-timeout', 'content-length']);
 

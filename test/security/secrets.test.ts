@@ -133,7 +133,7 @@ async function startApp(t: TestContext, store: object, http: string, grpc: strin
       bareAuthorization: true,
     },
   });
-  const app = createApp(
+  const app = await createApp(
     config,
     createLog({ level: 'trace', format: 'json', output: { write: (line) => log.push(line) } }),
   );

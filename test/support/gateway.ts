@@ -52,7 +52,7 @@ export async function startGateway(t: TestContext, config: ConfigInput, clock?: 
     listen: withLoopback(config.listen),
     store: { sqlite: { path: join(directory, 'keygate.db') }, ...config.store },
   });
-  const app = createApp(
+  const app = await createApp(
     parsed,
     createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }),
     clock,

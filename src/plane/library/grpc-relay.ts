@@ -1,6 +1,5 @@
 import { constants } from 'node:http2';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { status as Code } from '@grpc/grpc-js';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Gate, Judgement } from '../../gate.ts';
 import { filterResponseFields } from '../../headers.ts';
@@ -8,8 +7,8 @@ import type { ToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import { explain } from '../../reply/refusal.ts';
 import { encodeGrpcMessage, toGrpcReply } from '../../reply/grpc.ts';
-import { grpcFault, isGrpcAnswer, isUpstreamStatus } from '../../upstream/faults.ts';
-import { cancelCall } from '../../upstream/grpc-channel.ts';
+import { grpcFault, isGrpcAnswer, isOk, isUpstreamStatus } from '../../upstream/faults.ts';
+import { cancelCall } from '../../upstream/cancel-call.ts';
 import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
@@ -202,6 +201,6 @@ function toTrailers(status: StatusObject): OutgoingHttpHeaders {
   return {
     ...headers,
     'grpc-status': String(status.code),
-    ...(status.details === '' || status.code === Code.OK ? {} : { 'grpc-message': encodeGrpcMessage(status.details) }),
+    ...(status.details === '' || isOk(status) ? {} : { 'grpc-message': encodeGrpcMessage(status.details) }),
   };
 }

@@ -1,5 +1,5 @@
 /** What a connection remembers of the bodies that left on it last. */
-const REMEMBERED_BYTES = 4 << 20;
+const REMEMBERED_BYTES = 2 << 20;
 /** A body that is longer than this is not remembered. */
 const MAX_REMEMBERED_BODY = 65_536;
 
