@@ -110,8 +110,11 @@ export function identityFields(key: KeyRecord, tenantHeader?: string): [name: st
   return fields;
 }
 
+const IS_FIELD_VALUE = /^[\x20-\x24\x26-\x7e]*$/;
+
 /** Percent-encodes what may not stand in a field value: controls, "%" itself and everything beyond ASCII. */
 export function toFieldValue(text: string): string {
+  if (IS_FIELD_VALUE.test(text)) return text; // nearly all there is to say; looking is cheaper than replacing nothing
   return text.replaceAll(/[^\x20-\x24\x26-\x7e]+/g, (part) =>
     Array.from(Buffer.from(part, 'utf8'), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
   );

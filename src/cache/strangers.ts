@@ -90,7 +90,7 @@ export function createStrangers({ now, perSecond, shed }: StrangersOptions): Str
 
 /** One machine has as many IPv6 addresses as it likes, all in one /64. */
 export function networkOf(address: string): string {
-  if (!isIPv6(address) || address.includes('.')) return address;
+  if (!address.includes(':') || address.includes('.') || !isIPv6(address)) return address;
   const [head = '', tail = ''] = address.split('::', 2);
   const groups = head === '' ? [] : head.split(':');
   const missing = address.includes('::') ? 8 - groups.length - tail.split(':').filter(Boolean).length : 0;

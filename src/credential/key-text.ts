@@ -12,6 +12,7 @@ const RANDOM_LENGTH = 32;
 const CHECKSUM_LENGTH = 6;
 
 export const KEY_PREFIXES = { ingestion: 'iapikeyok-', service: 'svctok-' } as const;
+const PREFIXES = Object.values(KEY_PREFIXES);
 export type GeneratedKind = keyof typeof KEY_PREFIXES;
 
 /** Fills a buffer with random bytes; an argument so that tests can be exact. */
@@ -27,7 +28,7 @@ export function createKeyText(kind: GeneratedKind, random: Random = randomBytes)
  * prefix (Receiver API keys, keys of other systems): those are looked up as they are.
  */
 export function checkKeyText(text: string): 'ok' | 'bad' | 'foreign' {
-  for (const prefix of Object.values(KEY_PREFIXES)) {
+  for (const prefix of PREFIXES) {
     if (!text.startsWith(prefix)) continue;
     if (text.length !== prefix.length + RANDOM_LENGTH + CHECKSUM_LENGTH) return 'bad';
     const body = text.slice(0, -CHECKSUM_LENGTH);

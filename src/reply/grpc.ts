@@ -25,7 +25,7 @@ export function toGrpcReply({ status, requestId }: Reply): Record<string, string
 
 /** gRPC sends binary metadata as base64 without padding. */
 function toBinaryValue(bytes: Buffer): string {
-  return bytes.toString('base64').replaceAll('=', '');
+  return bytes.toString('base64').slice(0, Math.ceil((bytes.length * 4) / 3));
 }
 
 /**

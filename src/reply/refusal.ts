@@ -21,17 +21,17 @@ export interface Reply {
 export function explain(refusal: Refusal, requestId: string, random: () => number = Math.random): Reply {
   const { reason, key, retryAfterMs = 0 } = refusal;
   const reasonRow = row(reason);
-  const about = [reason, ...(key ? [`key ${key.id}`] : []), `request ${requestId}`].join(', ');
+  const aboutKey = key ? `, key ${key.id}` : '';
   return {
     row: reasonRow,
     requestId,
     status: {
       code: reasonRow.grpc,
-      message: `${reasonRow.message} (${about})`,
+      message: `${reasonRow.message} (${reason}${aboutKey}, request ${requestId})`,
       errorInfo: {
         reason,
         domain: ERROR_DOMAIN,
-        metadata: { request_id: requestId, ...(key ? { key_id: key.id } : {}) },
+        metadata: key ? { request_id: requestId, key_id: key.id } : { request_id: requestId },
       },
       retryDelaySeconds: retryDelay(reasonRow, retryAfterMs, random),
     },

@@ -90,7 +90,9 @@ export class AnswerHeads {
 /** Writes an answer of our own. */
 export function writeRefusal(out: Output, reply: Reply, head: RequestHead, cors: Cors | undefined, last: string): void {
   const { status, fields, body } = toOwnAnswer(reply, head, cors);
-  writeText(out, `${statusLine(status)}${fieldLines(fields.flat())}${last}\r\n`);
+  let lines = statusLine(status);
+  for (const [name, value] of fields) lines += `${name}: ${value}\r\n`;
+  writeText(out, `${lines}${last}\r\n`);
   if (body !== undefined) out.append(body);
 }
 

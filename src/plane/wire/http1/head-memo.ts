@@ -6,6 +6,8 @@ const MAX_HEADS = 16;
 const MAX_BYTES = 32 * 1_024;
 /** What a line takes in memory besides, once it was read. */
 const LINE_BYTES = 32;
+/** Of so many heads that were not known it is still known that they came: a few times as many as are remembered. */
+const MAX_CAME = 64;
 
 /** A head as it was sent once, cut where the values of varying fields stand. */
 interface Remembered<T> {
@@ -45,6 +47,9 @@ export class HeadMemo<T> {
   readonly #heads: Remembered<T>[] = [];
   #bytes = 0;
   #recent = 0;
+  /** By their hashes, one after the other, over and over. */
+  readonly #came: number[] = [];
+  #nextCame = 0;
   #values: string[] | undefined;
   /** The head that was found last as it was, with its varying values; most senders repeat it. */
   #last = NOTHING;
@@ -136,6 +141,18 @@ export class HeadMemo<T> {
     return at;
   }
 
+  /**
+   * Whether a head that is not known has come lately, but for its varying values. Only then is it worth its place: heads that
+   * never come again, as those of somebody who tries keys, would only push out those that do.
+   */
+  comesAgain(bytes: Buffer, start: number, end: number, places: readonly ValuePlace[]): boolean {
+    const hash = hashOf(bytes, start, end, places);
+    if (this.#came.includes(hash)) return true;
+    this.#came[this.#nextCame] = hash;
+    this.#nextCame = (this.#nextCame + 1) % MAX_CAME;
+    return false;
+  }
+
   /** Remembers the head between `start` and `end`, in which the varying values stand at these places. */
   add(
     bytes: Buffer,
@@ -160,6 +177,19 @@ export class HeadMemo<T> {
     while (this.#heads.length >= MAX_HEADS || this.#bytes > MAX_BYTES) this.#bytes -= this.#heads.shift()?.bytes ?? 0;
     this.#recent = this.#heads.push({ value, parts, names, maxVaryingBytes, bytes: cost }) - 1;
   }
+}
+
+/** FNV-1a. What it is the same for by chance is remembered a little early, which harms nobody. */
+function hashOf(bytes: Buffer, start: number, end: number, places: readonly ValuePlace[]): number {
+  let hash = 0x811c9dc5;
+  let at = start;
+  for (let i = 0; i <= places.length; i++) {
+    const place = places[i];
+    const steadyEnd = place === undefined ? end : place.start;
+    for (; at < steadyEnd; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
+    if (place !== undefined) at = place.end;
+  }
+  return hash;
 }
 
 function countLines(bytes: Buffer): number {

@@ -88,7 +88,10 @@ export class RequestHeads {
       closes,
       expectsContinue,
     };
-    this.#memo.add(bytes, start, end, read.varyingPlaces, read.maxVaryingBytes, known);
+    const memo = this.#memo;
+    const { varyingPlaces, maxVaryingBytes } = read;
+    if (memo.comesAgain(bytes, start, end, varyingPlaces))
+      memo.add(bytes, start, end, varyingPlaces, maxVaryingBytes, known);
     this.#found(end, bodyLength, read.varying);
     return known;
   }

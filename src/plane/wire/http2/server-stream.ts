@@ -154,7 +154,7 @@ export class ServerStream extends Relay implements SendingOwner {
   }
 
   protected sendRefusal(reply: Reply): void {
-    if (this.protocol === 'grpc') return this.sending.head([encodeReply(toGrpcReply(reply))], true);
+    if (this.protocol === 'grpc') return this.sending.head([encodeForNow(fieldsOf(toGrpcReply(reply)))], true);
     const { status, fields, body } = toOwnAnswer(reply, this.head, this.cors);
     this.sending.head([encodeForNow([':status', String(status), ...fields.flat()])], body === undefined);
     if (body !== undefined) this.sending.data(body, true);
@@ -164,7 +164,7 @@ export class ServerStream extends Relay implements SendingOwner {
     // Senders repeat what was reset so; without it, HTTP/2 would end the stream as if the answer were whole.
     if (this.protocol === 'http') return this.carrier.reset(this, ERROR.INTERNAL_ERROR);
     const { ':status': _status, 'content-type': _type, ...trailers } = toGrpcReply(reply);
-    this.sending.trailers([encodeReply(trailers)]);
+    this.sending.trailers([encodeFields(fieldsOf(trailers))]);
   }
 
   protected cutOff(): void {
@@ -196,6 +196,8 @@ export class ServerStream extends Relay implements SendingOwner {
 const NOTHING = Buffer.alloc(0);
 const CONTINUE = encodeFields([':status', '100']);
 
-function encodeReply(reply: Readonly<Record<string, string | number>>): Buffer {
-  return encodeFields(Object.entries(reply).flatMap(([name, value]) => [name, String(value)]));
+function fieldsOf(reply: Readonly<Record<string, string | number>>): string[] {
+  const fields: string[] = [];
+  for (const name of Object.keys(reply)) fields.push(name, String(reply[name]));
+  return fields;
 }
