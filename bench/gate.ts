@@ -11,10 +11,12 @@ import type { KeyRecord } from '../src/keys/record.ts';
 import { createReceiverKeys, withReceiverKeys } from '../src/keys/receiver-keys.ts';
 import { withOwners } from '../src/keys/with-owners.ts';
 import type { RequestReport } from '../src/plane/plane.ts';
+import { createKeyMetrics } from '../src/telemetry/key-metrics.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { cacheObserver } from '../src/telemetry/observers.ts';
 import { createReportLog } from '../src/telemetry/refusal-log.ts';
+import { createTraffic } from '../src/traffic/traffic.ts';
 import { createUsageRecorder } from '../src/usage/usage.ts';
 import { decide } from '../src/verdict/decide.ts';
 import type { Sending } from '../src/verdict/decide.ts';
@@ -71,7 +73,7 @@ async function setUp(extra: Extra) {
   const stored = new Map<string, KeyRecord>(records.map((each) => [each.digest, each]));
   const owner = ownerDigest(OWNER.id);
   stored.set(owner, { ...record(owner, 1, {}), ...OWNER, roles: ['Sender'] });
-  const metrics = createMetrics({ version: 'bench', cacheSizes: () => cache.sizes() });
+  const metrics = createMetrics({ version: 'bench', cacheSizes: () => cache.sizes(), refusedSources: () => [] });
   const log = createLog({ level: 'info', format: 'json', output: { write: () => {} } });
   const cache = createKeyCache({
     ...config.cache,
@@ -100,6 +102,8 @@ async function setUp(extra: Extra) {
     maxKeys: 2 * keyCount,
   });
   const reportLog = createReportLog(log, Date.now);
+  const traffic = createTraffic(Date.now);
+  const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now: Date.now });
   const requests = texts.map((text) => [...HEADERS, 'authorization', `Bearer ${text}`]);
   const reports = records.map((key) => newReport({ key, peer: USE.peer, fingerprint: key.digest.slice(7, 19) }));
   for (const fields of requests) await gate.judge(fields, USE); // into memory
@@ -109,6 +113,8 @@ async function setUp(extra: Extra) {
     metrics.started('grpc');
     metrics.ended(report);
     if (report.key) usage.used(report.key, report.peer, report.receivedBytes);
+    traffic.note(report);
+    keyMetrics.note(report);
     reportLog(report);
   }
 

@@ -9,7 +9,9 @@ import type { Log } from './telemetry/log.ts';
 import { VERSION } from './version.ts';
 
 export interface AdminServerOptions
-  extends Omit<GateOptions, 'readCredential' | 'charge'>, Pick<AdminHandlerOptions, 'service' | 'store' | 'used'> {
+  extends
+    Omit<GateOptions, 'readCredential' | 'charge'>,
+    Pick<AdminHandlerOptions, 'service' | 'store' | 'used' | 'traffic'> {
   readonly log: Log;
 }
 

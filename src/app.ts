@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { createAdminServer } from './admin-server.ts';
 import { createBudgets } from './budget/budgets.ts';
 import { createKeyCache } from './cache/key-cache.ts';
@@ -17,6 +18,7 @@ import { createKeyService } from './keys/service.ts';
 import type { KeyService } from './keys/service.ts';
 import { closeServer, formatAddress, listen } from './listening.ts';
 import { openSnapshot } from './open-snapshot.ts';
+import { certificateExpiries } from './plane-options.ts';
 import type { BoundAddress } from './plane/plane.ts';
 import { createAnswerer } from './replica/answers.ts';
 import { createMembership } from './replica/membership.ts';
@@ -26,10 +28,12 @@ import type { Watch } from './store/port.ts';
 import { createStoreMonitor } from './store-monitor.ts';
 import { auditLog, cacheObserver, storeObserver, upstreamObserver, usageObserver } from './telemetry/observers.ts';
 import type { Log } from './telemetry/log.ts';
+import { createKeyMetrics } from './telemetry/key-metrics.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { canaryObserver } from './telemetry/replica-metrics.ts';
 import { createOpsServer } from './telemetry/ops-server.ts';
 import { createReportLog } from './telemetry/refusal-log.ts';
+import { createTraffic } from './traffic/traffic.ts';
 import { createUsageRecorder } from './usage/usage.ts';
 import { VERSION } from './version.ts';
 
@@ -56,8 +60,14 @@ const PRUNE_INTERVAL_MS = 3_600_000;
 
 /** The composition root: the only place that creates clients and servers, all from one completed configuration. */
 export async function createApp(config: Config, log: Log, { now, elapsed }: Clock = SYSTEM_CLOCK): Promise<App> {
+  const replicaName = config.replica.name ?? `${hostname()}:${process.pid}`;
   const digest = digesterOf(config.keys);
-  const metrics = createMetrics({ version: VERSION, cacheSizes: () => cache.sizes() });
+  const metrics = createMetrics({
+    version: VERSION,
+    cacheSizes: () => cache.sizes(),
+    refusedSources: () => traffic.persistent(config.ops.refusedSources),
+  });
+  for (const { use, atMs } of certificateExpiries(config)) metrics.certificateExpiry.set({ use }, atMs / 1_000);
   const store = openStore(config.store, { observe: storeObserver(metrics, log) });
   const cache = createKeyCache({
     find: (digests) => store.find(digests),
@@ -110,7 +120,7 @@ export async function createApp(config: Config, log: Log, { now, elapsed }: Cloc
       find: (digests) => store.find(digests),
       now,
     }),
-    name: config.replica.name,
+    name: replicaName,
     version: VERSION,
     canary: {
       keys: createCanaryKeys({ store, digester: digest, now, random: randomBytes, by: 'keygate' }),
@@ -122,6 +132,8 @@ export async function createApp(config: Config, log: Log, { now, elapsed }: Cloc
     canaryRound: canaryObserver(metrics.replica, log),
   });
   const reportLog = createReportLog(log, now);
+  const traffic = createTraffic(now);
+  const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now });
   const plane = await createDataPath({
     config,
     gate,
@@ -132,6 +144,8 @@ export async function createApp(config: Config, log: Log, { now, elapsed }: Cloc
       ended(report) {
         metrics.ended(report);
         if (report.outcome === 'accepted' && report.key) usage.used(report.key, report.peer, report.receivedBytes);
+        traffic.note(report);
+        keyMetrics.note(report);
         reportLog(report);
       },
     },
@@ -154,6 +168,7 @@ export async function createApp(config: Config, log: Log, { now, elapsed }: Cloc
     lookup,
     service: keys,
     store,
+    traffic: { look: traffic.look, gateway: replicaName },
     used: (caller, address) => usage.used(caller, address, 0),
     now,
     log,
@@ -161,7 +176,10 @@ export async function createApp(config: Config, log: Log, { now, elapsed }: Cloc
 
   let state: 'starting' | 'serving' | 'draining' = 'starting';
   const ops = createOpsServer({
-    registry: metrics.registry,
+    async *metrics() {
+      yield `${await metrics.registry.metrics()}\n`;
+      yield* keyMetrics.text();
+    },
     notReady() {
       if (state !== 'serving') return state;
       // An outage later on takes no replica out of service: it serves what it knows. One that never reached its store

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Config } from './config/schema.ts';
 import { parseAddress } from './listening.ts';
@@ -16,6 +17,17 @@ export function listener({ address, tls }: Config['listen']['grpc']): ListenerOp
         }
       : undefined,
   };
+}
+
+/** When the certificates end that this gateway shows: to senders on each port, and to the collector. */
+export function certificateExpiries({
+  listen,
+  upstream,
+}: Config): readonly { readonly use: string; readonly atMs: number }[] {
+  const files = { grpc: listen.grpc.tls?.cert, http: listen.http.tls?.cert, upstream: upstream.tls.cert };
+  return Object.entries(files).flatMap(([use, file]) =>
+    file ? [{ use, atMs: new X509Certificate(readFileSync(file)).validToDate.getTime() }] : [],
+  );
 }
 
 /** Browsers are told nothing at all unless there is a page that may send. */

@@ -16,6 +16,8 @@ import { createRouter } from './route.ts';
 import type { Access } from './route.ts';
 import { createRoutes } from './routes.ts';
 import type { ServerInfo } from './schemas.ts';
+import { createTrafficOperation } from './traffic.ts';
+import type { TrafficDeps } from './traffic.ts';
 import { createTransferOperations } from './transfer-operations.ts';
 
 /** What an admin request came to. Neither the request's body nor its credential is in here. */
@@ -43,6 +45,7 @@ export interface AdminHandlerOptions {
   readonly service: KeyService;
   /** For what is asked of the gateways that share it; keys are the service's. */
   readonly store: KeyStore;
+  readonly traffic: Pick<TrafficDeps, 'look' | 'gateway'>;
   readonly serverInfo: ServerInfo;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -82,8 +85,9 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
   };
   const transferOperations = createTransferOperations({ service, now });
   const explain = createExplainOperation({ store, now });
+  const traffic = createTrafficOperation({ ...options.traffic, now });
   const findRoute = createRouter(
-    createRoutes(operations, lifeOperations, owners, transferOperations, explain, serverInfo),
+    createRoutes(operations, lifeOperations, owners, transferOperations, explain, traffic, serverInfo),
   );
   const stamp = { now };
 

@@ -28,6 +28,7 @@ export const PERMISSIONS = {
   'delete-users': 'Delete users, and with each of them all their keys.',
   'import-keys': 'Import keys, tokens and owners by their digests; each only with the permission to create it.',
   'export-keys': 'Export all keys, service tokens and owners with their digests, to import them elsewhere.',
+  'get-traffic': 'See which requests pass a gateway, and who is refused most.',
   'get-audit': 'Read the audit log: who changed which key, token or owner, when, and from where.',
 } as const;
 
@@ -59,11 +60,19 @@ export const ROLES = {
       'explain-keys',
       'get-service-ids',
       'get-users',
+      'get-traffic',
     ],
   },
   viewer: {
     about: 'Sees which keys, tokens and owners exist, and changes nothing.',
-    permissions: ['get-ingestion-api-keys', 'explain-keys', 'get-service-tokens', 'get-service-ids', 'get-users'],
+    permissions: [
+      'get-ingestion-api-keys',
+      'explain-keys',
+      'get-service-tokens',
+      'get-service-ids',
+      'get-users',
+      'get-traffic',
+    ],
   },
   auditor: { about: 'Reads the audit log, and nothing else.', permissions: ['get-audit'] },
   validator: {

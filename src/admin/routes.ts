@@ -25,6 +25,7 @@ import {
   serviceTokenSchema,
 } from './schemas.ts';
 import type { ServerInfo } from './schemas.ts';
+import { TRAFFIC_QUERY, trafficSchema } from './traffic.ts';
 import type { TransferOperations } from './transfer-operations.ts';
 import { createTransferRoutes } from './transfer-routes.ts';
 
@@ -49,6 +50,7 @@ export function createRoutes(
   owners: OwnersOperations,
   transfer: TransferOperations,
   explain: Route['handle'],
+  traffic: Route['handle'],
   serverInfo: ServerInfo,
 ): readonly Route[] {
   const routes: readonly Route[] = [
@@ -172,6 +174,19 @@ export function createRoutes(
         404: NO_SUCH_ID,
       },
       handle: explain,
+    },
+    {
+      method: 'GET',
+      path: '/api/traffic',
+      access: 'get-traffic',
+      operationId: 'getTraffic',
+      summary: 'The requests that pass this gateway, by verdict and reason, and who is refused most.',
+      query: TRAFFIC_QUERY,
+      answers: {
+        200: { description: 'What was counted since it started.', schema: trafficSchema },
+        400: BAD_REQUEST,
+      },
+      handle: traffic,
     },
     {
       method: 'GET',

@@ -20,6 +20,7 @@ import type {
 } from '../admin/schemas.ts';
 import type { ExplainRequest, ShownExplanation } from '../admin/explain.ts';
 import type { Propagation } from '../admin/propagation.ts';
+import type { ShownTraffic } from '../admin/traffic.ts';
 import type { ImportResult } from '../admin/transfer-schemas.ts';
 import type { Digester } from '../credential/digest.ts';
 import type { Revocation } from '../keys/key-changes.ts';
@@ -90,6 +91,8 @@ export interface KeyAdmin {
   /** The digests under which a text would be looked up; it does not leave this process for it. */
   readonly digestsOf: Digester;
   explain(request: ExplainRequest): Promise<ShownExplanation>;
+  /** What passes the gateway that is asked, with so many of the sources that it refuses most. */
+  traffic(mostSources: number): Promise<ShownTraffic>;
   /** Newest first. */
   audit(query: AuditQuery): Promise<AuditLogEntry[]>;
   close(): Promise<void>;

@@ -170,6 +170,10 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
         const message = `There is no key or token with the id ${request.id}. List them to see their ids.`;
         throw new CliError(message, { exitCode: EXIT.notFound });
       }),
+    traffic: async () => {
+      const message = 'this is known to a running gateway only: give its --url, with a --service-token';
+      throw new CliError(message, { exitCode: EXIT.refused });
+    },
     close: () => store.close(),
   };
 }

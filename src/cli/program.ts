@@ -10,6 +10,7 @@ import { addKeys } from './keys.ts';
 import { createPrinter } from './printer.ts';
 import type { Printer } from './printer.ts';
 import { addServiceToken } from './service-token.ts';
+import { addTop } from './top.ts';
 import type { GlobalFlags, Runtime } from './session.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -59,6 +60,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
   addKeys(program, runtime);
   addAudit(program, runtime);
   addExplain(program, runtime);
+  addTop(program, runtime);
   return program;
 }
 

@@ -17,6 +17,7 @@ import {
   ingestionKeySchema,
   serviceTokenSchema,
 } from '../admin/schemas.ts';
+import { trafficSchema } from '../admin/traffic.ts';
 import { importAnswerSchema } from '../admin/transfer-schemas.ts';
 import type { Digester } from '../credential/digest.ts';
 import { CliError, EXIT } from './errors.ts';
@@ -41,6 +42,7 @@ const EXPLAIN = 'security/explain';
 const AUDIT = 'security/audit';
 const IMPORT = 'security/keys/import';
 const EXPORT = 'security/keys/export';
+const TRAFFIC = 'traffic';
 
 /** Manages keys through the admin API of a running gateway. */
 export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: RemoteOptions): KeyAdmin {
@@ -149,6 +151,7 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: Remot
     audit: async ({ limit, before, keyId }) =>
       fetchAll(auditLogEntrySchema, await call('GET', withQuery(AUDIT, { limit, before, key: keyId }))),
     explain: async (request) => fetchOne(explanationSchema, await call('POST', EXPLAIN, request)),
+    traffic: async (sources) => fetchOne(trafficSchema, await call('GET', withQuery(TRAFFIC, { sources }))),
     close: async () => {},
   };
 }

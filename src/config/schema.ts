@@ -64,6 +64,20 @@ const ops = z
     address: address
       .default('0.0.0.0:9464')
       .describe('Where /metrics, /livez and /readyz are served. They never need a key.'),
+    keySeries: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(1_000)
+      .describe('How many keys have metrics of their own; what the others send is added up as "other".'),
+    refusedSources: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(10)
+      .describe(
+        'How many of the senders that are refused most are told in the metrics, with their addresses and key ids. 0: none.',
+      ),
   })
   .prefault({})
   .describe('Metrics and health.');

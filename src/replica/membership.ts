@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { CanaryKeys } from '../keys/canary-keys.ts';
 import type { ChangeObserver, KeyStore } from '../store/port.ts';
 import type { Decision } from '../verdict/decide.ts';
@@ -17,8 +16,7 @@ export interface MembershipOptions {
   readonly answerTo: (question: Question) => Promise<ReplicaAnswer | undefined>;
   /** What is to be told of changes before they are acknowledged. */
   readonly cache: ChangeObserver;
-  /** null: the host and the process. */
-  readonly name: string | null;
+  readonly name: string;
   readonly version: string;
   readonly canary: {
     readonly keys: CanaryKeys;
@@ -45,7 +43,7 @@ export function createMembership(options: MembershipOptions): Membership {
   const replica = createReplica({
     store: store.replicas,
     id,
-    name: name ?? `${hostname()}:${process.pid}`,
+    name,
     version,
     startedAt: Date.now(),
     observe,

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Pool, ShedCause } from '../cache/observer.ts';
 import type { Protocol } from '../plane/plane.ts';
+import type { RefusedSource } from '../traffic/refused-sources.ts';
 import { createReplicaMetrics } from './replica-metrics.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { perKey, talliedCounter } from './tally.ts';
@@ -11,15 +12,16 @@ export interface MetricsOptions {
   readonly version: string;
   /** Read at each scrape. */
   readonly cacheSizes: () => { readonly known: number; readonly unknown: number };
+  readonly refusedSources: () => readonly RefusedSource[];
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * All that Prometheus sees, on a registry of its own. Every label has a closed set of values: never a key, a name, a path
- * or an address. docs/metrics.md describes each.
+ * All that Prometheus sees, on a registry of its own. Every label has a closed set of values, never a key, a name, a path or an
+ * address; but for the few senders that are refused most, of whom ops.refusedSources says how many. docs/metrics.md describes each.
  */
-export function createMetrics({ version, cacheSizes }: MetricsOptions) {
+export function createMetrics({ version, cacheSizes, refusedSources }: MetricsOptions) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -54,6 +56,29 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     help: 'Connections of senders that used up a budget: warned (asked to go) or ended.',
     labelNames: ['budget', 'how'],
     registers,
+  });
+  new Gauge({
+    name: 'keygate_refused_source_requests_per_second',
+    help: 'Who is refused most, over the last minutes; worked says whether the same key or program was let through within a day.',
+    labelNames: ['reason', 'peer', 'key_id', 'fingerprint', 'user_agent', 'worked'],
+    registers,
+    collect() {
+      this.reset(); // those that are no longer among the heaviest are not shown
+      for (const { reason, peer, keyId, fingerprint, userAgent, workedAtMs, perSecond } of refusedSources()) {
+        const worked = workedAtMs === undefined ? 'false' : 'true';
+        this.set(
+          {
+            reason,
+            peer,
+            key_id: keyId ?? '',
+            fingerprint: fingerprint ?? '',
+            user_agent: userAgent ?? '',
+            worked,
+          },
+          perSecond,
+        );
+      }
+    },
   });
   const cacheHits = talliedCounter({
     name: 'keygate_cache_hits_total',
@@ -144,6 +169,12 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     help: 'Whether lookups are withheld from a store that failed again and again, but for one probe at a time (1) or not (0).',
     registers,
   });
+  const certificateExpiry = new Gauge({
+    name: 'keygate_certificate_expiry_timestamp_seconds',
+    help: 'When a certificate of this gateway ends: of the ports grpc and http, or the one shown to the collector (upstream).',
+    labelNames: ['use'],
+    registers,
+  });
   const draining = new Gauge({
     name: 'keygate_draining',
     help: 'Whether this replica is shutting down (1) or not (0).',
@@ -179,6 +210,7 @@ export function createMetrics({ version, cacheSizes }: MetricsOptions) {
     usageDropped,
     storeEvicts,
     breakerOpen,
+    certificateExpiry,
     draining,
     started: requests.started,
     ended: requests.ended,

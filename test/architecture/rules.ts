@@ -81,7 +81,19 @@ export const ROOMS: Rooms = {
   ],
 
   config: ['near.ts', 'credential', 'keys/scope.ts', 'keys/record.ts', 'keys/seal.ts', 'plane/otlp-paths.ts'],
-  telemetry: [...MODEL, 'keys/audit.ts', 'verdict', 'store/port.ts', 'cache', 'replica', 'usage', 'upstream', 'plane'],
+  traffic: ['keys/record.ts', 'verdict', 'plane'],
+  telemetry: [
+    ...MODEL,
+    'keys/audit.ts',
+    'verdict',
+    'store/port.ts',
+    'cache',
+    'replica',
+    'usage',
+    'upstream',
+    'plane',
+    'traffic',
+  ],
   admin: [
     'near.ts',
     'credential',
@@ -95,6 +107,7 @@ export const ROOMS: Rooms = {
     'store/usage-port.ts',
     'keys',
     'replica',
+    'traffic',
   ],
 
   'version.ts': [],
@@ -115,6 +128,7 @@ export const ROOMS: Rooms = {
     ...STORES,
     'admin-server.ts',
     'config',
+    'traffic',
     'telemetry',
     'data-path.ts',
     'open-snapshot.ts',

@@ -46,5 +46,6 @@ test('docs/cli.md has a section for every command', () => {
     'keygate audit',
     'keygate audit list',
     'keygate explain',
+    'keygate top',
   ]);
 });

@@ -103,6 +103,7 @@ test('its operations are exactly those that the server knows', async () => {
     'POST /api/security/keys/import',
     'GET /api/security/keys/export',
     'POST /api/security/explain',
+    'GET /api/traffic',
     'GET /api/server/info',
     'GET /api/server/status',
     'GET /api/openapi.json',

@@ -74,7 +74,11 @@ describe('a canary', { timeout: 60_000 }, () => {
     const { prefix, store } = await openStore(t);
     const lines: string[] = [];
     const log = createLog({ level: 'debug', format: 'json', output: { write: (line) => lines.push(line) } });
-    const metrics = createMetrics({ version: 'test', cacheSizes: () => ({ known: 0, unknown: 0 }) });
+    const metrics = createMetrics({
+      version: 'test',
+      cacheSizes: () => ({ known: 0, unknown: 0 }),
+      refusedSources: () => [],
+    });
     const cacheOptions = configSchema.parse({}).cache;
     const cache = createKeyCache({
       find: (digests) => store.find(digests),

@@ -18,6 +18,7 @@ import type { KeyService } from '../../src/keys/service.ts';
 import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import type { KeyStore } from '../../src/store/port.ts';
+import { createTraffic } from '../../src/traffic/traffic.ts';
 
 /** The admin API on a real socket, over a real SQLite store, with a clock that the test sets. */
 export interface TestAdmin {
@@ -94,10 +95,12 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
     ),
     now,
   });
+  const traffic = createTraffic(now);
   const handler = createAdminHandler({
     gate,
     service,
     store,
+    traffic: { look: traffic.look, gateway: 'gateway-1' },
     serverInfo: createServerInfo('1.2.3'),
     now,
     observe: { answered: (request) => requests.push(request) },

@@ -17,6 +17,7 @@ test('a token may do what any of its roles allows', () => {
       'get-service-tokens',
       'get-service-ids',
       'get-users',
+      'get-traffic',
       'authorize-ingestion-api-keys',
     ]),
   );
@@ -38,7 +39,14 @@ test('a role that is not known allows nothing, not even one named like a propert
 test('what wanted roles allow beyond one’s own is named', () => {
   assert.deepEqual(permissionsLacking(['key-manager'], ['validator']), []);
   assert.deepEqual(permissionsLacking(['key-manager'], ['viewer']), ['get-service-tokens']);
-  const ofViewers = ['get-ingestion-api-keys', 'explain-keys', 'get-service-tokens', 'get-service-ids', 'get-users'];
+  const ofViewers = [
+    'get-ingestion-api-keys',
+    'explain-keys',
+    'get-service-tokens',
+    'get-service-ids',
+    'get-users',
+    'get-traffic',
+  ];
   assert.deepEqual(permissionsLacking([], ['viewer']), ofViewers);
 });
 

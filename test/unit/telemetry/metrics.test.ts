@@ -4,7 +4,8 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { newReport } from '../../support/reports.ts';
 import { newRecord } from '../../support/stores.ts';
 
-const create = () => createMetrics({ version: '1.2.3', cacheSizes: () => ({ known: 7, unknown: 3 }) });
+const create = () =>
+  createMetrics({ version: '1.2.3', cacheSizes: () => ({ known: 7, unknown: 3 }), refusedSources: () => [] });
 
 /** The series of a metric as Prometheus reads them, without help and type. */
 async function seriesOf(metrics: ReturnType<typeof create>, name: string): Promise<string[]> {

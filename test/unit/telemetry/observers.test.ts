@@ -15,7 +15,11 @@ const endpoint = new Endpoint({
 
 describe('what is told of the way to collectors', () => {
   it('is added up for those of one protocol', async () => {
-    const metrics = createMetrics({ version: '1.2.3', cacheSizes: () => ({ known: 0, unknown: 0 }) });
+    const metrics = createMetrics({
+      version: '1.2.3',
+      cacheSizes: () => ({ known: 0, unknown: 0 }),
+      refusedSources: () => [],
+    });
     const [one, other] = [upstreamObserver(metrics, () => {}, 'http'), upstreamObserver(metrics, () => {}, 'http')];
     one.addresses(3, 0);
     other.addresses(2, 0);
@@ -37,7 +41,11 @@ describe('what is told of the way to collectors', () => {
   });
 
   it('is a warning when it is trouble', () => {
-    const metrics = createMetrics({ version: '1.2.3', cacheSizes: () => ({ known: 0, unknown: 0 }) });
+    const metrics = createMetrics({
+      version: '1.2.3',
+      cacheSizes: () => ({ known: 0, unknown: 0 }),
+      refusedSources: () => [],
+    });
     const lines: unknown[] = [];
     const observer = upstreamObserver(metrics, (...line) => lines.push(line), 'grpc');
     observer.ejected(endpoint);

@@ -1,0 +1,37 @@
+import type { RequestReport } from '../plane/plane.ts';
+import { createRefusedSources } from './refused-sources.ts';
+import type { RefusedSource } from './refused-sources.ts';
+
+export type Outcome = RequestReport['outcome'];
+
+/** What passes this gateway, for whoever looks at it now. */
+export interface Traffic {
+  /** Each request when it has ended. */
+  note(report: RequestReport): void;
+  look(mostSources: number): TrafficView;
+  /** The heaviest of the sources that are refused again and again, and now. */
+  persistent(mostSources: number): readonly RefusedSource[];
+}
+
+export interface TrafficView {
+  readonly atMs: number;
+  /** Since when requests were counted. */
+  readonly sinceMs: number;
+  readonly outcomes: ReadonlyMap<Outcome, number>;
+  /** Those that worked come first, then the heaviest. */
+  readonly refusedSources: readonly RefusedSource[];
+}
+
+export function createTraffic(now: () => number): Traffic {
+  const sinceMs = now();
+  const outcomes = new Map<Outcome, number>();
+  const sources = createRefusedSources(now);
+  return {
+    note(report) {
+      outcomes.set(report.outcome, (outcomes.get(report.outcome) ?? 0) + 1);
+      sources.note(report);
+    },
+    look: (mostSources) => ({ atMs: now(), sinceMs, outcomes, refusedSources: sources.top(mostSources) }),
+    persistent: sources.persistent,
+  };
+}
