@@ -11,12 +11,13 @@ export interface TestCertificate {
   readonly keyPath: string;
 }
 
-/** A self-signed certificate for localhost and 127.0.0.1, which is also its own authority. */
-export async function createCertificate(t: Scope): Promise<TestCertificate> {
+/** A self-signed certificate for localhost and 127.0.0.1, which is also its own authority; for a year, or until then. */
+export async function createCertificate(t: Scope, endsAt?: Date): Promise<TestCertificate> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-tls-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
+    ...(endsAt && { notAfterDate: endsAt }),
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
       {

@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import * as net from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Scope } from '../support/scope.ts';
+import { until } from '../support/wait.ts';
+
+export interface Alert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly state: 'pending' | 'firing';
+}
+
+export interface TestPrometheus {
+  /** Those that fire now. */
+  firing(): Promise<readonly Alert[]>;
+  /** The values of an expression now, of each series. */
+  query(expression: string): Promise<readonly number[]>;
+}
+
+export interface PrometheusOptions {
+  readonly program: string;
+  readonly rules: string;
+  /** host:port by the name of the job. */
+  readonly jobs: Readonly<Record<string, readonly string[]>>;
+}
+
+const START_TIMEOUT_MS = 20_000;
+
+/** A real Prometheus on 127.0.0.1, which scrapes and evaluates every second. */
+export async function startPrometheus(
+  scope: Scope,
+  { program, rules, jobs }: PrometheusOptions,
+): Promise<TestPrometheus> {
+  const directory = await mkdtemp(join(tmpdir(), 'keygate-prometheus-'));
+  scope.after(() => rm(directory, { recursive: true, force: true }));
+  await writeFile(join(directory, 'rules.yaml'), rules);
+  // JSON is YAML.
+  const config = {
+    global: { scrape_interval: '1s', scrape_timeout: '900ms', evaluation_interval: '1s' },
+    rule_files: ['rules.yaml'],
+    scrape_configs: Object.entries(jobs).map(([name, targets]) => ({ job_name: name, static_configs: [{ targets }] })),
+  };
+  await writeFile(join(directory, 'prometheus.yml'), JSON.stringify(config));
+  const address = `127.0.0.1:${await freePort()}`;
+  const child = spawn(
+    program,
+    [
+      `--config.file=${join(directory, 'prometheus.yml')}`,
+      `--storage.tsdb.path=${join(directory, 'data')}`,
+      `--web.listen-address=${address}`,
+      '--log.level=warn',
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const exited = once(child, 'exit');
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  scope.after(async () => {
+    process.off('exit', kill);
+    kill();
+    await exited;
+  });
+
+  async function ask<T>(path: string): Promise<T> {
+    const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(5_000) });
+    const { status, data, error } = (await response.json()) as { status: string; data: T; error?: string };
+    if (status !== 'success') throw new Error(`Prometheus refuses ${path}: ${error}`);
+    return data;
+  }
+
+  const isReady = async (): Promise<boolean> => {
+    if (child.exitCode !== null) throw new Error(`Prometheus ended instead of serving: ${said}`);
+    return fetch(`http://${address}/-/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  };
+  await until('Prometheus is ready', isReady, START_TIMEOUT_MS);
+  return {
+    async firing() {
+      const { alerts } = await ask<{ alerts: readonly Alert[] }>('/api/v1/alerts');
+      return alerts.filter(({ state }) => state === 'firing');
+    },
+    async query(expression) {
+      const { result } = await ask<{ result: readonly { value: readonly [number, string] }[] }>(
+        `/api/v1/query?query=${encodeURIComponent(expression)}`,
+      );
+      return result.map(({ value }) => Number(value[1]));
+    },
+  };
+}
+
+/** Prometheus does not choose one itself: it gets one that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = net.createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/**
+ * The rules with their minutes as seconds, so that a test need not wait for hours; what they ask and how much they take is
+ * as it was.
+ */
+export function inSeconds(rules: string): string {
+  const seconds: Readonly<Record<string, string>> = { '5m': '10s', '10m': '15s', '15m': '20s', '1h': '30s' };
+  return rules
+    .replaceAll(/\[(\w+)\]/g, (_all, range: string) => {
+      const short = seconds[range];
+      if (short === undefined) throw new Error(`the rules have a range that this test does not know: ${range}`);
+      return `[${short}]`;
+    })
+    .replaceAll(/offset \d+m/g, 'offset 10s')
+    .replaceAll(/for: \d+m/g, 'for: 2s');
+}

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import * as net from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createKeyText } from '../../src/credential/key-text.ts';
+import { attacks } from '../abuse/attacks.ts';
+import { startCollector } from '../support/collector.ts';
+import { startKeygateProcess } from '../support/keygate-process.ts';
+import type { KeygateProcess } from '../support/keygate-process.ts';
+import { randomPort } from '../support/redis.ts';
+import type { Scope } from '../support/scope.ts';
+import { createCertificate } from '../support/tls.ts';
+import type { Stage } from './gateways.ts';
+import type { Watch } from './watch.ts';
+
+// Each situation is made, is seen, is ended, and is seen no more.
+
+const DAY = 24 * 3_600_000;
+const dayIn = (days: number): string => new Date(Date.now() + days * DAY).toISOString().slice(0, 10);
+/** A sender is told of for 150 seconds after it was refused last. */
+const REFUSED_LATELY_MS = 150_000;
+
+/** A key that is in use is deleted; its sender goes on for a while. */
+export async function withSenderThatWorked(stage: Stage, watch: Watch): Promise<void> {
+  const { id, key } = await stage.createKey('payments');
+  const sender = await stage.send(() => key, 5, 'payments/2.0');
+  await delay(3_000);
+  assert.ok(sender.codes.length > 0 && sender.codes.every((code) => code === 0));
+  await stage.cli('ingestion-api-key', 'delete', '--id', id, '--force');
+  const labels = { reason: 'revoked_key', peer: '127.0.0.1', key_id: id, user_agent: 'payments/2.0', worked: 'true' };
+  await Promise.all([
+    watch.fires('KeygateWorkingSenderRefused', labels),
+    watch.fires('KeygateRefusalSpike', { reason: 'revoked_key' }),
+  ]);
+  await sender.stop();
+  await watch.clears('KeygateRefusalSpike', { reason: 'revoked_key' });
+  await watch.clears('KeygateWorkingSenderRefused', labels, REFUSED_LATELY_MS + 30_000);
+}
+
+/** A key that ends; then somebody who tries keys, and one who begins and resets requests. */
+export async function withKeys(stage: Stage, watch: Watch): Promise<void> {
+  const { id, key } = await stage.createKey('ends soon', '--expiration', dayIn(4));
+  const sender = await stage.send(() => key, 5);
+  await watch.fires('KeygateKeyExpiresSoon', { key_id: id, key_name: 'ends soon' });
+  await stage.cli('ingestion-api-key', 'update', '--id', id, '--expiration', dayIn(90));
+  await watch.clears('KeygateKeyExpiresSoon', { key_id: id });
+  await sender.stop();
+
+  const spray = await stage.send(() => createKeyText('ingestion'), 80, 'spray/1.0');
+  await watch.fires('KeygateKeySpray');
+  await spray.stop();
+
+  const attacker = resetRapidly(stage.keygate);
+  await watch.fires('KeygateBudgetsSpent', { how: 'ended' });
+  await attacker.stop();
+  await Promise.all([watch.clears('KeygateKeySpray'), watch.clears('KeygateBudgetsSpent')]);
+}
+
+/** CVE-2023-44487, on one connection at a time, twice a second. */
+function resetRapidly({ key, addresses }: KeygateProcess) {
+  const { opening, round } = attacks(key)['rapid reset'] ?? {};
+  if (opening === undefined || round === undefined) throw new Error('this attack has another name');
+  const end = new AbortController();
+  const attacking = (async () => {
+    while (!end.signal.aborted) {
+      const socket = net.connect(Number(addresses.grpc.split(':').at(-1)), '127.0.0.1');
+      socket.on('error', () => {}); // that is what it is there for
+      socket.resume();
+      socket.write(opening);
+      for (let n = 0; !socket.destroyed && n < 50; n++) {
+        socket.write(round(n, key));
+        await delay(5);
+      }
+      socket.destroy();
+      await delay(500);
+    }
+  })();
+  return {
+    async stop() {
+      end.abort();
+      await attacking;
+    },
+  };
+}
+
+/** The collector goes away and comes back. */
+export async function withUpstream({ collector }: Stage, watch: Watch): Promise<void> {
+  await collector.close();
+  await watch.fires('KeygateUpstreamFailing', { reason: 'upstream_unavailable' });
+  await collector.restart();
+  await watch.clears('KeygateUpstreamFailing');
+}
+
+/** Redis hangs, while known keys and others are sent; then somebody lets it evict keys. */
+export async function withStore(stage: Stage, watch: Watch): Promise<void> {
+  stage.redis.freeze();
+  const strangers = await stage.send(() => createKeyText('ingestion'), 5);
+  await Promise.all([
+    watch.fires('KeygateStoreDown', { instance: stage.keygate.addresses.ops }),
+    watch.fires('KeygateFeedDown'),
+    watch.fires('KeygateUndecided'),
+    watch.fires('KeygateServesAged'),
+  ]);
+  stage.redis.thaw();
+  await strangers.stop();
+  await Promise.all([
+    watch.clears('KeygateStoreDown'),
+    watch.clears('KeygateFeedDown'),
+    watch.clears('KeygateUndecided'),
+    watch.clears('KeygateServesAged'),
+  ]);
+
+  await setEviction(stage, 'allkeys-lru');
+  await watch.fires('KeygateStoreEvicts');
+  await setEviction(stage, 'noeviction');
+  await watch.clears('KeygateStoreEvicts');
+}
+
+/** Gateways look at it when they connect. */
+async function setEviction({ redis }: Stage, policy: string): Promise<void> {
+  await redis.command('CONFIG', 'SET', 'maxmemory-policy', policy);
+  await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+}
+
+/** A gateway with TLS that always comes back under the same address. */
+export interface SecureGateway {
+  readonly ops: string;
+  /** Ends it, and waits until it has ended. */
+  stop(): Promise<void>;
+  /** Starts it again with a certificate that ends in so many days. */
+  start(days: number): Promise<void>;
+}
+
+export async function openSecureGateway(scope: Scope): Promise<SecureGateway> {
+  const ops = `127.0.0.1:${randomPort()}`;
+  const { grpcUrl, httpUrl } = await startCollector(scope);
+  let current: KeygateProcess | undefined;
+  async function start(days: number): Promise<void> {
+    const { certPath, keyPath } = await createCertificate(scope, new Date(Date.now() + days * DAY));
+    const port = { address: '127.0.0.1:0', tls: { cert: certPath, key: keyPath } };
+    current = await startKeygateProcess(scope, {
+      listen: { grpc: port, http: port },
+      ops: { address: ops },
+      upstream: { grpc: grpcUrl, http: httpUrl },
+    });
+  }
+  await start(90);
+  return {
+    ops,
+    start,
+    async stop() {
+      current?.signal('SIGTERM');
+      await current?.exited;
+    },
+  };
+}
+
+/** It ends and comes back with a certificate that ends soon, and then with another. */
+export async function onOtherGateway({ ops, start, stop }: SecureGateway, watch: Watch): Promise<void> {
+  await stop();
+  await watch.fires('KeygateDown', { instance: ops });
+  await start(5);
+  await watch.clears('KeygateDown', { instance: ops });
+  await watch.fires('KeygateCertificateExpires', { instance: ops, use: 'grpc' });
+  await stop();
+  await start(90);
+  await watch.clears('KeygateCertificateExpires', { instance: ops });
+}
