@@ -63,3 +63,8 @@ test('every alert is tried by promtool, both that it fires and that it does not'
     );
   }
 });
+
+test('the rules for the Prometheus operator are the same ones', () => {
+  const rule = parse(read('config/k8s/monitoring/rules.yaml')) as { spec: unknown };
+  assert.deepEqual(rule.spec, { groups }, 'npm run test:k8s -- --write');
+});
