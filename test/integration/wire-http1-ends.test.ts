@@ -31,6 +31,22 @@ describe('a connection of HTTP/1.1 ends', () => {
     assert.match(client.text(), /\r\nkeep-alive: timeout=0\r\n/);
   });
 
+  it('when its last answer is not read, be it the last of all or not', async (t) => {
+    for (const fields of [[], ['Connection: close']]) {
+      const client = await connectHttp1(t, { onCall: (call) => call.answer(Buffer.alloc(16 << 20)) });
+      const { server, socket } = client;
+      socket.pause();
+      client.write(client.good(['Content-Length: 0', ...fields]));
+      await until('it is answered', () => server.reports.length === 1);
+      const [served] = server.connections;
+      served?.check(performance.now()); // from the first look on
+      assert.deepEqual([server.spent, server.connections.size], [[], 1]);
+      served?.check(performance.now() + server.context.limits.idleTimeoutMs + 1_000);
+      await until('it is given up', () => server.connections.size === 0);
+      assert.deepEqual(server.spent, ['unread_output ended']);
+    }
+  });
+
   it('when its sender has left, and the collector is told', async (t) => {
     for (const leave of [(socket: net.Socket) => socket.end(), (socket: net.Socket) => socket.resetAndDestroy()]) {
       const client = await connectHttp1(t, { onCall: () => {} });

@@ -72,6 +72,28 @@ describe('requests on one connection', () => {
     assert.deepEqual(client.statuses(), [200, 200, 400]);
   });
 
+  it('behind one that is not answered stay with their sender', async (t) => {
+    const BYTES = 32 << 20;
+    const piece = Buffer.alloc(64 << 10);
+    const client = await connectHttp1(t, { onCall: () => {} });
+    let taken = 0;
+    const send = async (): Promise<void> => {
+      client.write(client.good(['Content-Length: 0']) + client.good([`Content-Length: ${BYTES}`]));
+      for (; taken < BYTES; taken += piece.length) await new Promise((done) => client.socket.write(piece, done));
+    };
+    const sending = send();
+    await until('the first is there', () => client.server.calls.length === 1);
+    await until(
+      'nothing moves',
+      stillness(() => taken, 300),
+    );
+    assert.ok(taken < BYTES, 'all of it was taken');
+    client.server.calls[0]?.answer(Buffer.alloc(0));
+    await sending;
+    await until('the second is whole', () => client.server.calls[1]?.isWhole === true);
+    assert.equal(client.server.calls[1]?.bytes, BYTES);
+  });
+
   it('are not taken from whoever does not read the answers', async (t) => {
     const client = await connectHttp1(t);
     client.socket.pause();
@@ -109,6 +131,13 @@ describe('a request that cannot be trusted', () => {
       assert.deepEqual([report?.protocol, report?.peer], ['http', '127.0.0.1']);
       assert.match(client.text(), /\r\nconnection: close\r\n/);
     }
+  });
+
+  it('because its head has no end, is refused before more of it is held', async (t) => {
+    const client = await connectHttp1(t);
+    client.write(`${LINE}\r\n${HOST}\r\nX-A: ${'a'.repeat(20_000)}`);
+    await closed(client);
+    assert.deepEqual([client.statuses(), outcomes(client), client.server.spent], [[431], ['header_limits'], []]);
   });
 
   it('because its body is not framed as it must be, is refused, and cancelled at the collector', async (t) => {

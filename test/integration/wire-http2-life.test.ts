@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { UNKNOWN } from '../../src/keys/answer.ts';
 import type { KeyAnswer } from '../../src/keys/answer.ts';
+import { MAX_DISCARD_MS } from '../../src/plane/discarding.ts';
 import { callGrpc, connectGrpc, frame as message, openGrpc, readGrpc, readRefusal } from '../support/grpc-client.ts';
 import {
   block,
@@ -16,7 +17,7 @@ import {
   uint32,
 } from '../support/h2-frames.ts';
 import type { FrameConnection, FrameConnectionOptions } from '../support/h2-frames.ts';
-import { stillness, until } from '../support/wait.ts';
+import { until } from '../support/wait.ts';
 import { startWireServer } from '../support/wire-server.ts';
 import type { WireServer, WireServerOptions } from '../support/wire-server.ts';
 
@@ -127,28 +128,6 @@ describe('a connection', () => {
       ['cancelled'],
     );
   });
-
-  it('that nobody reads is not read either, and is given up', async (t) => {
-    const { connection, server } = await setUp(t, { limits: { idleTimeoutMs: 2_000 } });
-    connection.socket.pause();
-    const head = frame(FRAME.HEADERS, END_HEADERS | END_STREAM, 0, block(grpcHead()));
-    let id = 1;
-    const timer = setInterval(() => {
-      for (let n = 0; n < 500; n++, id += 2) {
-        head.writeUInt32BE(id, 5);
-        connection.socket.write(Buffer.from(head));
-      }
-    }, 5);
-    t.after(() => clearInterval(timer));
-    await until('there is something to read', () => server.reports.length > 0);
-    await until(
-      'no more is taken',
-      stillness(() => server.reports.length, 300),
-    );
-    assert.equal(server.connections.size, 1);
-    await until('it is given up', () => server.connections.size === 0, 10_000);
-    assert.deepEqual(server.spent, ['unread_output ended']);
-  });
 });
 
 describe('a gateway that is asked to go', () => {
@@ -245,6 +224,18 @@ describe('a body', () => {
     assert.deepEqual(server.spent, []);
   });
 
+  it('that does not end after the answer is told to stop in time', async (t) => {
+    const { connection, server } = await setUp(t);
+    await connection.send(frame(FRAME.HEADERS, END_HEADERS, 1, block(grpcHead())));
+    await until('it is answered', () => hasEnded(connection, 1));
+    const [served] = server.connections;
+    served?.check(performance.now()); // from the first look on
+    assert.deepEqual(resets(connection), []);
+    served?.check(performance.now() + MAX_DISCARD_MS);
+    await until('it is told to stop', () => resets(connection).length === 1);
+    assert.deepEqual(resets(connection), [[1, NO_ERROR]]);
+  });
+
   it('that goes on after an early answer leaves its connection in order', async (t) => {
     const { connection, call, server } = await setUp(t, { onCall: (each) => each.answer(Buffer.from('early')) });
     await call(1, END_HEADERS);
@@ -339,27 +330,6 @@ describe('an answer', () => {
     );
     // The first had all of the first window.
     assert.ok(Math.min(dataBytes(connection, 3), dataBytes(connection, 5)) > 30_000);
-  });
-
-  it('that is not read is given up, and with it the collector’s', async (t) => {
-    const { connection, call, server } = await setUp(
-      t,
-      {
-        limits: { idleTimeoutMs: 300 },
-        onCall: ({ caller }) =>
-          caller.answered(
-            { status: 200, isGrpc: true, grpcStatus: undefined, fields: [], asBlock: undefined },
-            [],
-            false,
-          ),
-      },
-      { opening: Buffer.concat([PREFACE, NO_WINDOW]) },
-    );
-    await call(1);
-    await until('its head is there', () => connection.of(FRAME.HEADERS).length === 1);
-    server.calls[0]?.caller.answerBytes(Buffer.alloc(1_000), false);
-    await until('it is given up', () => resets(connection).length === 1);
-    assert.deepEqual([resets(connection), server.calls[0]?.isCancelled], [[[1, CANCEL]], true]);
   });
 
   it('of several windows comes whole through the library of others', async (t) => {

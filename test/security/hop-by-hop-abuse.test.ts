@@ -26,6 +26,23 @@ test('a Connection field that names our fields takes none of them away, and does
   assert.deepEqual(head.match(/^connection:.*$/gim), ['Connection: keep-alive']);
 });
 
+test('a field that Connection names does not go on, be it one of every request or of this one alone', async (t) => {
+  const { upstream, key, send } = await startRawPath(t);
+  const fields = [
+    'Host: gateway',
+    `X-API-Key: ${key}`,
+    'X-Named: 1',
+    'Traceparent: 00-1',
+    'X-Kept: 1',
+    'Content-Length: 0',
+  ];
+  const { statuses } = await send(
+    request('POST /v1/traces HTTP/1.1', [...fields, 'Connection: close, x-named, Traceparent']),
+  );
+  assert.deepEqual(statuses, [200]);
+  assert.deepEqual(upstream.requests[0]?.head.match(/^(?:x-named|traceparent|x-kept):.*$/gim), ['x-kept: 1']);
+});
+
 test('a Connection field that names the credential does not hide it from us', async (t) => {
   const { key, send } = await startRawPath(t);
   const fields = (credential: string): string[] => [

@@ -39,6 +39,8 @@ const call = (n: number, key: string, ...more: Fields): Buffer => head(id(n), gr
 const data = (n: number, bytes: number, flags = 0): Buffer => frame(FRAME.DATA, flags, id(n), Buffer.alloc(bytes));
 const reset = (n: number, code = 8): Buffer => frame(FRAME.RST_STREAM, 0, id(n), uint32(code));
 const PING = frame(FRAME.PING, 0, 0, Buffer.alloc(8));
+/** Makes a head nearly as large as it may be. */
+const LARGE = ['x', 'y'.repeat(15_000)] as const;
 
 // oxfmt-ignore
 const FLOODS: readonly Flood[] = [
@@ -57,8 +59,11 @@ const FLOODS: readonly Flood[] = [
   { sentence: 'empty data (CVE-2019-9518)', budget: 'empty_frames', rounds: 10_000, round: (n, key) => [n === 0 ? call(0, key) : data(0, 0)] },
   { sentence: 'data that is only padding', budget: 'empty_frames', rounds: 10_000, round: (n, key) => [n === 0 ? call(0, key) : frame(FRAME.DATA, 0x8, 1, Buffer.from([1, 0]))] },
   { sentence: 'priorities (CVE-2019-9513)', budget: 'empty_frames', rounds: 10_000, round: (n) => [frame(FRAME.PRIORITY, 0, id(n), Buffer.from([0, 0, 0, 0, 1]))] },
+  { sentence: 'heads in many pieces of nothing (CVE-2024-27983)', budget: 'empty_frames', rounds: 500, round: (n) => [head(id(n), grpcHead(), END_STREAM), ...Array.from({ length: 30 }, (_, i) => frame(FRAME.CONTINUATION, i === 29 ? END_HEADERS : 0, id(n)))] },
+  { sentence: 'goodbyes', budget: 'empty_frames', rounds: 10_000, round: (n, key) => [n === 0 ? call(0, key) : frame(FRAME.GOAWAY, 0, 0, Buffer.alloc(8))] },
   { sentence: 'window updates', budget: 'empty_frames', rounds: 10_000, round: () => [frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(1))] },
   { sentence: 'frames of no known type', budget: 'empty_frames', rounds: 10_000, round: () => [frame(0x77, 0, 0)] },
+  { sentence: 'large heads on a stream that was reset', budget: 'empty_frames', rounds: 300, round: (n) => [head(1, n === 0 ? grpcHead(['Bad Name', 'x']) : grpcHead(LARGE))] },
   { sentence: 'resets of streams that are over', budget: 'empty_frames', rounds: 10_000, round: (n) => [n === 0 ? head(1, grpcHead(), END_HEADERS | END_STREAM) : reset(0)] },
   { sentence: 'heads with too many fields', budget: 'large_heads', rounds: 10, round: (n, key) => [call(n, key, ...Array.from({ length: 200 }, () => ['a', 'b'] as const))] },
   { sentence: 'heads that are too long', budget: 'large_heads', rounds: 10, round: (n, key) => [call(n, key, ['x', 'y'.repeat(16_000)])] },
@@ -89,6 +94,35 @@ test('a flood of HTTP/2 frames', async (t) => {
       assert.ok(server.calls.every((each) => each.isCancelled));
     });
   }
+});
+
+test('whoever has not heard of the limit of streams is refused what is beyond it, and ended for large heads', async (t) => {
+  const REFUSED_STREAM = 7;
+  const maxStreams = 10;
+  const server = await startWireServer(t, { limits: { maxStreams }, onCall: () => {} });
+  /** Opens as many streams as there may be, and goes on with so many heads. */
+  const goBeyond = async (heads: number, ...more: Fields): Promise<FrameConnection> => {
+    const connection = await connectFrames(t, server.port, { acknowledge: false });
+    for (let n = 0; n < maxStreams; n++) await connection.send(call(n, server.key));
+    for (let n = maxStreams; n < maxStreams + heads; n++) {
+      if (!(await connection.send(head(id(n), grpcHead(...more))))) break;
+      if (n % 20 === 0) await new Promise(setImmediate);
+    }
+    return connection;
+  };
+
+  const small = await goBeyond(1_000);
+  await until('each is refused', () => small.of(FRAME.RST_STREAM).length === 1_000);
+  assert.ok(small.of(FRAME.RST_STREAM).every(({ payload }) => payload.readUInt32BE(0) === REFUSED_STREAM));
+  assert.deepEqual([server.spent, small.of(FRAME.GOAWAY).length, server.underWay.size], [[], 0, maxStreams]);
+
+  const large = await goBeyond(1_000, LARGE);
+  await until('it is ended', () => large.socket.closed);
+  const refused = large.of(FRAME.RST_STREAM).length;
+  assert.ok(refused < 200, `${refused} were refused before that`);
+  assert.equal(lastWord(large), ENHANCE_YOUR_CALM);
+  assert.deepEqual(server.spent, ['empty_frames warned', 'empty_frames ended']);
+  assert.equal(server.underWay.size, maxStreams, 'the other connection is none the worse for it');
 });
 
 test('a header block without end is not collected', async (t) => {
