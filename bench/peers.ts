@@ -98,7 +98,7 @@ async function startProxy(
 export async function fill(
   template: string,
   name: string,
-  place: Place,
+  place: Omit<Place, 'keygate'>,
   more: Readonly<Record<string, string | number>>,
 ): Promise<string> {
   const { directory, keys, sink, certificate } = place;

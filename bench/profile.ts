@@ -41,7 +41,7 @@ try {
   const keys = await startKnownKeys(1_000);
   cleanups.push(keys.close);
   const { certPath, keyPath } = await createCertificate({ after: (cleanup) => void cleanups.push(cleanup) });
-  const start = { keygate: ['keygate'] as const, directory, keys, certificate: { certPath, keyPath, bundlePath: '' } };
+  const start = { directory, keys, certificate: { certPath, keyPath, bundlePath: '' } };
   const place = { ...start, sink: await startSink(start) };
   for (const scenario of SCENARIOS.filter(({ name }) => name.includes(wanted))) await profile(scenario, place);
 } finally {
@@ -49,7 +49,7 @@ try {
   for (const cleanup of cleanups.toReversed()) await cleanup();
 }
 
-async function profile(scenario: Scenario, place: Place): Promise<void> {
+async function profile(scenario: Scenario, place: Omit<Place, 'keygate'>): Promise<void> {
   const profiles = await mkdtemp(join(directory, 'cpu-'));
   const isTls = scenario.isTls ?? false;
   // From the sources, whose names and lines people know.

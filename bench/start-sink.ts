@@ -8,7 +8,7 @@ const root = dirname(import.meta.dirname);
 const isPorts = (line: string): boolean => line.startsWith('{');
 
 /** The collector behind all that is measured: a reader of frames for gRPC, nginx for HTTP/1.1. */
-export async function startSink(place: Omit<Place, 'sink'>): Promise<Place['sink']> {
+export async function startSink(place: Omit<Place, 'sink' | 'keygate'>): Promise<Place['sink']> {
   const { grpc } = JSON.parse(await startChild(LOAD_CORE, join(root, 'bench/sink.ts'), [], isPorts)) as {
     grpc: number;
   };

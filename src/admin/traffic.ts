@@ -6,6 +6,7 @@ import { errors } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { Call } from './route.ts';
 import { epochMs, id } from './schemas.ts';
+import { DEFAULT_SOURCES, MOST_SOURCES } from './shown-sources.ts';
 
 /** What goes over the wire about the requests that pass one gateway. */
 
@@ -46,9 +47,6 @@ export const trafficSchema = z.strictObject({
 
 export type ShownTraffic = z.output<typeof trafficSchema>;
 export type ShownRefusedSource = z.output<typeof refusedSourceSchema>;
-
-const MOST_SOURCES = 100;
-const DEFAULT_SOURCES = 20;
 
 export const TRAFFIC_QUERY = [
   {

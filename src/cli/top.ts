@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ShownRefusedSource, ShownTraffic } from '../admin/traffic.ts';
 import type { CliCommand } from './cli-command.ts';
+import { DEFAULT_SOURCES, MOST_SOURCES } from '../admin/shown-sources.ts';
 import { addCommand, invalidArgument } from './command.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
@@ -14,8 +15,6 @@ interface TopFlags {
   readonly once?: boolean;
 }
 
-const DEFAULT_SOURCES = 20;
-const MOST_SOURCES = 100;
 const DEFAULT_INTERVAL_S = 2;
 const MOST_INTERVAL_S = 3_600;
 
@@ -84,7 +83,7 @@ function summaryOf(traffic: ShownTraffic, last: ShownTraffic | undefined): strin
     });
   return [
     printable(
-      `${gateway}, ${formatTime(at)} UTC: requests ${passedS === undefined ? `since ${formatTime(since)}` : 'a second'}`,
+      `${gateway}, ${formatTime(at)}: requests ${passedS === undefined ? `since ${formatTime(since)}` : 'a second'}`,
     ),
     numbers.length === 0 ? 'none yet' : numbers.join(' | '),
   ];

@@ -135,7 +135,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   #begin(known: KnownHead, bodyLength: number | undefined, varying: readonly string[]): void {
     const request = new ServerRequest(this.#context, this, known);
     this.#request = request;
-    this.#waiting.forRequest();
+    this.#waiting.for('request');
     this.#isAnswering = true;
     this.#isReceiving = bodyLength !== 0;
     this.#chunks = known.isChunked ? new ChunkedBody() : undefined;

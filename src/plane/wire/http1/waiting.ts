@@ -25,17 +25,12 @@ export class Waiting {
     this.#sinceMs = UNKNOWN;
   }
 
-  /** A request has limits of its own. */
-  forRequest(): void {
-    this.what = 'request';
-  }
-
   check(nowMs: number, limits: PlaneLimits, isUnread: boolean): Patience {
     if (this.#sinceMs === UNKNOWN) this.#sinceMs = nowMs;
     const waitedMs = nowMs - this.#sinceMs;
     switch (this.what) {
       case 'request':
-        return 'fine';
+        return 'fine'; // it has limits of its own
       case 'idle':
         if (waitedMs < limits.idleTimeoutMs + KEEP_ALIVE_SLACK_MS) return 'fine';
         return isUnread ? 'unread_output' : 'end';
