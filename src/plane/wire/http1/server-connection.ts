@@ -252,7 +252,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   /** Says goodbye; but what was written may take its time to leave. */
   #end(): void {
     this.#isOver = true;
-    this.#unread.drop(this.#unread.length);
+    this.#unread.clear();
     this.#waiting.for('linger');
     if (this.transport.out.isCongested) this.transport.pause();
     else this.transport.end();
@@ -260,7 +260,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
 
   #leave(): void {
     this.#isOver = true;
-    this.#unread.drop(this.#unread.length);
+    this.#unread.clear();
     this.#context.connections.delete(this);
   }
 

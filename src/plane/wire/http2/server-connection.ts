@@ -204,7 +204,7 @@ export class Http2ServerConnection implements ServerConnection, TransportEvents,
     if (this.#isOver) return;
     this.#isOver = true;
     this.#reader.stop();
-    this.#unread.drop(this.#unread.length);
+    this.#unread.clear();
     this.#frames.leaveAll();
   }
 
