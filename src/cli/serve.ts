@@ -1,4 +1,5 @@
 import { createApp } from '../app.ts';
+import { yieldToRequests } from './helper-threads.ts';
 import type { App, AppAddresses } from '../app.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
@@ -28,6 +29,7 @@ export async function serve({ config: file, dev }: ServeOptions): Promise<number
   let app: App;
   let addresses: AppAddresses;
   try {
+    yieldToRequests();
     app = await createApp(config, log);
     addresses = await app.start();
   } catch (error) {

@@ -7,7 +7,7 @@ test('bytes that wait are there in one piece until they are all dropped, whoever
   const step = fc.record({ who: fc.nat(1), add: fc.nat(70_000), drop: fc.nat(90_000), clear: fc.nat(9) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const all = [0, 1].map(() => ({ gathered: new Gathered(), expected: Buffer.from("") }));
+      const all = [0, 1].map(() => ({ gathered: new Gathered(), expected: Buffer.from('') }));
       steps.forEach(({ who, add, drop, clear }, i) => {
         const one = all[who] as (typeof all)[number];
         const chunk = Buffer.alloc(add, i + 1);
