@@ -15,8 +15,7 @@ import { createKeyMetrics } from '../src/telemetry/key-metrics.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { cacheObserver } from '../src/telemetry/observers.ts';
-import { createReportLog } from '../src/telemetry/refusal-log.ts';
-import { createTraffic } from '../src/traffic/traffic.ts';
+import { createObserving } from '../src/telemetry/observing.ts';
 import { createUsageRecorder } from '../src/usage/usage.ts';
 import { decide } from '../src/verdict/decide.ts';
 import type { Sending } from '../src/verdict/decide.ts';
@@ -73,8 +72,15 @@ async function setUp(extra: Extra) {
   const stored = new Map<string, KeyRecord>(records.map((each) => [each.digest, each]));
   const owner = ownerDigest(OWNER.id);
   stored.set(owner, { ...record(owner, 1, {}), ...OWNER, roles: ['Sender'] });
-  const metrics = createMetrics({ version: 'bench', cacheSizes: () => cache.sizes(), refusedSources: () => [] });
+  const metrics = createMetrics({
+    version: 'bench',
+    cacheSizes: () => cache.sizes(),
+    refusedSources: () => [],
+    heldBytes: () => 0,
+  });
   const log = createLog({ level: 'info', format: 'json', output: { write: () => {} } });
+  const noteKey = createKeyMetrics({ maxKeys: config.ops.keySeries, now: Date.now }).note;
+  const observing = createObserving({ metrics, noteKey, log, now: Date.now, acceptedEvery: config.log.acceptedEvery });
   const cache = createKeyCache({
     ...config.cache,
     maxKeys: keyCount + 1, // and their owner
@@ -101,21 +107,15 @@ async function setUp(extra: Extra) {
     intervalMs: 3_600_000,
     maxKeys: 2 * keyCount,
   });
-  const reportLog = createReportLog(log, Date.now);
-  const traffic = createTraffic(Date.now);
-  const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now: Date.now });
   const requests = texts.map((text) => [...HEADERS, 'authorization', `Bearer ${text}`]);
   const reports = records.map((key) => newReport({ key, peer: USE.peer, fingerprint: key.digest.slice(7, 19) }));
   for (const fields of requests) await gate.judge(fields, USE); // into memory
 
   function tell(i: number): void {
     const report = reports[i] as RequestReport;
-    metrics.started('grpc');
-    metrics.ended(report);
+    observing.plane.started('grpc');
     if (report.key) usage.used(report.key, report.peer, report.receivedBytes);
-    traffic.note(report);
-    keyMetrics.note(report);
-    reportLog(report);
+    observing.plane.ended(report);
   }
 
   const measure = (one: (i: number) => void): number =>

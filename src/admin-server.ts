@@ -11,7 +11,7 @@ import { VERSION } from './version.ts';
 export interface AdminServerOptions
   extends
     Omit<GateOptions, 'readCredential' | 'charge'>,
-    Pick<AdminHandlerOptions, 'service' | 'store' | 'used' | 'traffic'> {
+    Pick<AdminHandlerOptions, 'service' | 'store' | 'used' | 'gateway' | 'traffic' | 'logLevel'> {
   readonly log: Log;
 }
 

@@ -9,8 +9,10 @@ import { createKnownKeys } from './known-keys.ts';
 import { formatAddress } from './listening.ts';
 import type { BoundAddress } from './plane/plane.ts';
 import { createKeyMetrics } from './telemetry/key-metrics.ts';
-import type { Log } from './telemetry/log.ts';
+import type { AdjustableLog } from './telemetry/log.ts';
+import { createLogLevelControl } from './telemetry/log-level.ts';
 import { createMetrics } from './telemetry/metrics.ts';
+import { createObserving } from './telemetry/observing.ts';
 import { VERSION } from './version.ts';
 
 export interface AppAddresses {
@@ -32,14 +34,20 @@ export interface App {
 
 /**
  * The composition root, from one completed configuration: what this process knows of keys, what senders meet, and what operators
- * meet. Only these parts create clients and servers.
+ * meet. Only these parts create clients and servers. `observe` is for whoever measures what observing costs.
  */
-export async function createApp(config: Config, log: Log, clock: Clock = SYSTEM_CLOCK): Promise<App> {
+export async function createApp(
+  config: Config,
+  log: AdjustableLog,
+  clock: Clock = SYSTEM_CLOCK,
+  observe = createObserving,
+): Promise<App> {
   const name = config.replica.name ?? `${hostname()}:${process.pid}`;
   const metrics = createMetrics({
     version: VERSION,
     cacheSizes: () => known.cache.sizes(),
     refusedSources: () => front.traffic.persistent(config.ops.refusedSources),
+    heldBytes: () => front.plane.heldBytes(),
   });
   const known = createKnownKeys({
     config,
@@ -50,14 +58,17 @@ export async function createApp(config: Config, log: Log, clock: Clock = SYSTEM_
     judge: async (text) => (await front.gate.judgeKey(text, { to: 'ask' })).decision,
   });
   const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now: clock.now });
-  const front = await createFront({ config, log, metrics, clock, known, noteKey: keyMetrics.note });
+  const front = await createFront({ config, log, metrics, clock, known, noteKey: keyMetrics.note, observe });
+  const logLevel = createLogLevelControl(log, clock.now);
   let state: 'starting' | 'serving' | 'draining' = 'starting';
   const back = createBack({
     config,
     log,
     clock,
     known,
-    traffic: { look: front.traffic.look, gateway: name },
+    gateway: name,
+    traffic: front.traffic,
+    logLevel,
     async *metrics() {
       yield `${await metrics.registry.metrics()}\n`;
       yield* keyMetrics.text();
@@ -72,6 +83,7 @@ export async function createApp(config: Config, log: Log, clock: Clock = SYSTEM_
     await front.plane.close();
     await back.close();
     await known.close();
+    logLevel.close();
   }
 
   return {

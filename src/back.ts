@@ -15,7 +15,7 @@ import { auditLog } from './telemetry/observers.ts';
 import { createOpsServer } from './telemetry/ops-server.ts';
 import type { OpsServerOptions } from './telemetry/ops-server.ts';
 
-export interface BackOptions extends Pick<AdminServerOptions, 'traffic'>, OpsServerOptions {
+export interface BackOptions extends Pick<AdminServerOptions, 'gateway' | 'traffic' | 'logLevel'>, OpsServerOptions {
   readonly config: Config;
   readonly log: Log;
   readonly clock: Clock;
@@ -31,7 +31,9 @@ export interface Back {
 
 const PRUNE_INTERVAL_MS = 3_600_000;
 
-export function createBack({ config, log, clock: { now }, known, traffic, ...ops }: BackOptions): Back {
+export function createBack(options: BackOptions): Back {
+  const { config, log, known, gateway, traffic, logLevel } = options;
+  const { now } = options.clock;
   const { store, cache, digest, lookup, usage } = known;
   const keys = createKeyService({
     store: announcing(store, cache),
@@ -47,12 +49,14 @@ export function createBack({ config, log, clock: { now }, known, traffic, ...ops
     lookup,
     service: keys,
     store,
+    gateway,
     traffic,
+    logLevel,
     used: (caller, address) => usage.used(caller, address, 0),
     now,
     log,
   });
-  const opsServer = createOpsServer(ops);
+  const opsServer = createOpsServer(options);
   let pruning: NodeJS.Timeout | undefined;
 
   async function prune(): Promise<void> {

@@ -11,8 +11,7 @@ import type { Plane, PlaneObserver } from './plane/plane.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { upstreamObserver } from './telemetry/observers.ts';
-import { createReportLog } from './telemetry/refusal-log.ts';
-import { createTraffic } from './traffic/traffic.ts';
+import type { createObserving } from './telemetry/observing.ts';
 import type { Traffic } from './traffic/traffic.ts';
 
 export interface FrontOptions {
@@ -23,6 +22,7 @@ export interface FrontOptions {
   readonly known: Pick<KnownKeys, 'digest' | 'lookup' | 'usage'>;
   /** Notes what each key sends. */
   readonly noteKey: PlaneObserver['ended'];
+  readonly observe: typeof createObserving;
 }
 
 /** What senders meet: the gate, the data path, and what is noted of each request. */
@@ -32,8 +32,8 @@ export interface Front {
   readonly traffic: Traffic;
 }
 
-export async function createFront({ config, log, metrics, clock, known, noteKey }: FrontOptions): Promise<Front> {
-  const { now, elapsed } = clock;
+export async function createFront({ config, log, metrics, known, noteKey, ...options }: FrontOptions): Promise<Front> {
+  const { now, elapsed } = options.clock;
   for (const { use, atMs } of certificateExpiries(config)) metrics.certificateExpiry.set({ use }, atMs / 1_000);
   const budgets = createBudgets({ now: elapsed, maxKeys: config.cache.maxKeys });
   const gate = createGate({
@@ -43,27 +43,32 @@ export async function createFront({ config, log, metrics, clock, known, noteKey 
     charge: budgets.charge,
     now,
   });
-  const reportLog = createReportLog(log, now);
-  const traffic = createTraffic(now);
+  const observing = options.observe({ metrics, noteKey, log, now, acceptedEvery: config.log.acceptedEvery });
   const plane = await createDataPath({
     config,
     gate,
     debit: budgets.debit,
     observer: {
-      started: metrics.started,
-      connections: metrics.connections,
+      ...observing.plane,
       ended(report) {
-        metrics.ended(report);
         if (report.outcome === 'accepted' && report.key)
           known.usage.used(report.key, report.peer, report.receivedBytes);
-        traffic.note(report);
-        noteKey(report);
-        reportLog(report);
+        observing.plane.ended(report);
       },
     },
     budgetSpent: (budget, how) => metrics.budgetsSpent.inc({ budget, how }),
-    observe: (protocol) => upstreamObserver(metrics, log, protocol),
+    observe: (protocol) => upstreamObserver(metrics, observing.log, protocol),
     now,
   });
-  return { gate, plane, traffic };
+  return {
+    gate,
+    plane: {
+      ...plane,
+      async close() {
+        await plane.close();
+        observing.close();
+      },
+    },
+    traffic: observing.traffic,
+  };
 }

@@ -16,7 +16,8 @@ import type { Watch } from './store/port.ts';
 import { createStoreMonitor } from './store-monitor.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
-import { cacheObserver, storeObserver, usageObserver } from './telemetry/observers.ts';
+import { cacheObserver, feedObserver, storeObserver, usageObserver } from './telemetry/observers.ts';
+import { createRepeatedLog } from './telemetry/observing.ts';
 import { canaryObserver } from './telemetry/replica-metrics.ts';
 import { createUsageRecorder } from './usage/usage.ts';
 import { VERSION } from './version.ts';
@@ -52,7 +53,7 @@ export function createKnownKeys({ config, log, metrics, clock: { now, elapsed },
     maxLookups: config.cache.maxLookups,
     maxUnknownLookups: config.cache.maxUnknownLookups,
     lookupTimeoutMs: (config.store.redis?.commandTimeout ?? 100) + LOOKUP_SLACK_MS,
-    observe: cacheObserver(metrics, log),
+    observe: cacheObserver(metrics, createRepeatedLog(log, metrics)),
   });
   const snapshot = openSnapshot({ config, cache, metrics, log, now });
   const usage = createUsageRecorder({
@@ -103,7 +104,7 @@ export function createKnownKeys({ config, log, metrics, clock: { now, elapsed },
     usage,
     /** From here on it hears of changes, and knows whether the store answers. */
     async open(): Promise<void> {
-      watch = await watchFromSnapshot(store, membership.observer, cache, snapshot);
+      watch = await watchFromSnapshot(store, feedObserver(metrics, now, membership.observer), cache, snapshot);
       await monitor.start();
     },
     /** Tells the other replicas that it is there. */

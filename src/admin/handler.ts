@@ -9,6 +9,8 @@ import type { Answer } from './answer.ts';
 import { nameOf } from './caller.ts';
 import { createExplainOperation } from './explain.ts';
 import { createLifeOperations } from './life-operations.ts';
+import { createLogLevelOperations } from './log-level.ts';
+import type { LogLevelDeps } from './log-level.ts';
 import { createOperations } from './operations.ts';
 import { createOwnerOperations } from './owner-operations.ts';
 import { permissionsOf } from './roles.ts';
@@ -45,7 +47,10 @@ export interface AdminHandlerOptions {
   readonly service: KeyService;
   /** For what is asked of the gateways that share it; keys are the service's. */
   readonly store: KeyStore;
-  readonly traffic: Pick<TrafficDeps, 'look' | 'gateway'>;
+  /** What this gateway is called among those that share the store. */
+  readonly gateway: string;
+  readonly traffic: Pick<TrafficDeps, 'look'>;
+  readonly logLevel: Pick<LogLevelDeps, 'state' | 'change'>;
   readonly serverInfo: ServerInfo;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -75,7 +80,7 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 /** The admin API: finds the route, asks the gate who is calling, does what the route says, answers in JSON. */
 export function createAdminHandler(options: AdminHandlerOptions): RequestHandler {
-  const { gate, service, store, serverInfo, now, observe, used = () => {} } = options;
+  const { gate, service, store, gateway, serverInfo, now, observe, used = () => {} } = options;
   const { replicas } = store;
   const operations = createOperations({ gate, service, replicas, now });
   const lifeOperations = createLifeOperations({ service, replicas, now });
@@ -85,9 +90,10 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
   };
   const transferOperations = createTransferOperations({ service, now });
   const explain = createExplainOperation({ store, now });
-  const traffic = createTrafficOperation({ ...options.traffic, now });
+  const traffic = createTrafficOperation({ ...options.traffic, gateway, now });
+  const logLevel = createLogLevelOperations({ ...options.logLevel, gateway, now });
   const findRoute = createRouter(
-    createRoutes(operations, lifeOperations, owners, transferOperations, explain, traffic, serverInfo),
+    createRoutes(operations, lifeOperations, owners, transferOperations, explain, traffic, logLevel, serverInfo),
   );
   const stamp = { now };
 

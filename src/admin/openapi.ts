@@ -1,12 +1,19 @@
 import { z } from 'zod';
 import { namedLifeSchemas } from './life-schemas.ts';
+import { namedLogLevelSchemas } from './log-level.ts';
 import { namedOwnerSchemas } from './owner-schemas.ts';
 import { PERMISSIONS } from './roles.ts';
 import type { Access, AnswerShape, Route } from './route.ts';
 import { errorsResponseSchema, namedSchemas } from './schemas.ts';
 import { namedTransferSchemas } from './transfer-schemas.ts';
 
-const allNamedSchemas = { ...namedSchemas, ...namedLifeSchemas, ...namedOwnerSchemas, ...namedTransferSchemas };
+const allNamedSchemas = {
+  ...namedSchemas,
+  ...namedLifeSchemas,
+  ...namedOwnerSchemas,
+  ...namedTransferSchemas,
+  ...namedLogLevelSchemas,
+};
 
 /** The OpenAPI 3.1 document, made from the route table and the schemas that the routes work with: it cannot drift. */
 export function createOpenApiDocument(routes: readonly Route[], version: string): Record<string, unknown> {

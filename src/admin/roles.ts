@@ -29,6 +29,8 @@ export const PERMISSIONS = {
   'import-keys': 'Import keys, tokens and owners by their digests; each only with the permission to create it.',
   'export-keys': 'Export all keys, service tokens and owners with their digests, to import them elsewhere.',
   'get-traffic': 'See which requests pass a gateway, and who is refused most.',
+  'get-log-level': 'See how much a gateway writes to its log.',
+  'update-log-level': 'Change how much a gateway writes to its log, while it runs.',
   'get-audit': 'Read the audit log: who changed which key, token or owner, when, and from where.',
 } as const;
 
@@ -72,6 +74,7 @@ export const ROLES = {
       'get-service-ids',
       'get-users',
       'get-traffic',
+      'get-log-level',
     ],
   },
   auditor: { about: 'Reads the audit log, and nothing else.', permissions: ['get-audit'] },

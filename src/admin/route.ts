@@ -5,7 +5,7 @@ import type { Answer } from './answer.ts';
 import type { Permission } from './roles.ts';
 import type { InvalidExpiryType } from './schemas.ts';
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** Who may call a route: anyone, the holder of any service token, or one whose roles give this permission. */
 export type Access = 'public' | 'token' | Permission;

@@ -5,6 +5,8 @@ import type { LifeOperations } from './life-operations.ts';
 import { createLifeRoutes } from './life-routes.ts';
 import { ingestionKeyDetailsSchema, serviceTokenDetailsSchema } from './life-schemas.ts';
 import { DELETION_QUERY, KEY_QUERY } from './list-query.ts';
+import { logLevelSchema, newLogLevelSchema } from './log-level.ts';
+import type { LogLevelOperations } from './log-level.ts';
 import { createOpenApiDocument } from './openapi.ts';
 import type { Operations } from './operations.ts';
 import { createOwnerRoutes } from './owner-routes.ts';
@@ -51,6 +53,7 @@ export function createRoutes(
   transfer: TransferOperations,
   explain: Route['handle'],
   traffic: Route['handle'],
+  logLevel: LogLevelOperations,
   serverInfo: ServerInfo,
 ): readonly Route[] {
   const routes: readonly Route[] = [
@@ -187,6 +190,25 @@ export function createRoutes(
         400: BAD_REQUEST,
       },
       handle: traffic,
+    },
+    {
+      method: 'GET',
+      path: '/api/log-level',
+      access: 'get-log-level',
+      operationId: 'getLogLevel',
+      summary: 'How much this gateway writes to its log.',
+      answers: { 200: { description: 'The level that holds now.', schema: logLevelSchema } },
+      handle: logLevel.get,
+    },
+    {
+      method: 'PUT',
+      path: '/api/log-level',
+      access: 'update-log-level',
+      operationId: 'setLogLevel',
+      summary: 'Change how much this gateway writes to its log, for a while or until it is restarted.',
+      body: newLogLevelSchema,
+      answers: { 200: { description: 'The level that holds now.', schema: logLevelSchema }, 400: BAD_REQUEST },
+      handle: logLevel.set,
     },
     {
       method: 'GET',

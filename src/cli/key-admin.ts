@@ -19,6 +19,7 @@ import type {
   ServiceToken,
 } from '../admin/schemas.ts';
 import type { ExplainRequest, ShownExplanation } from '../admin/explain.ts';
+import type { NewLogLevel, ShownLogLevel } from '../admin/log-level.ts';
 import type { Propagation } from '../admin/propagation.ts';
 import type { ShownTraffic } from '../admin/traffic.ts';
 import type { ImportResult } from '../admin/transfer-schemas.ts';
@@ -93,6 +94,9 @@ export interface KeyAdmin {
   explain(request: ExplainRequest): Promise<ShownExplanation>;
   /** What passes the gateway that is asked, with so many of the sources that it refuses most. */
   traffic(mostSources: number): Promise<ShownTraffic>;
+  /** How much the gateway that is asked writes to its log. */
+  logLevel(): Promise<ShownLogLevel>;
+  setLogLevel(level: NewLogLevel): Promise<ShownLogLevel>;
   /** Newest first. */
   audit(query: AuditQuery): Promise<AuditLogEntry[]>;
   close(): Promise<void>;

@@ -170,12 +170,17 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
         const message = `There is no key or token with the id ${request.id}. List them to see their ids.`;
         throw new CliError(message, { exitCode: EXIT.notFound });
       }),
-    traffic: async () => {
-      const message = 'this is known to a running gateway only: give its --url, with a --service-token';
-      throw new CliError(message, { exitCode: EXIT.refused });
-    },
+    traffic: isOfGateway,
+    logLevel: isOfGateway,
+    setLogLevel: isOfGateway,
     close: () => store.close(),
   };
+}
+
+/** What only a gateway knows. */
+async function isOfGateway(): Promise<never> {
+  const message = 'this is known to a running gateway only: give its --url, with a --service-token';
+  throw new CliError(message, { exitCode: EXIT.refused });
 }
 
 /** The one door through which faults of the key service and of the store become faults of a command. */

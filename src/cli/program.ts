@@ -7,6 +7,7 @@ import { addGatewayCommands } from './gateway-commands.ts';
 import { addIngestionApiKey } from './ingestion-api-key.ts';
 import { addOwners } from './owners.ts';
 import { addKeys } from './keys.ts';
+import { addLogLevel } from './log-level.ts';
 import { createPrinter } from './printer.ts';
 import type { Printer } from './printer.ts';
 import { addServiceToken } from './service-token.ts';
@@ -61,6 +62,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
   addAudit(program, runtime);
   addExplain(program, runtime);
   addTop(program, runtime);
+  addLogLevel(program, runtime);
   return program;
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../admin/life-schemas.ts';
 import { ownerDetailsSchema, ownerSchema } from '../admin/owner-schemas.ts';
 import { explanationSchema } from '../admin/explain.ts';
+import { logLevelSchema } from '../admin/log-level.ts';
 import { propagationSchema } from '../admin/propagation.ts';
 import {
   createdServiceTokenSchema,
@@ -43,6 +44,7 @@ const AUDIT = 'security/audit';
 const IMPORT = 'security/keys/import';
 const EXPORT = 'security/keys/export';
 const TRAFFIC = 'traffic';
+const LOG_LEVEL = 'log-level';
 
 /** Manages keys through the admin API of a running gateway. */
 export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: RemoteOptions): KeyAdmin {
@@ -152,6 +154,8 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: Remot
       fetchAll(auditLogEntrySchema, await call('GET', withQuery(AUDIT, { limit, before, key: keyId }))),
     explain: async (request) => fetchOne(explanationSchema, await call('POST', EXPLAIN, request)),
     traffic: async (sources) => fetchOne(trafficSchema, await call('GET', withQuery(TRAFFIC, { sources }))),
+    logLevel: async () => fetchOne(logLevelSchema, await call('GET', LOG_LEVEL)),
+    setLogLevel: async (level) => fetchOne(logLevelSchema, await call('PUT', LOG_LEVEL, level)),
     close: async () => {},
   };
 }

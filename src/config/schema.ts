@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { keys } from './keys-section.ts';
+import { log } from './log-section.ts';
 import { redis } from './redis-section.ts';
 import { routes } from './routes-section.ts';
 import { canary, replica } from './replica-section.ts';
@@ -258,17 +259,6 @@ const limits = z
   })
   .prefault({})
   .describe('Bounds on what senders may use.');
-
-const log = z
-  .strictObject({
-    level: z
-      .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-      .default('info')
-      .describe('The least severe lines that are written.'),
-    format: z.enum(['auto', 'json', 'text']).default('auto').describe('auto: text on a terminal, JSON otherwise.'),
-  })
-  .prefault({})
-  .describe('Logs go to standard output.');
 
 export const configSchema = z.strictObject({ listen, admin, ops, upstream, plane, routes, store, keys, cors, cache, usage, replica, canary, limits, log });
 

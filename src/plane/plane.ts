@@ -6,6 +6,8 @@ import type { Reason } from '../verdict/reasons.ts';
 export interface Plane {
   /** Opens the ports; resolves with where they are. */
   listen(): Promise<PlaneAddresses>;
+  /** Of the bodies of all requests, what waits here for the collector; 0 where that is not counted. */
+  heldBytes(): number;
   /** Takes no new connections, lets requests in flight finish for this long, then ends the rest. */
   drain(timeoutMs: number): Promise<void>;
   /** Ends everything at once. */
@@ -27,6 +29,8 @@ export type Protocol = 'grpc' | 'http';
 /** How a request ended; told once for each. */
 export interface RequestReport {
   readonly requestId: string;
+  /** Of the trace that the request is a part of, if it says so by the W3C grammar. Read when it is asked for. */
+  readonly traceId: string | undefined;
   readonly protocol: Protocol;
   /** Absent when the request was for none. */
   readonly route: Route | undefined;
@@ -46,10 +50,17 @@ export interface RequestReport {
   readonly upstreamSeconds: number | undefined;
 }
 
+/**
+ * Why a connection was not served: `limits.maxConnections` were open, its TLS handshake failed, or it showed a client
+ * certificate of an authority that is not ours.
+ */
+export type TurnedAway = 'limit' | 'handshake' | 'certificate';
+
 export interface PlaneObserver {
   started(protocol: Protocol): void;
   ended(report: RequestReport): void;
   connections(port: Protocol, open: number): void;
+  turnedAway(port: Protocol, why: TurnedAway): void;
 }
 
 export interface PlaneLimits {

@@ -1,8 +1,7 @@
 import { pino } from 'pino';
+import type { LevelSetting, LogLevel } from '../log-levels.ts';
 import { redactFields, redactText } from './redact.ts';
 import type { LogFields } from './redact.ts';
-
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** One line: a fixed message and fields. Values that come from outside are fields, never part of the message. */
 export interface Log {
@@ -11,13 +10,20 @@ export interface Log {
   readonly isEnabled?: (level: LogLevel) => boolean;
 }
 
+/** A log whose level may be changed while it is written. */
+export interface AdjustableLog extends Log {
+  readonly isEnabled: (level: LogLevel) => boolean;
+  level(): LevelSetting;
+  setLevel(level: LevelSetting): void;
+}
+
 export interface LogOptions {
-  readonly level: LogLevel | 'silent';
+  readonly level: LevelSetting;
   readonly format: 'auto' | 'json' | 'text';
   readonly output: { write(text: string): unknown; readonly isTTY?: boolean };
 }
 
-export function createLog({ level, format, output }: LogOptions): Log {
+export function createLog({ level, format, output }: LogOptions): AdjustableLog {
   const asText = format === 'text' || (format === 'auto' && output.isTTY === true);
   const logger = pino(
     {
@@ -29,11 +35,19 @@ export function createLog({ level, format, output }: LogOptions): Log {
     },
     { write: (line: string) => void output.write(asText ? toText(line) : line) },
   );
+  let current = level;
   function write(lineLevel: LogLevel, message: string, fields: LogFields = {}): void {
     // Redacting is dear: not for a line that nobody will read.
     if (logger.isLevelEnabled(lineLevel)) logger[lineLevel](redactFields(fields), redactText(message));
   }
-  return Object.assign(write, { isEnabled: (lineLevel: LogLevel) => logger.isLevelEnabled(lineLevel) });
+  return Object.assign(write, {
+    isEnabled: (lineLevel: LogLevel) => logger.isLevelEnabled(lineLevel),
+    level: () => current,
+    setLevel(next: LevelSetting) {
+      current = next;
+      logger.level = next;
+    },
+  });
 }
 
 /** `12:01:02.345 WARN  message  name=value …` for people; JSON is for machines. */

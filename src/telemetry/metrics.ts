@@ -1,7 +1,8 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Pool, ShedCause } from '../cache/observer.ts';
-import type { Protocol } from '../plane/plane.ts';
 import type { RefusedSource } from '../traffic/refused-sources.ts';
+import type { LineBound } from './bounded-log.ts';
+import { createConnectionMetrics } from './connection-metrics.ts';
 import { createReplicaMetrics } from './replica-metrics.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { perKey, talliedCounter } from './tally.ts';
@@ -13,6 +14,7 @@ export interface MetricsOptions {
   /** Read at each scrape. */
   readonly cacheSizes: () => { readonly known: number; readonly unknown: number };
   readonly refusedSources: () => readonly RefusedSource[];
+  readonly heldBytes: () => number;
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -21,18 +23,13 @@ export type Metrics = ReturnType<typeof createMetrics>;
  * All that Prometheus sees, on a registry of its own. Every label has a closed set of values, never a key, a name, a path or an
  * address; but for the few senders that are refused most, of whom ops.refusedSources says how many. docs/metrics.md describes each.
  */
-export function createMetrics({ version, cacheSizes, refusedSources }: MetricsOptions) {
+export function createMetrics({ version, cacheSizes, refusedSources, heldBytes }: MetricsOptions) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
   const requests = createRequestMetrics(registers);
-  const connections = new Gauge({
-    name: 'keygate_connections',
-    help: 'Open connections of each data port.',
-    labelNames: ['port'],
-    registers,
-  });
+  const connections = createConnectionMetrics(registers, heldBytes);
   const upstreamAddresses = new Gauge({
     name: 'keygate_upstream_addresses',
     help: 'Addresses of collectors: healthy, or ejected because requests failed there.',
@@ -148,6 +145,11 @@ export function createMetrics({ version, cacheSizes, refusedSources }: MetricsOp
     help: 'Whether changes of keys reach this replica as they are made (1) or not (0).',
     registers,
   });
+  const feedCurrentAt = new Gauge({
+    name: 'keygate_feed_current_timestamp_seconds',
+    help: 'All changes of keys made until then are applied here, by the clock of this gateway; 0 before the feed was read.',
+    registers,
+  });
   const usageWrites = new Counter({
     name: 'keygate_usage_writes_total',
     help: 'Batches of the use of keys that were written to the store, or failed.',
@@ -175,6 +177,12 @@ export function createMetrics({ version, cacheSizes, refusedSources }: MetricsOp
     labelNames: ['use'],
     registers,
   });
+  const linesDropped = talliedCounter({
+    name: 'keygate_log_lines_dropped_total',
+    help: 'Lines that were left out of the log, by the bound that did it: of one source, of all refusals, of requests or of a message.',
+    labelNames: ['bound'],
+    registers,
+  });
   const draining = new Gauge({
     name: 'keygate_draining',
     help: 'Whether this replica is shutting down (1) or not (0).',
@@ -189,6 +197,7 @@ export function createMetrics({ version, cacheSizes, refusedSources }: MetricsOp
 
   const freshHits = perKey((pool: Pool) => cacheHits({ pool, aged: 'false' }));
   const agedHits = perKey((pool: Pool) => cacheHits({ pool, aged: 'true' }));
+  const droppedBy = perKey((bound: LineBound) => linesDropped({ bound }));
   const shedFor = perKey((cause: ShedCause) => cacheShed({ cause }));
 
   return {
@@ -206,6 +215,7 @@ export function createMetrics({ version, cacheSizes, refusedSources }: MetricsOp
     storeReads,
     storeUp,
     feedUp,
+    feedCurrentAt,
     usageWrites,
     usageDropped,
     storeEvicts,
@@ -220,8 +230,10 @@ export function createMetrics({ version, cacheSizes, refusedSources }: MetricsOp
     cacheShed(cause: ShedCause): void {
       shedFor(cause).count++;
     },
-    connections(port: Protocol, open: number): void {
-      connections.set({ port }, open);
+    connections: connections.connections,
+    turnedAway: connections.turnedAway,
+    linesDropped(bound: LineBound, lines: number): void {
+      droppedBy(bound).count += lines;
     },
   };
 }

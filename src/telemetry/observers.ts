@@ -3,7 +3,7 @@ import type { SnapshotObserver } from '../cache/snapshot.ts';
 import type { AuditEntry } from '../keys/audit.ts';
 import { KIND_NAMES } from '../keys/record.ts';
 import type { Protocol } from '../plane/plane.ts';
-import type { StoreObserver } from '../store/port.ts';
+import type { ChangeObserver, StoreObserver } from '../store/port.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { EndpointsObserver } from '../upstream/endpoints.ts';
 import type { UsageObserver } from '../usage/usage.ts';
@@ -58,6 +58,17 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
         const level = policy === 'noeviction' ? 'debug' : 'info';
         log(level, 'Redis keeps all keys of Keygate when its memory is full', { cause });
       }
+    },
+  };
+}
+
+/** The change feed as it is told on, and until when its reader has heard everything. */
+export function feedObserver(metrics: Metrics, now: () => number, observer: ChangeObserver): ChangeObserver {
+  return {
+    ...observer,
+    current(agoMs) {
+      metrics.feedCurrentAt.set((now() - agoMs) / 1_000);
+      observer.current?.(agoMs);
     },
   };
 }

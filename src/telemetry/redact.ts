@@ -1,10 +1,10 @@
 import { KEY_PREFIXES } from '../credential/key-text.ts';
 
 /**
- * What may stand in a log line. A name that is not listed is written as "[redacted]", whatever its value: forgetting to
- * list a field costs a value in a log, forgetting to hide one would cost a key.
+ * What may stand in a log line. A name that is not listed does not compile, and is written as "[redacted]" if it comes all the
+ * same: forgetting to list a field costs a value in a log, forgetting to hide one would cost a key.
  */
-const LOGGABLE: ReadonlySet<string> = new Set([
+const NAMES = [
   'actor',
   'address',
   'address_admin',
@@ -28,6 +28,7 @@ const LOGGABLE: ReadonlySet<string> = new Set([
   'key_id',
   'key_kind',
   'key_name',
+  'line',
   'method',
   'outcome',
   'path',
@@ -37,23 +38,30 @@ const LOGGABLE: ReadonlySet<string> = new Set([
   'protocol',
   'reason',
   'request_id',
+  'requests',
   'route',
   'signal',
   'state',
   'status',
   'store',
+  'trace_id',
   'tracking_key',
+  'until',
+  'upstream_ms',
   'upstream_status',
   'user_agent',
   'version',
   'via',
-]);
+  'worked',
+] as const;
+const LOGGABLE: ReadonlySet<string> = new Set(NAMES);
 
 const REDACTED = '[redacted]';
 const KEY_TEXT = new RegExp(`(?:${Object.values(KEY_PREFIXES).join('|')})[0-9A-Za-z]*`, 'g');
 const CREDENTIALS_IN_URL = /\/\/[^\s/@]*@/g;
 
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+type Loggable = string | number | boolean | undefined;
+export type LogFields = Readonly<Partial<Record<(typeof NAMES)[number], Loggable>>>;
 
 export function redactFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const safe: Record<string, unknown> = {};

@@ -23,9 +23,18 @@ export interface RefusedSource {
   readonly workedAtMs: number | undefined;
 }
 
+/** One refusal, and whose it was. */
+export interface Refused {
+  /** The same for all refusals of the source. */
+  readonly name: string;
+  readonly who: Described;
+  /** The same key, or the same program at the same address, was let through within a day. */
+  readonly hasWorked: boolean;
+}
+
 export interface RefusedSources {
-  /** Each request when it has ended; on the way of all of them. */
-  note(report: RequestReport): void;
+  /** Each request when it has ended, on the way of all of them; says whose it was if it was refused. */
+  note(report: RequestReport): Refused | undefined;
   /** Those that worked come first, then the heaviest. */
   top(most: number): RefusedSource[];
   /** Those of them that are refused again and again, and now: each is a series in Prometheus, and may wake somebody up. */
@@ -44,7 +53,7 @@ const MAX_WORKING = 10_000;
 const WORKED_WITHIN_MS = 24 * 3_600_000;
 const MAX_PROGRAMS = 16;
 /** A user agent may be as long as a head; what tells programs apart is at its beginning. */
-const MAX_USER_AGENT = 120;
+export const MAX_USER_AGENT = 120;
 
 /** One address may be a proxy of many; or send another key and name each time, and so hide that it is one. */
 const MAX_STRANGERS_OF_PEER = 16;
@@ -110,9 +119,12 @@ export function createRefusedSources(now: () => number): RefusedSources {
 
   return {
     note({ outcome, key, fingerprint, peer, userAgent: fullUserAgent }) {
-      if (outcome === 'cancelled') return;
+      if (outcome === 'cancelled') return undefined;
       const userAgent = fullUserAgent?.slice(0, MAX_USER_AGENT); // no copy of one that is not longer
-      if (outcome === 'accepted') return worked(key, peer, userAgent ?? '');
+      if (outcome === 'accepted') {
+        worked(key, peer, userAgent ?? '');
+        return undefined;
+      }
       const seen =
         key !== undefined || isOneOfFew(peer, `${fingerprint ?? ''}\n${userAgent ?? ''}`)
           ? { fingerprint: key === undefined ? fingerprint : undefined, userAgent }
@@ -120,13 +132,9 @@ export function createRefusedSources(now: () => number): RefusedSources {
       const name = `${outcome}\n${key?.id ?? seen.fingerprint ?? ''}\n${peer}\n${seen.userAgent ?? ''}`;
       const nowMs = now();
       const hasWorked = workedAt(key?.id, { peer, userAgent: seen.userAgent }, nowMs) !== undefined;
-      (hasWorked ? working : others).add(name, nowMs, () => ({
-        peer,
-        ...seen,
-        reason: outcome,
-        keyId: key?.id,
-        keyName: key?.name,
-      }));
+      const who = { peer, ...seen, reason: outcome, keyId: key?.id, keyName: key?.name };
+      (hasWorked ? working : others).add(name, nowMs, () => who);
+      return { name, who, hasWorked };
     },
     top,
     persistent(most) {

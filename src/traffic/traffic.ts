@@ -1,13 +1,13 @@
 import type { RequestReport } from '../plane/plane.ts';
 import { createRefusedSources } from './refused-sources.ts';
-import type { RefusedSource } from './refused-sources.ts';
+import type { Refused, RefusedSource } from './refused-sources.ts';
 
 export type Outcome = RequestReport['outcome'];
 
 /** What passes this gateway, for whoever looks at it now. */
 export interface Traffic {
-  /** Each request when it has ended. */
-  note(report: RequestReport): void;
+  /** Each request when it has ended; says whose it was if it was refused. */
+  note(report: RequestReport): Refused | undefined;
   look(mostSources: number): TrafficView;
   /** The heaviest of the sources that are refused again and again, and now. */
   persistent(mostSources: number): readonly RefusedSource[];
@@ -29,7 +29,7 @@ export function createTraffic(now: () => number): Traffic {
   return {
     note(report) {
       outcomes.set(report.outcome, (outcomes.get(report.outcome) ?? 0) + 1);
-      sources.note(report);
+      return sources.note(report);
     },
     look: (mostSources) => ({ atMs: now(), sinceMs, outcomes, refusedSources: sources.top(mostSources) }),
     persistent: sources.persistent,

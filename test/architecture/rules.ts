@@ -34,6 +34,7 @@ const EDGES = [
 export const ROOMS: Rooms = {
   credential: [],
   'near.ts': [],
+  'log-levels.ts': [],
   'keys/scope.ts': [],
   'keys/record.ts': ['credential', 'keys/scope.ts'],
   'keys/order.ts': ['keys/record.ts'],
@@ -80,9 +81,18 @@ export const ROOMS: Rooms = {
     'upstream',
   ],
 
-  config: ['near.ts', 'credential', 'keys/scope.ts', 'keys/record.ts', 'keys/seal.ts', 'plane/otlp-paths.ts'],
+  config: [
+    'near.ts',
+    'log-levels.ts',
+    'credential',
+    'keys/scope.ts',
+    'keys/record.ts',
+    'keys/seal.ts',
+    'plane/otlp-paths.ts',
+  ],
   traffic: ['keys/record.ts', 'verdict', 'plane'],
   telemetry: [
+    'log-levels.ts',
     ...MODEL,
     'keys/audit.ts',
     'verdict',
@@ -96,6 +106,7 @@ export const ROOMS: Rooms = {
   ],
   admin: [
     'near.ts',
+    'log-levels.ts',
     'credential',
     'keys/scope.ts',
     'keys/record.ts',
@@ -128,7 +139,18 @@ export const ROOMS: Rooms = {
 
   dev: ['keys/record.ts', 'plane/otlp-paths.ts'],
   'dev/dev-mode.ts': ['config', 'keys', 'app.ts', 'dev', ...EDGES],
-  cli: [...MODEL, 'keys/audit.ts', ...STORES, 'admin', 'config', 'telemetry', 'app.ts', 'dev/dev-mode.ts', ...EDGES],
+  cli: [
+    'log-levels.ts',
+    ...MODEL,
+    'keys/audit.ts',
+    ...STORES,
+    'admin',
+    'config',
+    'telemetry',
+    'app.ts',
+    'dev/dev-mode.ts',
+    ...EDGES,
+  ],
   'main.ts': ['cli'],
 };
 

@@ -47,5 +47,6 @@ test('docs/cli.md has a section for every command', () => {
     'keygate audit list',
     'keygate explain',
     'keygate top',
+    'keygate log-level',
   ]);
 });

@@ -32,6 +32,7 @@ test('the page names every metric with its type and labels, and no other', () =>
     version: '0.0.0',
     cacheSizes: () => ({ known: 0, unknown: 0 }),
     refusedSources: () => [],
+    heldBytes: () => 0,
   });
   const inCode = registry
     .getMetricsAsArray()

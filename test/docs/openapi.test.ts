@@ -104,6 +104,8 @@ test('its operations are exactly those that the server knows', async () => {
     'GET /api/security/keys/export',
     'POST /api/security/explain',
     'GET /api/traffic',
+    'GET /api/log-level',
+    'PUT /api/log-level',
     'GET /api/server/info',
     'GET /api/server/status',
     'GET /api/openapi.json',
@@ -181,6 +183,9 @@ test('what the server answers is what the document says, in success and in refus
     await call('GET', '/api/server/info', { token }),
     await call('GET', '/api/server/status', { token }),
     await call('GET', '/api/openapi.json', {}),
+    await call('GET', '/api/log-level', { token }),
+    await call('PUT', '/api/log-level', { token, body: { level: 'debug', duration: 5_000 } }),
+    await call('PUT', '/api/log-level', { token, body: { level: 'loud' } }),
     await call('POST', KEYS, { token, body: { name: 'k' } }),
     await call('POST', KEYS, { token, body: { name: 'old', expiration: 1 } }),
     await call('POST', TOKENS, { token, body: { name: 'old', roles: ['viewer'], expiryDate: 1 } }),
@@ -196,7 +201,10 @@ test('what the server answers is what the document says, in success and in refus
   ];
   assert.deepEqual(
     seen.map(({ status }) => status),
-    [200, 200, 200, 200, 204, 403, 403, 400, 200, 200, 200, 409, 400, 400, 400, 415, 413, 401, 403, 204, 404, 400, 204],
+    [
+      200, 200, 200, 200, 204, 403, 403, 400, 200, 200, 200, 200, 200, 400, 409, 400, 400, 400, 415, 413, 401, 403, 204,
+      404, 400, 204,
+    ],
   );
 });
 

@@ -78,6 +78,7 @@ describe('a canary', { timeout: 60_000 }, () => {
       version: 'test',
       cacheSizes: () => ({ known: 0, unknown: 0 }),
       refusedSources: () => [],
+      heldBytes: () => 0,
     });
     const cacheOptions = configSchema.parse({}).cache;
     const cache = createKeyCache({

@@ -18,6 +18,8 @@ import type { KeyService } from '../../src/keys/service.ts';
 import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import type { KeyStore } from '../../src/store/port.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createLogLevelControl } from '../../src/telemetry/log-level.ts';
 import { createTraffic } from '../../src/traffic/traffic.ts';
 
 /** The admin API on a real socket, over a real SQLite store, with a clock that the test sets. */
@@ -27,6 +29,8 @@ export interface TestAdmin {
   /** The changes made through the service. */
   readonly audited: readonly AuditEntry[];
   readonly requests: readonly AdminRequest[];
+  /** What was said of the level of the log. */
+  readonly logged: readonly string[];
   setNow(nowMs: number): void;
   /** Makes a service token with these roles, past the API. */
   tokenFor(roles: readonly string[], name?: string): Promise<string>;
@@ -66,6 +70,7 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
   const now = () => nowMs;
   const audited: AuditEntry[] = [];
   const requests: AdminRequest[] = [];
+  const logged: string[] = [];
   const opened = openStore({ redis: null, sqlite: { path } });
   const store = wrapStore(opened);
   const digest = createDigester({});
@@ -96,11 +101,14 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
     now,
   });
   const traffic = createTraffic(now);
+  const log = createLog({ level: 'info', format: 'json', output: { write: (line) => logged.push(line) } });
   const handler = createAdminHandler({
     gate,
     service,
     store,
-    traffic: { look: traffic.look, gateway: 'gateway-1' },
+    gateway: 'gateway-1',
+    traffic,
+    logLevel: createLogLevelControl(log, now),
     serverInfo: createServerInfo('1.2.3'),
     now,
     observe: { answered: (request) => requests.push(request) },
@@ -117,6 +125,7 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
     service,
     audited,
     requests,
+    logged,
     setNow: (value) => {
       nowMs = value;
     },

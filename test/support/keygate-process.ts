@@ -24,6 +24,8 @@ export interface KeygateProcess {
   readonly key: string;
   readonly exited: Promise<ExitedProcess>;
   signal(name: NodeJS.Signals): void;
+  /** What it has logged so far, line by line. */
+  log(): readonly Readonly<Record<string, unknown>>[];
   /** The most memory it has held so far, in MB. */
   peakMegabytes(): number;
   /** The sum of the series of a metric whose labels contain these. */
@@ -72,6 +74,11 @@ export async function startKeygateProcess(
     key: KEY,
     exited,
     signal: (name) => void child.kill(name),
+    log: () =>
+      output()
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
     peakMegabytes() {
       const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
       if (kilobytes === undefined) throw new Error(`keygate has ended: ${output()}${errors()}`);

@@ -4,6 +4,7 @@ import type { RequestReport } from '../../src/plane/plane.ts';
 export function newReport(fields: Partial<RequestReport> = {}): RequestReport {
   return {
     requestId: 'r-1',
+    traceId: undefined,
     protocol: 'grpc',
     route: 'otlp-grpc',
     signal: 'traces',

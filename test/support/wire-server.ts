@@ -183,7 +183,12 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
     gate,
     limits,
     upstreamTimeoutMs: options.upstreamTimeoutMs ?? 30_000,
-    observer: { started: () => {}, ended: (report) => void reports.push(report), connections: () => {} },
+    observer: {
+      started: () => {},
+      ended: (report) => void reports.push(report),
+      connections: () => {},
+      turnedAway: () => {},
+    },
     debit: () => {},
     underWay,
     held,
@@ -215,6 +220,7 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
       new Connection(transport, context).onBytes(first);
     },
     onConnections: () => {},
+    onTurnedAway: () => {},
   });
   const ticking = setInterval(() => {
     const nowMs = performance.now();

@@ -5,7 +5,7 @@ import type * as net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import * as tls from 'node:tls';
 import { hasUntrustedCertificate, tlsOptions } from '../listener-tls.ts';
-import type { ListenerOptions, PlaneLimits } from '../plane.ts';
+import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
 import { http1Options, serveHttp1 } from './http1.ts';
 import { http2Options, serveHttp2 } from './http2.ts';
 
@@ -33,6 +33,7 @@ export interface EdgeHandlers {
   onHttp(request: HttpRequest, response: HttpResponse): void;
   onGrpc(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, rawHeaders: readonly string[]): void;
   onConnections(open: number): void;
+  onTurnedAway(why: TurnedAway): void;
 }
 
 /** One data port: HTTP/1.1 and HTTP/2, in plaintext or under TLS, every connection bounded. */
@@ -56,6 +57,8 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
     : http.createServer(http1Options(limits));
   const http1Side = serveHttp1(front, handlers.onHttp);
   front.maxConnections = limits.maxConnections;
+  front.on('drop', () => handlers.onTurnedAway('limit'));
+  front.on('tlsClientError', () => handlers.onTurnedAway('handshake'));
 
   const http2Server = http2.createServer(http2Options(limits));
   const http2Side = serveHttp2(http2Server, limits, handlers);
@@ -72,8 +75,10 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       } else for (const listen of serveAsHttp1) listen.call(front, socket);
     };
     if (socket instanceof tls.TLSSocket) {
-      if (hasUntrustedCertificate(socket, listener.tls)) socket.destroy();
-      else serve(socket.alpnProtocol === 'h2');
+      if (hasUntrustedCertificate(socket, listener.tls)) {
+        handlers.onTurnedAway('certificate');
+        socket.destroy();
+      } else serve(socket.alpnProtocol === 'h2');
     } else {
       readPreface(socket, limits.headersTimeoutMs, serve);
     }

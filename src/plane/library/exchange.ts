@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import type { RawFields } from '../../credential/read.ts';
 import type { Judgement } from '../../gate.ts';
 import type { KeyRecord, Signal } from '../../keys/record.ts';
 import type { Route } from '../../verdict/decide.ts';
 import type { PlaneObserver, Protocol, RequestReport } from '../plane.ts';
+import { traceIdIn } from '../trace-context.ts';
 
 /** One request from its head to its end: gathers what the report needs, and sees to it that it is told exactly once. */
 export interface Exchange {
@@ -25,6 +27,8 @@ export interface ExchangeStart {
   readonly signal: Signal | undefined;
   readonly peer: string;
   readonly userAgent: string | undefined;
+  /** As they came. */
+  readonly fields: RawFields;
 }
 
 /** The requests under way. */
@@ -54,7 +58,7 @@ export function createExchanges(observer: PlaneObserver): Exchanges {
 
 const now = (): number => performance.now();
 
-function startExchange(start: ExchangeStart, onEnded: (report: RequestReport) => void): Exchange {
+function startExchange({ fields, ...start }: ExchangeStart, onEnded: (report: RequestReport) => void): Exchange {
   const requestId = randomUUID();
   const startedAt = now();
   let decidedAt: number | undefined;
@@ -91,6 +95,9 @@ function startExchange(start: ExchangeStart, onEnded: (report: RequestReport) =>
       onEnded({
         ...start,
         requestId,
+        get traceId() {
+          return traceIdIn(fields);
+        },
         outcome,
         upstreamStatus,
         key,

@@ -46,7 +46,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     const signal = route?.signal;
     const peer = stream.session?.socket.remoteAddress ?? '';
     const { origin, 'user-agent': userAgent } = headers;
-    const exchange = exchanges.begin({ protocol: 'grpc', route: route?.name, signal, peer, userAgent });
+    const exchange = exchanges.begin({ protocol: 'grpc', route: route?.name, signal, peer, userAgent, fields });
     exchange.onInterrupt = () => refuse(stream, exchange, { verdict: 'refuse', reason: 'draining' });
     stream.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     stream.on('aborted', () => {

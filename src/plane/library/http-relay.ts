@@ -67,7 +67,8 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     const peer = request.socket.remoteAddress ?? '';
     const { origin, 'user-agent': userAgent } = request.headers;
     const signal = route?.signal;
-    const exchange = exchanges.begin({ protocol: 'http', route: route?.name, signal, peer, userAgent });
+    const { rawHeaders: fields } = request;
+    const exchange = exchanges.begin({ protocol: 'http', route: route?.name, signal, peer, userAgent, fields });
     const call: Call = { request, response, exchange, route, cors };
     exchange.onInterrupt = () => refuse(call, { verdict: 'refuse', reason: 'draining' });
     response.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
@@ -80,7 +81,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       if (decision.verdict === 'refuse') refuse(call, decision);
       else if (!exchange.ended) relay(call, { method, path, forward: route.forward }, decision.key);
     };
-    const judgement = gate.judge(request.rawHeaders, { to: 'send', signal, route: route.name, peer, origin });
+    const judgement = gate.judge(fields, { to: 'send', signal, route: route.name, peer, origin });
     if (judgement instanceof Promise) void judgement.then(proceed);
     else proceed(judgement);
   };

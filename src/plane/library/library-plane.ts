@@ -50,7 +50,12 @@ export function createLibraryPlane(options: LibraryPlaneOptions): LibraryPlane {
   const onGrpc = createGrpcRelay({ ...options, exchanges, toUpstream });
   const onHttp = createHttpRelay({ ...options, exchanges, toUpstream, cors });
   const edge = (port: 'grpc' | 'http'): Edge =>
-    createEdge(listen[port], limits, { onGrpc, onHttp, onConnections: (open) => observer.connections(port, open) });
+    createEdge(listen[port], limits, {
+      onGrpc,
+      onHttp,
+      onConnections: (open) => observer.connections(port, open),
+      onTurnedAway: (why) => observer.turnedAway(port, why),
+    });
   const edges = { grpc: edge('grpc'), http: edge('http') };
   const both = [edges.grpc, edges.http];
 
@@ -68,6 +73,7 @@ export function createLibraryPlane(options: LibraryPlaneOptions): LibraryPlane {
         throw error;
       }
     },
+    heldBytes: () => 0,
     async drain(timeoutMs) {
       const timers = [
         setTimeout(() => exchanges.interrupt(), timeoutMs),

@@ -1,4 +1,5 @@
 import type { RawFields } from '../../credential/read.ts';
+import type { Protocol } from '../plane.ts';
 import type { AnswerHead } from './upstream-call.ts';
 
 const GRPC_STATUS = /^[0-9]{1,3}$/;
@@ -14,6 +15,15 @@ export function toAnswerHead(status: number, fields: RawFields, neverIndexed = f
     neverIndexed,
     asBlock: undefined,
   };
+}
+
+/**
+ * The error or login page of something on the way is no answer of a collector: relayed, it would be UNKNOWN to the sender, who
+ * deletes its data. So would an answer that never says its status.
+ */
+export function isOfCollector(head: AnswerHead, protocol: Protocol, ends: boolean): boolean {
+  if (protocol === 'http') return head.status >= 200;
+  return head.status === 200 && head.isGrpc && !(ends && head.grpcStatus === undefined);
 }
 
 /** Whatever length they announce (RFC 9110 section 6.4.1). */

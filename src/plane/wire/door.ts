@@ -1,7 +1,7 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { hasUntrustedCertificate, tlsOptions } from '../listener-tls.ts';
-import type { ListenerOptions, PlaneLimits } from '../plane.ts';
+import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
 import { openTransport } from './transport.ts';
 import type { Transport, TransportEvents } from './transport.ts';
 
@@ -19,9 +19,10 @@ export interface DoorOptions {
   /** Serves a connection, which begins with these bytes. */
   readonly serve: (transport: Transport, protocol: 'http1' | 'http2', first: Buffer) => void;
   readonly onConnections: (open: number) => void;
+  readonly onTurnedAway: (why: TurnedAway) => void;
 }
 
-export function createDoor({ listener, limits, serve, onConnections }: DoorOptions): Door {
+export function createDoor({ listener, limits, serve, onConnections, onTurnedAway }: DoorOptions): Door {
   /** Those that have not shown what they speak. */
   const newcomers = new Set<Newcomer>();
   let open = 0;
@@ -49,10 +50,16 @@ export function createDoor({ listener, limits, serve, onConnections }: DoorOptio
     if (!listener.tls) welcome(socket);
   });
   server.on('secureConnection', (socket: tls.TLSSocket) => {
-    if (hasUntrustedCertificate(socket, listener.tls)) socket.destroy();
-    else welcome(socket);
+    if (hasUntrustedCertificate(socket, listener.tls)) {
+      onTurnedAway('certificate');
+      socket.destroy();
+    } else welcome(socket);
   });
-  server.on('tlsClientError', (_error, socket: tls.TLSSocket) => socket.destroy());
+  server.on('tlsClientError', (_error, socket: tls.TLSSocket) => {
+    onTurnedAway('handshake');
+    socket.destroy();
+  });
+  server.on('drop', () => onTurnedAway('limit'));
 
   return {
     listen: () =>

@@ -8,7 +8,9 @@ import type { UpstreamReason } from '../../upstream/faults.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import { tellDeadline } from '../grpc-timeout.ts';
+import { traceIdIn } from '../trace-context.ts';
 import type { PlaneLimits, PlaneObserver, RequestReport } from '../plane.ts';
+import { isOfCollector } from './answer-head.ts';
 import type { BudgetName } from './budgets.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { HeldBytes } from './held-bytes.ts';
@@ -66,6 +68,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
   /** The time that the gateway itself would wait was the shorter one. */
   private isOwnDeadline = true;
   private id: string | undefined;
+  private varying: RawFields | undefined;
 
   constructor(context: RelayContext, head: RequestHead) {
     this.context = context;
@@ -90,6 +93,9 @@ export abstract class Relay implements Caller, RequestReport, Seated {
 
   get requestId(): string {
     return (this.id ??= randomUUID()); // most requests are never spoken of
+  }
+  get traceId(): string | undefined {
+    return this.varying && traceIdIn(this.varying);
   }
   get protocol(): RequestReport['protocol'] {
     return this.head.protocol;
@@ -116,6 +122,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
   /** The head is there, and nothing of the body yet. */
   begin(start: RequestStart): void {
     const { context, head } = this;
+    this.varying = start.varying;
     context.observer.started(head.protocol);
     context.underWay.add(this);
     const objection = head.objection ?? start.objection ?? this.objectionToLength(start);
@@ -197,12 +204,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
 
   answered(head: AnswerHead, varying: RawFields, ends: boolean): void {
     if (this.ended) return;
-    // The error or login page of something on the way is no answer of a collector: relayed, it would be UNKNOWN to the
-    // sender, who deletes its data. So would an answer that never says its status.
-    const isWrong =
-      head.status < 200 ||
-      (this.protocol === 'grpc' && (head.status !== 200 || !head.isGrpc || (ends && head.grpcStatus === undefined)));
-    if (isWrong) return this.failed('upstream_unavailable');
+    if (!isOfCollector(head, this.protocol, ends)) return this.failed('upstream_unavailable');
     this.upstreamAnswered(this.protocol === 'grpc' ? head.grpcStatus : head.status);
     this.answerBegan = true;
     this.renew();
@@ -249,8 +251,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
 
   /** The sender left, or broke its protocol. */
   senderLeft(): void {
-    const { call } = this;
-    if (this.end('cancelled')) call?.cancel();
+    if (this.end('cancelled')) this.call?.cancel();
   }
 
   /** The gateway can wait no longer. */

@@ -64,6 +64,7 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
         transport.events.onBytes(first);
       },
       onConnections: (open) => observer.connections(port, open),
+      onTurnedAway: (why) => observer.turnedAway(port, why),
     });
   }
 
@@ -96,6 +97,7 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
         throw error;
       }
     },
+    heldBytes: () => held.total,
     async drain(timeoutMs) {
       isDraining = true;
       for (const door of [doors.grpc, doors.http]) door.shut();

@@ -145,7 +145,7 @@ test('an option that is not there is answered with the one that was probably mea
   assert.equal(suggestion('maxBody: 1MiB'), 'maxBody: There is no such option here. Did you mean limits.maxBody?');
   assert.equal(
     suggestion('log: { colour: true }'),
-    'log.colour: There is no such option. Here may stand: level, format.',
+    'log.colour: There is no such option. Here may stand: level, format, acceptedEvery.',
   );
 });
 

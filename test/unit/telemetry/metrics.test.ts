@@ -5,7 +5,12 @@ import { newReport } from '../../support/reports.ts';
 import { newRecord } from '../../support/stores.ts';
 
 const create = () =>
-  createMetrics({ version: '1.2.3', cacheSizes: () => ({ known: 7, unknown: 3 }), refusedSources: () => [] });
+  createMetrics({
+    version: '1.2.3',
+    cacheSizes: () => ({ known: 7, unknown: 3 }),
+    refusedSources: () => [],
+    heldBytes: () => 4_096,
+  });
 
 /** The series of a metric as Prometheus reads them, without help and type. */
 async function seriesOf(metrics: ReturnType<typeof create>, name: string): Promise<string[]> {
@@ -64,6 +69,23 @@ describe('the metrics', () => {
     assert.deepEqual(await seriesOf(create(), 'keygate_cache_entries'), [
       'keygate_cache_entries{pool="known"} 7',
       'keygate_cache_entries{pool="unknown"} 3',
+    ]);
+  });
+
+  it('ask the plane what bodies hold when they are read', async () => {
+    assert.deepEqual(await seriesOf(create(), 'keygate_held_bytes'), ['keygate_held_bytes 4096']);
+  });
+
+  it('have the connections that were turned away before there is one, so that a rate sees the first', async () => {
+    const metrics = create();
+    metrics.turnedAway('http', 'handshake');
+    assert.deepEqual(await seriesOf(metrics, 'keygate_connections_turned_away_total'), [
+      'keygate_connections_turned_away_total{port="grpc",cause="limit"} 0',
+      'keygate_connections_turned_away_total{port="grpc",cause="handshake"} 0',
+      'keygate_connections_turned_away_total{port="grpc",cause="certificate"} 0',
+      'keygate_connections_turned_away_total{port="http",cause="limit"} 0',
+      'keygate_connections_turned_away_total{port="http",cause="handshake"} 1',
+      'keygate_connections_turned_away_total{port="http",cause="certificate"} 0',
     ]);
   });
 

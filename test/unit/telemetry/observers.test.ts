@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { upstreamObserver } from '../../../src/telemetry/observers.ts';
+import { feedObserver, upstreamObserver } from '../../../src/telemetry/observers.ts';
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 
 const endpoint = new Endpoint({
@@ -19,6 +19,7 @@ describe('what is told of the way to collectors', () => {
       version: '1.2.3',
       cacheSizes: () => ({ known: 0, unknown: 0 }),
       refusedSources: () => [],
+      heldBytes: () => 0,
     });
     const [one, other] = [upstreamObserver(metrics, () => {}, 'http'), upstreamObserver(metrics, () => {}, 'http')];
     one.addresses(3, 0);
@@ -45,6 +46,7 @@ describe('what is told of the way to collectors', () => {
       version: '1.2.3',
       cacheSizes: () => ({ known: 0, unknown: 0 }),
       refusedSources: () => [],
+      heldBytes: () => 0,
     });
     const lines: unknown[] = [];
     const observer = upstreamObserver(metrics, (...line) => lines.push(line), 'grpc');
@@ -60,5 +62,27 @@ describe('what is told of the way to collectors', () => {
       ['warn', 'the name of the collector cannot be resolved', { protocol: 'grpc', cause: 'ENOTFOUND' }],
       ['info', 'the name of the collector is resolved again', { protocol: 'grpc' }],
     ]);
+  });
+});
+
+describe('what is told of the change feed', () => {
+  it('is told on, with until when everything was heard', async () => {
+    const metrics = createMetrics({
+      version: '1.2.3',
+      cacheSizes: () => ({ known: 0, unknown: 0 }),
+      refusedSources: () => [],
+      heldBytes: () => 0,
+    });
+    const told: unknown[] = [];
+    const observer = feedObserver(metrics, () => 1_700_000_002_500, {
+      changed: (digest) => void told.push(digest),
+      gap: () => void told.push('gap'),
+      current: (agoMs) => void told.push(agoMs),
+    });
+    observer.gap();
+    observer.current?.(500);
+    assert.deepEqual(told, ['gap', 500]);
+    const text = await metrics.registry.getSingleMetricAsString('keygate_feed_current_timestamp_seconds');
+    assert.match(text, /^keygate_feed_current_timestamp_seconds 1700000002$/m);
   });
 });

@@ -10,6 +10,7 @@ const record = newRecord({ name: 'payments' });
 function report(about: Partial<RequestReport>): RequestReport {
   return {
     requestId: 'r',
+    traceId: undefined,
     protocol: 'grpc',
     route: 'otlp-grpc',
     signal: 'traces',

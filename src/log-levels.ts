@@ -1,0 +1,7 @@
+/** What `log.level` may say, from the most talkative on: lines that are less severe are not written. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export type LevelSetting = (typeof LOG_LEVELS)[number];
+
+/** What a line may be. */
+export type LogLevel = Exclude<LevelSetting, 'silent'>;
