@@ -18,9 +18,9 @@ export interface Measuring {
 }
 
 /** Code that is compiled while it runs needs some thousand requests until it is what it will be. */
-const WARM_UP_SECONDS = 2;
+export const WARM_UP_SECONDS = 2;
 
-type Throughput = Omit<Cell, keyof Latencies>;
+export type Throughput = Omit<Cell, keyof Latencies>;
 
 interface Lane {
   readonly row: Row;
@@ -78,9 +78,9 @@ export async function measureScenario(scenario: Scenario, measuring: Measuring):
   return { scenario, pacePerSecond, cells };
 }
 
-async function throughputOf(
+export async function throughputOf(
   scenario: Scenario,
-  { target, pid }: Lane,
+  { target, pid }: Omit<Lane, 'row'>,
   seconds: number,
   directory: string,
 ): Promise<Throughput> {
