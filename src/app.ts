@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createBack } from './back.ts';
 import { SYSTEM_CLOCK } from './clock.ts';
 import type { Clock } from './clock.ts';
@@ -27,7 +28,10 @@ export interface App {
   readonly keys: KeyService;
   /** Opens every port, or none: rejects if one cannot be opened. */
   start(): Promise<AppAddresses>;
-  /** Readiness goes red, senders are told to go elsewhere, requests in flight finish; then everything closes. */
+  /**
+   * Readiness goes red, and nothing else for a while, so that load balancers see it; then senders are told to go elsewhere and
+   * requests in flight finish; then everything closes.
+   */
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -105,6 +109,10 @@ export async function createApp(
     async drain() {
       state = 'draining';
       metrics.draining.set(1);
+      log('info', 'draining: not ready any more, so that load balancers send elsewhere; what comes is still served', {
+        duration_ms: config.limits.drainDelay,
+      });
+      await delay(config.limits.drainDelay);
       log('info', 'draining: no new connections, requests in flight are finished');
       await front.plane.drain(config.limits.drainTimeout);
       await known.flush();

@@ -253,9 +253,15 @@ const limits = z
         'What request bodies may hold in memory together while they wait for the collector; beyond it, those that wait ' +
           'are answered with 503 / UNAVAILABLE, and their senders keep them. With plane: wire.',
       ),
+    drainDelay: duration('0s', '10m')
+      .prefault('5s')
+      .describe(
+        'After SIGTERM, how long /readyz is red before anything else: new connections are still taken and everything is ' +
+          'served, until the last load balancer has noticed. Longer than its health check takes to fail.',
+      ),
     drainTimeout: duration('0s', '10m')
       .prefault('30s')
-      .describe('How long requests in flight may take to finish after SIGTERM.'),
+      .describe('How long requests in flight may take to finish after that.'),
   })
   .prefault({})
   .describe('Bounds on what senders may use.');

@@ -7,7 +7,7 @@ import { startDevCollector } from './collector.ts';
 import type { DevCollector, Received } from './collector.ts';
 
 export interface DevMode {
-  /** The configuration, with the built-in collector in place of the upstream that is not set. */
+  /** The configuration, with the built-in collector in place of the upstream that is not set, and without a pause at the end. */
   readonly config: Config;
   /** Makes a key to try, and says how. */
   welcome(keys: KeyService, addresses: AppAddresses): Promise<void>;
@@ -23,9 +23,12 @@ export async function prepareDev(config: Config, write: (text: string) => void):
   const collector =
     grpc === null && http === null ? await startDevCollector((what) => write(receivedLine(what))) : undefined;
   return {
-    config: collector
-      ? { ...config, upstream: { ...config.upstream, grpc: collector.grpcUrl, http: collector.httpUrl } }
-      : config,
+    config: {
+      ...config,
+      ...(collector && { upstream: { ...config.upstream, grpc: collector.grpcUrl, http: collector.httpUrl } }),
+      // No load balancer is in front of it, and whoever presses Ctrl-C waits.
+      limits: { ...config.limits, drainDelay: 0 },
+    },
     async welcome(keys, addresses) {
       const key = await freshKey(keys, DEV_KEY_NAME);
       // Long dead before anybody has copied it.

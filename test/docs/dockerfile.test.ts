@@ -123,6 +123,7 @@ test(
       KEYGATE_LISTEN_GRPC_ADDRESS: '127.0.0.1:0',
       KEYGATE_LISTEN_HTTP_ADDRESS: '127.0.0.1:0',
       KEYGATE_ADMIN_ADDRESS: '127.0.0.1:0',
+      KEYGATE_LIMITS_DRAIN_DELAY: '0s',
       KEYGATE_UPSTREAM_GRPC: 'http://127.0.0.1:9',
       KEYGATE_STORE_SQLITE_PATH: join(folder, 'data/keygate.db'),
     };

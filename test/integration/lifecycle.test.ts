@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { startBrokenServer } from '../support/broken-server.ts';
 import { answerGrpc, answerHttp, startCollector } from '../support/collector.ts';
 import type { Collector } from '../support/collector.ts';
-import { connectGrpc, frame, openGrpc, readGrpc, readRefusal } from '../support/grpc-client.ts';
+import { callGrpc, connectGrpc, frame, openGrpc, readGrpc, readRefusal } from '../support/grpc-client.ts';
 import {
   block,
   connectFrames,
@@ -31,7 +31,7 @@ interface Setup {
 }
 
 /** A collector that answers when it is told to, so that requests are in flight for as long as a test wants. */
-async function setUp(t: TestContext, drainTimeout = '30s'): Promise<Setup> {
+async function setUp(t: TestContext, limits: Readonly<Record<string, string>> = {}): Promise<Setup> {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const collector = await startCollector(t, {
     onGrpc: (stream) => void released.then(() => answerGrpc(stream)),
@@ -39,7 +39,7 @@ async function setUp(t: TestContext, drainTimeout = '30s'): Promise<Setup> {
   });
   const keygate = await startKeygateProcess(t, {
     upstream: { grpc: collector.grpcUrl, http: collector.httpUrl },
-    limits: { drainTimeout },
+    limits,
   });
   return { keygate, collector, headers: { 'x-api-key': keygate.key }, release };
 }
@@ -101,6 +101,39 @@ describe('a gateway that is told to stop', () => {
       assert.match(stdout, /"message":"drained"\}\n$/);
     });
   }
+
+  it('is not ready before anything else: all is served for limits.drainDelay, new connections too, and nobody is sent away', async (t) => {
+    const { keygate, headers, release } = await setUp(t, { drainDelay: '10m' });
+    release();
+    const origin = `http://${keygate.addresses.http}`;
+    const old = await connectGrpc(t, keygate.addresses.grpc);
+    let goodbyes = 0;
+    old.on('goaway', () => (goodbyes += 1));
+    keygate.signal('SIGTERM');
+    await until('it is not ready', async () => (await readiness(keygate))[0] === 503);
+    assert.equal(await keygate.metric('keygate_draining'), 1);
+
+    for (const session of [old, await connectGrpc(t, keygate.addresses.grpc)]) {
+      assert.equal((await callGrpc(session, { headers })).code, 0);
+    }
+    const { request, answer } = openHttp(origin, { headers, agent: keepAliveAgent(t) });
+    request.end('telemetry');
+    const [{ headers: fields }] = (await once(request, 'response')) as [{ headers: Record<string, string> }];
+    assert.notEqual(fields['connection'], 'close');
+    assert.deepEqual([(await answer).status, goodbyes], [200, 0]);
+    keygate.signal('SIGTERM'); // it need not be waited for
+    assert.equal((await keygate.exited).code, 143);
+  });
+
+  it('closes its ports when limits.drainDelay is over', async (t) => {
+    const { keygate, headers, release } = await setUp(t, { drainDelay: '200ms' });
+    release();
+    keygate.signal('SIGTERM');
+    const { code, stdout } = await keygate.exited;
+    assert.equal(code, 0);
+    assert.match(stdout, /"duration_ms":200,"message":"draining: not ready[^]*draining: no new connections[^]*drained/);
+    await assert.rejects(callHttp(`http://${keygate.addresses.http}`, { headers }), { code: 'ECONNREFUSED' });
+  });
 
   it('takes no more requests on a connection that is kept, and says so', async (t) => {
     const { keygate, collector, headers, release } = await setUp(t);
@@ -195,7 +228,7 @@ describe('a gateway that is told to stop', () => {
   });
 
   it('asks senders to retry what does not finish within the drain timeout, and exits with 0 all the same', async (t) => {
-    const { keygate, collector, headers } = await setUp(t, '300ms');
+    const { keygate, collector, headers } = await setUp(t, { drainTimeout: '300ms' });
     const session = await connectGrpc(t, keygate.addresses.grpc);
     const stream = openGrpc(session, { headers });
     const grpcAnswer = readGrpc(stream);

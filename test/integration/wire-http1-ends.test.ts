@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import type * as net from 'node:net';
 import { describe, it } from 'node:test';
+import { FAREWELL_MS } from '../../src/plane/wire/server-connection.ts';
 import { closed, connectHttp1, outcomes } from '../support/http1-client.ts';
 import { connectRaw } from '../support/http-client.ts';
 import { until } from '../support/wait.ts';
+import { answerHead } from '../support/wire-server.ts';
 
 describe('a connection of HTTP/1.1 ends', () => {
   const limits = { headersTimeoutMs: 200, bodyTimeoutMs: 400, idleTimeoutMs: 300 };
@@ -66,18 +68,66 @@ describe('a connection of HTTP/1.1 ends', () => {
     assert.deepEqual([client.statuses(), client.server.calls.length], [[200], 1]);
   });
 
-  it('when the gateway drains: at once if it is idle, else with its answer, which says so', async (t) => {
+  it('when the gateway drains, with the answer that was under way, which says so', async (t) => {
     const client = await connectHttp1(t, { onCall: () => {} });
-    const idle = await connectRaw(t, client.server.port);
-    idle.write('\r\n');
     client.write(client.good(['Content-Length: 0']));
-    await until('it is there', () => client.server.calls.length === 1 && client.server.connections.size === 2);
+    await until('it is there', () => client.server.calls.length === 1);
     client.server.drain();
-    await until('the idle one is closed', () => idle.closed);
     client.server.calls[0]?.answer(Buffer.from('the last'));
     await closed(client);
     assert.match(client.text(), /\r\nconnection: close\r\n\r\n/);
     assert.match(client.text(), /the last/);
+  });
+
+  it('when the gateway drains, with the answer to a request that its sender sends before it can know', async (t) => {
+    const client = await connectHttp1(t);
+    client.write(client.good(['Content-Length: 0']));
+    await until('it is answered', () => client.statuses().length === 1);
+    client.server.drain();
+    client.write(client.good(['Content-Length: 0']));
+    await closed(client);
+    assert.deepEqual(client.statuses(), [200, 200]);
+    assert.deepEqual(client.text().match(/^(?:connection|keep-alive): \w+/gm), [
+      'keep-alive: timeout',
+      'connection: close',
+    ]);
+  });
+
+  it('when the gateway drains behind an answer that had begun without saying so, not before the next one', async (t) => {
+    const client = await connectHttp1(t, { onCall: () => {} });
+    client.write(client.good(['Content-Length: 0']));
+    await until('it is there', () => client.server.calls.length === 1);
+    const caller = client.server.calls[0]?.caller;
+    caller?.answered(answerHead(200, ['content-type', 'application/x-protobuf']), [], false);
+    await until('it has begun', () => client.statuses().length === 1);
+    client.server.drain();
+    caller?.answerBytes(Buffer.from('the last but one'), true);
+    client.write(client.good(['Content-Length: 0']));
+    await until('the next one is there', () => client.server.calls.length === 2);
+    client.server.calls[1]?.answer(Buffer.from('the last'));
+    await closed(client);
+    assert.deepEqual(client.statuses(), [200, 200]);
+  });
+
+  it('when the gateway drains and nothing comes for a moment, be it a new connection or one that was used', async (t) => {
+    const client = await connectHttp1(t);
+    const fresh = await connectRaw(t, client.server.port);
+    fresh.write('\r\n');
+    client.write(client.good(['Content-Length: 0']));
+    await until('both are served', () => client.statuses().length === 1 && client.server.connections.size === 2);
+    client.server.drain();
+    const now = performance.now();
+    for (const served of client.server.connections) {
+      served.check(now); // from the first look on
+      served.check(now + FAREWELL_MS - 1);
+    }
+    client.write(client.good(['Content-Length: 0']));
+    await until('it is answered', () => client.statuses().length === 2);
+    await closed(client);
+    const [served] = client.server.connections;
+    assert.ok(served);
+    served.check(now + FAREWELL_MS);
+    await until('it is closed', () => fresh.closed);
   });
 
   it('though its client keeps the other half open', async (t) => {

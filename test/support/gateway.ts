@@ -49,6 +49,7 @@ export async function startGateway(t: TestContext, config: ConfigInput, clock?: 
     ops: LOOPBACK,
     ...(PLANE && { plane: PLANE }),
     ...config,
+    limits: { drainDelay: '0s', ...config.limits },
     listen: withLoopback(config.listen),
     store: { sqlite: { path: join(directory, 'keygate.db') }, ...config.store },
   });

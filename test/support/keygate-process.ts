@@ -49,6 +49,8 @@ export async function startKeygateProcess(
     store: { sqlite: { path: join(directory, 'keys.db') } },
     keys: { receiverKeys: [{ name: 'child', key: KEY }] },
     ...config,
+    // No load balancer has to notice that it goes.
+    limits: { drainDelay: '0s', ...(config['limits'] as object | undefined) },
   });
   const serving = (): Record<string, string> | undefined => {
     const line = output()

@@ -231,6 +231,7 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
   const address: net.AddressInfo = await door.listen();
   t.after(() => {
     door.shut();
+    door.destroy();
     clearInterval(ticking);
     for (const connection of connections) connection.destroy();
     library.closeAllConnections();

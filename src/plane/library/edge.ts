@@ -117,7 +117,10 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       http2Side.drain();
       // Who has said nothing yet has nothing to finish, and nobody knows how to say goodbye to them.
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      // Node closes those that are idle together with the server, and so none of a server that does not listen.
+      const farewell = setTimeout(() => front.closeIdleConnections(), FAREWELL_MS);
       await Promise.all([closeFront(), adoptedEnded()]);
+      clearTimeout(farewell);
     },
     async close() {
       const closed = closeFront();
@@ -134,6 +137,9 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
     },
   };
 }
+
+/** Who was adopted and sends within this is still answered, and told that it was the last time. */
+const FAREWELL_MS = 1_000;
 
 const PREFACE_START = Buffer.from('PRI');
 

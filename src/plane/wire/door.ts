@@ -2,15 +2,20 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { hasUntrustedCertificate, tlsOptions } from '../listener-tls.ts';
 import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
+import { FAREWELL_MS } from './server-connection.ts';
 import { openTransport } from './transport.ts';
 import type { Transport, TransportEvents } from './transport.ts';
 
 /** One data port: takes connections, and finds out which protocol each of them speaks. */
 export interface Door {
   listen(): Promise<net.AddressInfo>;
-  /** Takes no more connections; those that have said nothing yet are ended. */
+  /** Connections that are open, whoever serves them. */
+  readonly open: number;
+  /** Takes no more connections; those that have said nothing yet may do so for a moment. */
   shut(): void;
   check(nowMs: number): void;
+  /** Ends those that have said nothing yet. */
+  destroy(): void;
 }
 
 export interface DoorOptions {
@@ -26,6 +31,8 @@ export function createDoor({ listener, limits, serve, onConnections, onTurnedAwa
   /** Those that have not shown what they speak. */
   const newcomers = new Set<Newcomer>();
   let open = 0;
+  /** Those that have said nothing by then are ended. */
+  let farewellMs = Infinity;
 
   function count(socket: net.Socket): void {
     onConnections((open += 1));
@@ -71,12 +78,21 @@ export function createDoor({ listener, limits, serve, onConnections, onTurnedAwa
           resolve(server.address() as net.AddressInfo);
         });
       }),
+    get open() {
+      return open;
+    },
     shut() {
       if (server.listening) server.close();
-      for (const newcomer of newcomers) newcomer.leave();
+      farewellMs = performance.now() + FAREWELL_MS;
     },
     check(nowMs) {
-      for (const newcomer of newcomers) newcomer.check(nowMs);
+      for (const newcomer of newcomers) {
+        if (nowMs < farewellMs) newcomer.check(nowMs);
+        else newcomer.leave();
+      }
+    },
+    destroy() {
+      for (const newcomer of newcomers) newcomer.leave();
     },
   };
 }

@@ -23,11 +23,17 @@ export interface ConnectionContext extends RelayContext {
  */
 export const TURN_MS = 2;
 
+/**
+ * How long after the first word of leaving the last one is said, where the other side does not answer before: what is under
+ * way towards us is still served.
+ */
+export const FAREWELL_MS = 1_000;
+
 /** A connection of a sender. */
 export interface ServerConnection {
-  /** Looked at a few times a second. */
+  /** Looked at a few times a second, after what has come was read. */
   check(nowMs: number): void;
-  /** Takes no new requests, and ends with its last one. */
+  /** Says goodbye, and ends with its last request. */
   drain(): void;
   destroy(): void;
 }

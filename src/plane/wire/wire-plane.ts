@@ -11,6 +11,7 @@ import { Roster } from './roster.ts';
 import { createHeadReader } from './request-head.ts';
 import type { HeadReaderOptions } from './request-head.ts';
 import type { Http1Context } from './http1/server-connection.ts';
+import { FAREWELL_MS } from './server-connection.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { trimSlabs } from './slabs.ts';
 import type { Transport } from './transport.ts';
@@ -34,7 +35,7 @@ export interface WirePlaneOptions
 /** How often everything that has a time is looked at: no request has a timer of its own. */
 const CHECK_INTERVAL_MS = 100;
 /** How long the last answers may take to leave. */
-const FAREWELL_MS = 250;
+const LAST_ANSWERS_MS = 250;
 const DRAIN_POLL_MS = 20;
 
 /** The data path on bytes. */
@@ -69,20 +70,26 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
   }
 
   const doors = { grpc: openDoor('grpc'), http: openDoor('http') };
+  const bothDoors = [doors.grpc, doors.http];
 
-  const checking = setInterval(() => {
+  function check(): void {
     const nowMs = performance.now();
     for (const relay of underWay) relay.check(nowMs);
     for (const connection of connections) connection.check(nowMs);
-    for (const door of [doors.grpc, doors.http]) door.check(nowMs);
+    for (const door of bothDoors) door.check(nowMs);
     options.checkUpstreams(nowMs);
     trimSlabs();
-  }, CHECK_INTERVAL_MS).unref();
+  }
+  // Behind the reading of what has come: where we were late, nobody is ended for a silence that was ours.
+  const checking = setInterval(() => setImmediate(check), CHECK_INTERVAL_MS).unref();
 
   async function close(): Promise<void> {
     isDraining = true;
     clearInterval(checking);
-    for (const door of [doors.grpc, doors.http]) door.shut();
+    for (const door of bothDoors) {
+      door.shut();
+      door.destroy();
+    }
     for (const connection of connections) connection.destroy();
     await fallback.close();
   }
@@ -100,16 +107,19 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
     heldBytes: () => held.total,
     async drain(timeoutMs) {
       isDraining = true;
-      for (const door of [doors.grpc, doors.http]) door.shut();
+      for (const door of bothDoors) door.shut();
       for (const connection of connections) connection.drain();
+      const farewellMs = performance.now() + FAREWELL_MS;
+      const mayBegin = (): boolean => performance.now() < farewellMs && bothDoors.some(({ open }) => open > 0);
       const timers = [
         setTimeout(() => {
           for (const relay of underWay) relay.interrupt();
         }, timeoutMs),
-        setTimeout(() => void close(), timeoutMs + FAREWELL_MS),
+        setTimeout(() => void close(), timeoutMs + LAST_ANSWERS_MS),
       ];
       await fallback.drain(timeoutMs);
-      while (connections.size > 0) await delay(DRAIN_POLL_MS);
+      while (connections.size > 0 || mayBegin()) await delay(DRAIN_POLL_MS);
+      await fallback.drain(timeoutMs); // what was handed to it meanwhile
       for (const timer of timers) clearTimeout(timer);
     },
     close,

@@ -60,6 +60,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     this.#keepAliveLine = `keep-alive: timeout=${Math.floor(context.limits.idleTimeoutMs / 1_000)}\r\n`;
     context.connections.add(this);
     transport.events = this;
+    if (context.draining()) this.drain();
   }
 
   onBytes(chunk: Buffer): void {
@@ -191,7 +192,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
 
   answered(): void {
     this.#isAnswering = false;
-    if (this.#saidClose || this.#context.draining()) return this.#end();
+    if (this.#saidClose) return this.#end();
     if (!this.#isReceiving) return this.#finish();
     this.#waiting.for('discard');
     this.#steer();
@@ -201,7 +202,6 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
     if (this.#isOver) return;
     this.#request = undefined;
     this.#chunks = undefined;
-    if (this.#context.draining()) return this.#end();
     this.#waiting.for('idle');
     this.#readUnread();
     this.#steer(); // nobody tells any more of what waited for the collector when it answered
@@ -241,7 +241,7 @@ export class Http1ServerConnection implements ServerConnection, TransportEvents,
   }
 
   drain(): void {
-    if (this.#waiting.what === 'idle' || this.#waiting.what === 'first') this.#end();
+    this.#waiting.leave();
   }
 
   destroy(): void {

@@ -1,5 +1,6 @@
 import { MAX_DISCARD_MS } from '../../discarding.ts';
 import type { PlaneLimits } from '../../plane.ts';
+import { FAREWELL_MS } from '../server-connection.ts';
 
 /** What a connection waits for. */
 export type Wait = 'first' | 'head' | 'idle' | 'request' | 'discard' | 'linger';
@@ -18,6 +19,7 @@ export class Waiting {
   what: Wait = 'first';
   /** From the first look on. */
   #sinceMs = UNKNOWN;
+  #isLeaving = false;
 
   for(what: Wait): void {
     if (this.what === what) return;
@@ -25,9 +27,24 @@ export class Waiting {
     this.#sinceMs = UNKNOWN;
   }
 
+  /**
+   * From now on, silence is the end. Not at once: a request that crosses our FIN is never answered, most clients send no POST again
+   * by themselves (RFC 9112 section 9.3.1), and some exporters drop their data then. One that comes in time is answered, and
+   * that answer is the last one.
+   */
+  leave(): void {
+    this.#isLeaving = true;
+    if (this.#isForRequest) this.#sinceMs = UNKNOWN;
+  }
+
+  get #isForRequest(): boolean {
+    return this.what === 'idle' || this.what === 'first';
+  }
+
   check(nowMs: number, limits: PlaneLimits, isUnread: boolean): Patience {
     if (this.#sinceMs === UNKNOWN) this.#sinceMs = nowMs;
     const waitedMs = nowMs - this.#sinceMs;
+    if (this.#isLeaving && this.#isForRequest && waitedMs >= FAREWELL_MS) return 'end';
     switch (this.what) {
       case 'request':
         return 'fine'; // it has limits of its own

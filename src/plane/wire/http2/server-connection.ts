@@ -1,7 +1,7 @@
 import { Budgets } from '../budgets.ts';
 import type { CountedBudget } from '../budgets.ts';
 import { Gathered } from '../gathered.ts';
-import { TURN_MS } from '../server-connection.ts';
+import { FAREWELL_MS, TURN_MS } from '../server-connection.ts';
 import type { ConnectionContext, ServerConnection } from '../server-connection.ts';
 import type { Transport, TransportEvents } from '../transport.ts';
 import { writeGoaway, writePing, writeRstStream, writeSettings, writeWindowUpdate } from './frame-writer.ts';
@@ -21,8 +21,6 @@ import type { ConnectionLife } from './server-frames.ts';
 import type { ServerStream } from './server-stream.ts';
 import { connectionWindowBytes, STREAM_WINDOW_BYTES } from './windows.ts';
 
-/** How long after the first word of leaving the last one is said, if the peer answers no ping before. */
-const FAREWELL_MS = 1_000;
 const FAREWELL_PING = Buffer.from('farewell');
 
 /**
