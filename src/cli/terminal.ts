@@ -12,6 +12,7 @@ export interface Output {
   write(text: string, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 export function processTerminal(): Terminal {

@@ -7,6 +7,7 @@ import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { printable } from './table.ts';
 import type { Table } from './table.ts';
+import type { Output } from './terminal.ts';
 import { formatTime, parseCount } from './values.ts';
 
 interface TopFlags {
@@ -17,6 +18,9 @@ interface TopFlags {
 
 const DEFAULT_INTERVAL_S = 2;
 const MOST_INTERVAL_S = 3_600;
+
+/** What stands around the sources besides the numbers: an empty line, the titles, and the line that the cursor is on. */
+const OTHER_LINES = 3;
 
 /** To the corner, and nothing below it. What was seen last stays when the command is interrupted. */
 const CLEAR = '\u{1b}[H\u{1b}[J';
@@ -55,15 +59,24 @@ export function addTop(program: CliCommand, runtime: Runtime): void {
         const traffic = await admin.traffic(most);
         if (printer.json) return printer.printJson({ traffic });
         if (isLive) terminal.stdout.write(CLEAR);
-        for (const line of summaryOf(traffic, last)) printer.line(line);
+        const summary = summaryOf(traffic, last);
+        for (const line of summary) printer.line(line);
         printer.line('');
-        printer.table(tableOf(traffic), 'Nobody was refused lately.');
+        const shown = traffic.refusedSources.slice(0, isLive ? roomBelow(summary, terminal.stdout) : most);
+        printer.table(tableOf({ ...traffic, refusedSources: shown }), 'Nobody was refused lately.');
         if (!isLive) return;
         last = traffic;
         await delay(seconds * 1_000);
       }
     });
   });
+}
+
+/** How many sources the screen has room for: the first ones are those that matter, and must not be scrolled away. */
+export function roomBelow(summary: readonly string[], { rows, columns }: Pick<Output, 'rows' | 'columns'>): number {
+  if (rows === undefined || columns === undefined) return MOST_SOURCES;
+  const taken = summary.reduce((lines, { length }) => lines + Math.max(1, Math.ceil(length / columns)), OTHER_LINES);
+  return Math.max(1, rows - taken);
 }
 
 /** Requests by verdict and reason: a second since the last look, or in all at the first. */
