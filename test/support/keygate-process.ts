@@ -23,6 +23,8 @@ export interface KeygateProcess {
   /** A key that this gateway knows from its configuration. */
   readonly key: string;
   readonly exited: Promise<ExitedProcess>;
+  /** The file it was started with. */
+  readonly configFile: string;
   signal(name: NodeJS.Signals): void;
   /** What it has logged so far, line by line. */
   log(): readonly Readonly<Record<string, unknown>>[];
@@ -42,7 +44,7 @@ export async function startKeygateProcess(
 ): Promise<KeygateProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  const { child, exited, output, errors } = await runServe(t, directory, {
+  const { child, exited, file, output, errors } = await runServe(t, directory, {
     listen: { grpc: LOOPBACK, http: LOOPBACK },
     admin: LOOPBACK,
     ops: LOOPBACK,
@@ -75,6 +77,7 @@ export async function startKeygateProcess(
     addresses: { grpc, http, admin, ops },
     key: KEY,
     exited,
+    configFile: file,
     signal: (name) => void child.kill(name),
     log: () =>
       output()
@@ -124,5 +127,5 @@ async function runServe(t: Scope, directory: string, config: Readonly<Record<str
     kill();
     await exited;
   });
-  return { child, exited, output: () => stdout, errors: () => stderr };
+  return { child, exited, file, output: () => stdout, errors: () => stderr };
 }

@@ -35,6 +35,8 @@ export type ServerOptions = Readonly<Record<string, string | number>>;
 export interface StartOptions {
   /** Beside the usual ones. */
   readonly options?: (place: { port: number; directory: string }) => ServerOptions;
+  /** It has a configuration file of its own, empty at first, so that CONFIG REWRITE works. */
+  readonly hasFile?: boolean;
   /** What else the server writes into its own configuration file is kept there. */
   readonly sentinelConfig?: string;
 }
@@ -94,7 +96,7 @@ export function randomPort(): number {
 async function startOn(
   port: number,
   directory: string,
-  { options, sentinelConfig }: StartOptions,
+  { options, hasFile, sentinelConfig }: StartOptions,
 ): Promise<ChildProcess> {
   const all = {
     port,
@@ -105,6 +107,11 @@ async function startOn(
     ...options?.({ port, directory }),
   };
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  if (hasFile) {
+    const file = join(directory, 'redis.conf');
+    if (!existsSync(file)) await writeFile(file, '');
+    args.unshift(file);
+  }
   if (sentinelConfig !== undefined) {
     const file = join(directory, 'sentinel.conf');
     if (!existsSync(file)) await writeFile(file, sentinelConfig);
