@@ -78,7 +78,11 @@ const BASE = [
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   base: BASE,
   'with-redis': [...BASE, 'apps/v1 StatefulSet keygate-redis', 'v1 Service keygate-redis'],
-  monitoring: ['monitoring.coreos.com/v1 PrometheusRule keygate', 'monitoring.coreos.com/v1 ServiceMonitor keygate'],
+  monitoring: [
+    'monitoring.coreos.com/v1 PrometheusRule keygate',
+    'monitoring.coreos.com/v1 ServiceMonitor keygate',
+    'v1 ConfigMap keygate-dashboard',
+  ],
 };
 
 function writeConfig(t: TestContext, text: string): string {
@@ -126,6 +130,12 @@ describe('config/k8s', () => {
     const monitored = find(objects, 'Service', 'keygate-metrics');
     assert.deepEqual({ ...monitored.metadata.labels, ...monitor?.selector?.matchLabels }, monitored.metadata.labels);
     assert.equal(monitor?.endpoints?.[0]?.port, monitored.spec?.ports?.[0]?.name);
+  });
+
+  it('has the dashboard as it is in config/grafana, where Grafana looks for it', () => {
+    const map = find(objectsOf(build('monitoring')), 'ConfigMap', 'keygate-dashboard');
+    assert.deepEqual(map.metadata.labels, { grafana_dashboard: '1' });
+    assert.deepEqual(map.data, { 'keygate.json': readFileSync(join(ROOT, 'config/grafana/keygate.json'), 'utf8') });
   });
 
   it('has the alert rules as they are in config/prometheus', () => {

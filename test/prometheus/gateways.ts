@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startCollector } from '../support/collector.ts';
 import type { Collector } from '../support/collector.ts';
@@ -16,6 +19,8 @@ export interface Stage {
   readonly redis: TestRedis;
   readonly collector: { close(): Promise<void>; restart(): Promise<void> };
   cli(...args: string[]): Promise<string>;
+  /** A service token that may do everything. */
+  createToken(): Promise<string>;
   createKey(name: string, ...flags: string[]): Promise<{ readonly id: string; readonly key: string }>;
   /** Sends with the key until told to stop. The answers are the gateway's business. */
   send(key: () => string, perSecond: number, userAgent?: string): Promise<Sender>;
@@ -27,14 +32,21 @@ export interface Sender {
 }
 
 export async function openStage(scope: Scope): Promise<Stage> {
-  const redis = await startRedis();
+  const redis = await startRedis({ hasFile: true });
   scope.after(() => redis.stop());
+  const place = await mkdtemp(join(tmpdir(), 'keygate-stage-'));
+  scope.after(() => rm(place, { recursive: true, force: true }));
   let collector: Collector = await startCollector(scope);
   const { grpcUrl, httpUrl } = collector;
   const keygate = await startKeygateProcess(scope, {
     upstream: { grpc: grpcUrl, http: httpUrl },
     store: { redis: { url: redis.url } },
-    cache: { freshFor: '2s' },
+    cache: {
+      freshFor: '2s',
+      // Small enough that a spray of keys fills it.
+      maxUnknown: 100,
+      snapshot: { path: join(place, 'snapshot'), secret: 'of the snapshot of this stage', interval: '1s' },
+    },
   });
 
   async function cli(...args: string[]): Promise<string> {
@@ -54,6 +66,12 @@ export async function openStage(scope: Scope): Promise<Stage> {
       },
     },
     cli,
+    async createToken() {
+      const made = await cli('service-token', 'create', '--name', 'sre', '--roles', 'admin', '-o', 'json');
+      const token = /svctok-[A-Za-z0-9]+/.exec(made)?.[0];
+      assert.ok(token !== undefined, made);
+      return token;
+    },
     async createKey(name, ...flags) {
       const made = await cli('ingestion-api-key', 'create', '--name', name, '-o', 'json', ...flags);
       const { apiKey, id } =

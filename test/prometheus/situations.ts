@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import * as net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import * as tls from 'node:tls';
 import { createKeyText } from '../../src/credential/key-text.ts';
 import { attacks } from '../abuse/attacks.ts';
 import { startCollector } from '../support/collector.ts';
@@ -9,10 +11,13 @@ import type { KeygateProcess } from '../support/keygate-process.ts';
 import { randomPort } from '../support/redis.ts';
 import type { Scope } from '../support/scope.ts';
 import { createCertificate } from '../support/tls.ts';
+import { until } from '../support/wait.ts';
 import type { Stage } from './gateways.ts';
+import type { TestPrometheus } from './prometheus.ts';
+import type { Runbooks } from './runbooks.ts';
 import type { Watch } from './watch.ts';
 
-// Each situation is made, is seen, is ended, and is seen no more.
+// Each situation is made, is seen, is met as docs/operations.md says, is ended, and is seen no more.
 
 const DAY = 24 * 3_600_000;
 const dayIn = (days: number): string => new Date(Date.now() + days * DAY).toISOString().slice(0, 10);
@@ -20,7 +25,7 @@ const dayIn = (days: number): string => new Date(Date.now() + days * DAY).toISOS
 const REFUSED_LATELY_MS = 150_000;
 
 /** A key that is in use is deleted; its sender goes on for a while. */
-export async function withSenderThatWorked(stage: Stage, watch: Watch): Promise<void> {
+export async function withSenderThatWorked(stage: Stage, watch: Watch, runbooks: Runbooks): Promise<void> {
   const { id, key } = await stage.createKey('payments');
   const sender = await stage.send(() => key, 5, 'payments/2.0');
   await delay(3_000);
@@ -31,30 +36,36 @@ export async function withSenderThatWorked(stage: Stage, watch: Watch): Promise<
     watch.fires('KeygateWorkingSenderRefused', labels),
     watch.fires('KeygateRefusalSpike', { reason: 'revoked_key' }),
   ]);
+  assert.match(await runbooks.follow('Operations'), /revoked_key[\s\S]*payments/);
+  assert.match(await runbooks.follow('KeygateRefusalSpike'), /revoked[\s\S]*payments/);
+  assert.match(await runbooks.follow('KeygateWorkingSenderRefused', { id }), /payments[\s\S]*revoked_key/);
   await sender.stop();
   await watch.clears('KeygateRefusalSpike', { reason: 'revoked_key' });
   await watch.clears('KeygateWorkingSenderRefused', labels, REFUSED_LATELY_MS + 30_000);
 }
 
 /** A key that ends; then somebody who tries keys, and one who begins and resets requests. */
-export async function withKeys(stage: Stage, watch: Watch): Promise<void> {
+export async function withKeys(stage: Stage, watch: Watch, runbooks: Runbooks): Promise<void> {
   const { id, key } = await stage.createKey('ends soon', '--expiration', dayIn(4));
   const sender = await stage.send(() => key, 5);
   await watch.fires('KeygateKeyExpiresSoon', { key_id: id, key_name: 'ends soon' });
-  await stage.cli('ingestion-api-key', 'update', '--id', id, '--expiration', dayIn(90));
+  assert.match(await runbooks.follow('KeygateKeyExpiresSoon', { id, block: 0 }), /ends soon/);
+  await runbooks.follow('KeygateKeyExpiresSoon', { id, block: 1 });
   await watch.clears('KeygateKeyExpiresSoon', { key_id: id });
+  assert.match(await runbooks.follow('KeygateKeyExpiresSoon', { id, block: 2 }), /iapikeyok-/);
   await sender.stop();
 
   const spray = await stage.send(() => createKeyText('ingestion'), 80, 'spray/1.0');
   await watch.fires('KeygateKeySpray');
+  assert.match(await runbooks.follow('KeygateKeySpray'), /unknown_key +\| 127\.0\.0\.1 +\| unknown various/);
   await spray.stop();
 
   const attacker = resetRapidly(stage.keygate);
   await watch.fires('KeygateBudgetsSpent', { how: 'ended' });
+  assert.match(await runbooks.follow('KeygateBudgetsSpent'), /budget="resets",how="ended"/);
   await attacker.stop();
   await Promise.all([watch.clears('KeygateKeySpray'), watch.clears('KeygateBudgetsSpent')]);
 }
-
 /** CVE-2023-44487, on one connection at a time, twice a second. */
 function resetRapidly({ key, addresses }: KeygateProcess) {
   const { opening, round } = attacks(key)['rapid reset'] ?? {};
@@ -83,15 +94,16 @@ function resetRapidly({ key, addresses }: KeygateProcess) {
 }
 
 /** The collector goes away and comes back. */
-export async function withUpstream({ collector }: Stage, watch: Watch): Promise<void> {
+export async function withUpstream({ collector }: Stage, watch: Watch, runbooks: Runbooks): Promise<void> {
   await collector.close();
   await watch.fires('KeygateUpstreamFailing', { reason: 'upstream_unavailable' });
+  assert.match(await runbooks.follow('KeygateUpstreamFailing'), /upstream_unavailable/);
   await collector.restart();
   await watch.clears('KeygateUpstreamFailing');
 }
 
 /** Redis hangs, while known keys and others are sent; then somebody lets it evict keys. */
-export async function withStore(stage: Stage, watch: Watch): Promise<void> {
+export async function withStore(stage: Stage, watch: Watch, runbooks: Runbooks): Promise<void> {
   stage.redis.freeze();
   const strangers = await stage.send(() => createKeyText('ingestion'), 5);
   await Promise.all([
@@ -100,6 +112,9 @@ export async function withStore(stage: Stage, watch: Watch): Promise<void> {
     watch.fires('KeygateUndecided'),
     watch.fires('KeygateServesAged'),
   ]);
+  assert.match(await runbooks.follow('KeygateStoreDown'), /the key store does not answer[\s\S]*no answer/);
+  assert.match(await runbooks.follow('KeygateFeedDown'), /the change feed is not being read/);
+  assert.match(await runbooks.follow('KeygateUndecided'), /keygate_store_breaker_open 1[\s\S]*no answer/);
   stage.redis.thaw();
   await strangers.stop();
   await Promise.all([
@@ -111,7 +126,7 @@ export async function withStore(stage: Stage, watch: Watch): Promise<void> {
 
   await setEviction(stage, 'allkeys-lru');
   await watch.fires('KeygateStoreEvicts');
-  await setEviction(stage, 'noeviction');
+  assert.match(await runbooks.follow('KeygateStoreEvicts'), /allkeys-lru\nOK\nOK/);
   await watch.clears('KeygateStoreEvicts');
 }
 
@@ -124,8 +139,10 @@ async function setEviction({ redis }: Stage, policy: string): Promise<void> {
 /** A gateway with TLS that always comes back under the same address. */
 export interface SecureGateway {
   readonly ops: string;
-  /** Ends it, and waits until it has ended. */
-  stop(): Promise<void>;
+  /** The file of its certificate. */
+  certificate(): string;
+  /** Ends it, with a request to finish that is over when this is. */
+  stop(whileDraining?: () => Promise<void>): Promise<void>;
   /** Starts it again with a certificate that ends in so many days. */
   start(days: number): Promise<void>;
 }
@@ -134,8 +151,10 @@ export async function openSecureGateway(scope: Scope): Promise<SecureGateway> {
   const ops = `127.0.0.1:${randomPort()}`;
   const { grpcUrl, httpUrl } = await startCollector(scope);
   let current: KeygateProcess | undefined;
+  let certificate = '';
   async function start(days: number): Promise<void> {
     const { certPath, keyPath } = await createCertificate(scope, new Date(Date.now() + days * DAY));
+    certificate = certPath;
     const port = { address: '127.0.0.1:0', tls: { cert: certPath, key: keyPath } };
     current = await startKeygateProcess(scope, {
       listen: { grpc: port, http: port },
@@ -146,21 +165,47 @@ export async function openSecureGateway(scope: Scope): Promise<SecureGateway> {
   await start(90);
   return {
     ops,
+    certificate: () => certificate,
     start,
-    async stop() {
-      current?.signal('SIGTERM');
-      await current?.exited;
+    async stop(whileDraining) {
+      if (current === undefined) return;
+      const unfinished = await beginRequest(current);
+      current.signal('SIGTERM');
+      await whileDraining?.();
+      unfinished.destroy();
+      await current.exited;
     },
   };
 }
 
+/** A request whose body does not come: the gateway waits for it before it ends. */
+async function beginRequest({ addresses, key, metric }: KeygateProcess): Promise<tls.TLSSocket> {
+  const port = Number(addresses.http.split(':').at(-1));
+  const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  socket.on('error', () => {}); // it is cut off in the end
+  socket.resume();
+  await once(socket, 'secureConnect');
+  const type = 'Content-Type: application/x-protobuf\r\nContent-Length: 1000';
+  socket.write(`POST /v1/traces HTTP/1.1\r\nHost: keygate\r\nX-API-Key: ${key}\r\n${type}\r\n\r\n`);
+  await until('the request has begun', async () => (await metric('keygate_requests_in_flight')) > 0);
+  return socket;
+}
+
 /** It ends and comes back with a certificate that ends soon, and then with another. */
-export async function onOtherGateway({ ops, start, stop }: SecureGateway, watch: Watch): Promise<void> {
-  await stop();
+export async function onOtherGateway(
+  { ops, start, stop }: SecureGateway,
+  watch: Watch,
+  runbooks: Runbooks,
+  prometheus: TestPrometheus,
+): Promise<void> {
+  const isDraining = async (): Promise<boolean> => (await prometheus.query('keygate_draining == 1')).length > 0;
+  await stop(() => until('Prometheus sees it drain', isDraining, 10_000));
   await watch.fires('KeygateDown', { instance: ops });
+  await runbooks.follow('KeygateDown');
   await start(5);
   await watch.clears('KeygateDown', { instance: ops });
   await watch.fires('KeygateCertificateExpires', { instance: ops, use: 'grpc' });
+  assert.match(await runbooks.follow('KeygateCertificateExpires'), /notAfter=/);
   await stop();
   await start(90);
   await watch.clears('KeygateCertificateExpires', { instance: ops });

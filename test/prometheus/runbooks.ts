@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { blocksOf, openShell, textOf } from '../support/runbook.ts';
+import type { Block } from '../support/runbook.ts';
+import type { Scope } from '../support/scope.ts';
+import type { Stage } from './gateways.ts';
+
+/** docs/operations.md, followed to the letter while its alerts fire. */
+export interface Runbooks {
+  /** Runs the shell blocks of a section, or one of them, in their order; each has to succeed. Resolves with what they printed. */
+  follow(section: string, how?: { readonly id?: string; readonly block?: number }): Promise<string>;
+  /** Sections whose blocks nobody has run yet, in their order; an alert has one section. */
+  left(): readonly string[];
+}
+
+const PAGE = 'docs/operations.md';
+/** What stands before the alerts, and each of them. */
+const FOLLOWED = /^(?:Operations|Keygate\w+)$/;
+
+export function openRunbooks(scope: Scope, stage: Stage, token: string, certificate: () => string): Runbooks {
+  const { keygate, redis } = stage;
+  const place = mkdtempSync(join(tmpdir(), 'keygate-runbooks-'));
+  scope.after(() => rmSync(place, { recursive: true, force: true }));
+  const log = join(place, 'log');
+  const blocks = blocksOf(PAGE).filter(
+    ({ heading, language, notRun }) => language === 'sh' && notRun === undefined && FOLLOWED.test(heading),
+  );
+  const ran = new Set<Block>();
+
+  return {
+    async follow(section, { id = '', block } = {}) {
+      const own = blocks.filter(({ heading }) => heading === section);
+      const chosen = block === undefined ? own : own.slice(block, block + 1);
+      assert.ok(chosen.length > 0, `${PAGE} has nothing to run in ${section}`);
+      const shell = openShell(scope, {
+        names: [
+          ['http://gateway:7070', `http://${keygate.addresses.admin}`],
+          ['http://gateway:9464', `http://${keygate.addresses.ops}`],
+          ['-h redis', `-h 127.0.0.1 -p ${redis.port}`],
+          ['/etc/keygate/keygate.yaml', keygate.configFile],
+          ['/etc/keygate/tls/tls.crt', certificate()],
+          [/\bID\b/g, id],
+        ],
+        env: { TOKEN: token, KEYGATE_STORE_REDIS_URL: redis.url },
+        // There is no cluster here: the log is the gateway's own all the same.
+        programs: { kubectl: `test "$1" = logs && exec cat ${log}` },
+      });
+      let output = '';
+      for (const each of chosen) {
+        writeFileSync(log, textOf(keygate.log()));
+        const { code, output: printed } = await shell.run(each.text);
+        assert.equal(code, 0, `${PAGE}, ${section}:\n${each.text}\n${printed}`);
+        ran.add(each);
+        output += printed;
+      }
+      return output;
+    },
+    left: () => [...new Set(blocks.filter((each) => !ran.has(each)).map(({ heading }) => heading))],
+  };
+}
