@@ -43,7 +43,12 @@ export function openRunbooks(scope: Scope, stage: Stage, token: string, certific
           ['/etc/keygate/tls/tls.crt', certificate()],
           [/\bID\b/g, id],
         ],
-        env: { TOKEN: token, KEYGATE_STORE_REDIS_URL: redis.url },
+        env: {
+          TOKEN: token,
+          KEYGATE_STORE_REDIS_URL: redis.url,
+          // The machine of the tests has much to do.
+          KEYGATE_STORE_REDIS_COMMAND_TIMEOUT: '2s',
+        },
         // There is no cluster here: the log is the gateway's own all the same.
         programs: { kubectl: `test "$1" = logs && exec cat ${log}` },
       });

@@ -1,7 +1,7 @@
 import type { LinesPanel, NumberPanel, Panel, Query, Row, StatesPanel, TablePanel } from './panels.ts';
 
-/** Grafana's JSON model of dashboards, of version 12; older ones from 10 on read it too. */
-const SCHEMA_VERSION = 41;
+/** The version of Grafana's JSON model, as Grafana 13 writes it; older ones read it too. */
+const SCHEMA_VERSION = 42;
 
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 const COLUMNS = 24;
@@ -42,9 +42,12 @@ export function toGrafana({ uid, title, description, rows, marks }: Dashboard): 
   };
 }
 
+/** The one that Grafana has for its default. */
+const DEFAULT = { text: 'default', value: 'default' };
+
 /** Which Prometheus, which key store (a job is one), which gateways. */
 const VARIABLES: readonly Json[] = [
-  { name: 'datasource', label: 'Prometheus', type: 'datasource', query: 'prometheus', refresh: 1, current: {} },
+  { name: 'datasource', label: 'Prometheus', type: 'datasource', query: 'prometheus', refresh: 1, current: DEFAULT },
   chooser('job', 'Job', 'label_values(keygate_build_info, job)'),
   chooser('instance', 'Gateway', 'label_values(keygate_build_info{job=~"$job"}, instance)'),
 ];

@@ -69,9 +69,18 @@ export const SENDERS_ROW: Row = {
       title: 'Budgets spent',
       about:
         'Connections of senders that cost more than they should. warned: asked to go; ended: cut. An attack, or a library that misbehaves; docs/wire.md says what each budget is, `keygate top` who it may be. Others are not held up.',
-      width: 12,
+      width: 8,
       unit: 'cps',
       queries: [{ expr: sumBy('budget, how', perSecond('keygate_budget_spent_total')), legend: '{{budget}}, {{how}}' }],
+    },
+    {
+      show: 'lines',
+      title: 'Lines left out of the log',
+      about:
+        'A flood of refusals cannot fill a disk. source: many of one sender; refusals: of many senders. Nothing is lost by it but words: `keygate top` and the metrics count every request (docs/logs.md).',
+      width: 8,
+      unit: 'cps',
+      queries: [{ expr: sumBy('bound', perSecond('keygate_log_lines_dropped_total')), legend: '{{bound}}' }],
     },
   ],
 };
