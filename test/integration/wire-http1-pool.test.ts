@@ -94,6 +94,27 @@ describe('connections to the collector', () => {
     for (const { call } of waiting) call.cancel();
   });
 
+  it('to an address that is none any more are not used again, and who waited for one gets another', async (t) => {
+    const answers: (() => void)[] = [];
+    const collector = new RawCollector(t, net.createServer(), (socket) => void answers.push(() => socket.write(OK)));
+    const port = await listen(t, collector.server);
+    const endpoints = createEndpoints({
+      target: { host: '127.0.0.1', port, secure: false },
+      resolveIntervalMs: 60_000,
+      now: () => performance.now(),
+      random: Math.random,
+    });
+    const upstream = startHttp1Upstream(t, `http://127.0.0.1:${port}`, { endpoints, maxConnections: 1 });
+    const [first, second] = [send(upstream), send(upstream)];
+    await until('the first is there', () => answers.length === 1);
+    endpoints.close();
+    answers[0]?.();
+    await until('the second is there', () => answers.length === 2);
+    answers[1]?.();
+    await Promise.all([over(first), over(second)]);
+    assert.deepEqual([second.caller.ending, collector.sockets.length], ['answered', 2]);
+  });
+
   it('end when nothing is asked any more', async (t) => {
     const { collector, upstream, send } = await startPool(t);
     await over(send());

@@ -33,6 +33,8 @@ export interface Http1UpstreamOptions {
 export interface Http1Upstream extends Upstream {
   /** Those that are open, or about to be. */
   readonly connectionCount: number;
+  /** Nothing is under way here, nor waits. */
+  readonly isIdle: boolean;
   /** To be called a few times a second. */
   check(nowMs: number): void;
 }
@@ -152,8 +154,8 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
   freed(connection: ClientConnection, keepAliveMs: number | undefined): void {
     this.#inUse.delete(connection);
     const { endpoint } = connection;
-    const next = this.#nextWaiting();
-    if (next !== undefined && !endpoint.isRetired) {
+    const next = endpoint.isRetired ? undefined : this.#nextWaiting();
+    if (next !== undefined) {
       this.#inUse.add(connection);
       connection.send(next);
       return;
@@ -213,6 +215,10 @@ class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
 
   get connectionCount(): number {
     return this.#inUse.size + this.#idleCount;
+  }
+
+  get isIdle(): boolean {
+    return this.#inUse.size === 0 && this.#waiting.size === 0;
   }
 
   check(nowMs: number): void {
