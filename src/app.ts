@@ -3,17 +3,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createBack } from './back.ts';
 import { SYSTEM_CLOCK } from './clock.ts';
 import type { Clock } from './clock.ts';
+import type { ConfigFault } from './config/faults.ts';
 import type { Config } from './config/schema.ts';
 import { createFront } from './front.ts';
 import type { KeyService } from './keys/service.ts';
 import { createKnownKeys } from './known-keys.ts';
 import { formatAddress } from './listening.ts';
 import type { BoundAddress } from './plane/plane.ts';
+import { createReloader, readOnce } from './reload.ts';
+import type { Prepare, Reloaded } from './reload.ts';
 import { createKeyMetrics } from './telemetry/key-metrics.ts';
 import type { AdjustableLog } from './telemetry/log.ts';
 import { createLogLevelControl } from './telemetry/log-level.ts';
+import type { LogLevelControl } from './telemetry/log-level.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createObserving } from './telemetry/observing.ts';
+import { reloadObserver } from './telemetry/reload-metrics.ts';
 import { VERSION } from './version.ts';
 
 export interface AppAddresses {
@@ -34,6 +39,13 @@ export interface App {
    */
   drain(): Promise<void>;
   close(): Promise<void>;
+  /**
+   * Has a configuration that was loaded without faults take the place of the one that holds, as far as that goes without a
+   * restart: all of it or nothing. No connection is closed.
+   */
+  reload(config: Config): Promise<Reloaded>;
+  /** Says, and counts, that another configuration has these faults; the one that holds stays. */
+  refuseReload(faults: readonly ConfigFault[]): void;
 }
 
 /**
@@ -46,6 +58,7 @@ export async function createApp(
   clock: Clock = SYSTEM_CLOCK,
   observe = createObserving,
 ): Promise<App> {
+  const read = readOnce();
   const name = config.replica.name ?? `${hostname()}:${process.pid}`;
   const metrics = createMetrics({
     version: VERSION,
@@ -62,8 +75,14 @@ export async function createApp(
     judge: async (text) => (await front.gate.judgeKey(text, { to: 'ask' })).decision,
   });
   const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now: clock.now });
-  const front = await createFront({ config, log, metrics, clock, known, noteKey: keyMetrics.note, observe });
+  const front = await createFront({ config, read, log, metrics, clock, known, noteKey: keyMetrics.note, observe });
   const logLevel = createLogLevelControl(log, clock.now);
+  const reloader = createReloader({
+    config,
+    read,
+    parts: [known.prepare, front.prepare, levelFor(logLevel)],
+    observe: reloadObserver(metrics.reloads, log),
+  });
   let state: 'starting' | 'serving' | 'draining' = 'starting';
   const back = createBack({
     config,
@@ -110,17 +129,24 @@ export async function createApp(
       state = 'draining';
       metrics.draining.set(1);
       log('info', 'draining: not ready any more, so that load balancers send elsewhere; what comes is still served', {
-        duration_ms: config.limits.drainDelay,
+        duration_ms: reloader.current().limits.drainDelay,
       });
-      await delay(config.limits.drainDelay);
+      await delay(reloader.current().limits.drainDelay);
       log('info', 'draining: no new connections, requests in flight are finished');
-      await front.plane.drain(config.limits.drainTimeout);
+      await front.plane.drain(reloader.current().limits.drainTimeout);
       await known.flush();
       await close();
       log('info', 'drained');
     },
     close,
+    reload: async (next) => reloader.reload(next),
+    refuseReload: reloader.refuse,
   };
+}
+
+/** Who has set another level meanwhile keeps it until the configuration says something new. */
+export function levelFor(control: LogLevelControl): Prepare {
+  return (next, _read, before) => () => next.log.level !== before.log.level && control.configure(next.log.level);
 }
 
 /** Where everything is, for the line of log that says so. */

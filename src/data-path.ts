@@ -1,18 +1,22 @@
+import { createSecureContext } from 'node:tls';
 import type { Config } from './config/schema.ts';
 import { createToUpstream } from './headers.ts';
-import { listener, corsRules, planeLimits } from './plane-options.ts';
+import { listener, corsOf, planeLimits, upstreamTls } from './plane-options.ts';
+import type { ReadBytes } from './plane-options.ts';
 import { createLibraryPlane } from './plane/library/library-plane.ts';
 import type { LibraryPlaneOptions } from './plane/library/library-plane.ts';
-import type { Plane } from './plane/plane.ts';
-import { createCors } from './plane/cors.ts';
+import { tlsOptions } from './plane/listener-tls.ts';
+import type { ListenerOptions, Plane, PlaneLimits, Protocol } from './plane/plane.ts';
 import { toWireRoutes } from './plane/wire/request-head.ts';
 import { NamesInBlocks } from './plane/wire/http2/block-walk.ts';
 import { createIsVarying, varyingNames } from './plane/wire/varying.ts';
 import { createWirePlane } from './plane/wire/wire-plane.ts';
 import type { WirePlaneOptions } from './plane/wire/wire-plane.ts';
 import { createUpstreams } from './upstreams.ts';
+import type { Upstreams } from './upstreams.ts';
+import type { UpstreamTls } from './upstream/target.ts';
 import { createWireUpstreams } from './wire-upstreams.ts';
-import type { WireUpstreamOptions } from './wire-upstreams.ts';
+import type { WireUpstreamOptions, WireUpstreams } from './wire-upstreams.ts';
 
 export interface DataPathOptions
   extends
@@ -20,30 +24,39 @@ export interface DataPathOptions
     Pick<WirePlaneOptions, 'budgetSpent'>,
     Pick<WireUpstreamOptions, 'observe'> {
   readonly config: Config;
+  readonly read: ReadBytes;
 }
 
-/** The data path that the configuration asks for, with all that is behind it. */
-export async function createDataPath({ config, observe, budgetSpent, ...given }: DataPathOptions): Promise<Plane> {
+/** The data path with all that is behind it. */
+export interface DataPath extends Omit<Plane, 'renew'> {
+  /**
+   * Reads what another configuration needs, and throws if it cannot be used; what is returned makes it hold. Only options that a
+   * reload may change can be different.
+   */
+  prepare(config: Config, read: ReadBytes): () => void;
+}
+
+type Listen = Readonly<Record<Protocol, ListenerOptions>>;
+
+/** The data path that the configuration asks for. */
+export async function createDataPath(options: DataPathOptions): Promise<DataPath> {
+  const { config, read, observe, budgetSpent, ...given } = options;
   const carriers = config.keys.carriers;
   const tenantHeader = config.keys.tenantHeader ?? undefined;
-  const cors = corsRules(config.cors);
-  const common = {
-    ...given,
-    listen: { grpc: listener(config.listen.grpc), http: listener(config.listen.http) },
-    limits: planeLimits(config.limits),
-    upstreamTimeoutMs: config.upstream.timeout,
-  };
+  const limits: PlaneLimits = { ...planeLimits(config) };
+  const common = { ...given, listen: listeners(config, read), limits, cors: corsOf(config) };
 
-  const libraryUpstreams = await createUpstreams(config);
-  const library = createLibraryPlane({ ...common, ...libraryUpstreams, carriers, tenantHeader, cors });
-  if (config.plane === 'library') return closingAlso(library, libraryUpstreams);
+  const tls = upstreamTls(config.upstream, read);
+  const libraryUpstreams = await createUpstreams(config, tls);
+  const library = createLibraryPlane({ ...common, ...libraryUpstreams, carriers, tenantHeader });
+  if (config.plane === 'library') return toDataPath(library, limits, [libraryUpstreams]);
 
   // What the wire plane leaves to the library plane goes its way to the end.
-  const upstreams = createWireUpstreams(config, { toUpstream: createToUpstream({ carriers, tenantHeader }), observe });
+  const toUpstream = createToUpstream({ carriers, tenantHeader });
+  const upstreams = createWireUpstreams(config, tls, { toUpstream, observe });
   const wire = createWirePlane({
     ...common,
     budgetSpent,
-    cors: cors && createCors(cors, carriers),
     isVarying: createIsVarying(carriers, tenantHeader),
     varyingInBlocks: new NamesInBlocks(varyingNames(carriers, tenantHeader)),
     grpcRoutes: toWireRoutes(libraryUpstreams.grpcRoutes, upstreams.grpc),
@@ -51,15 +64,42 @@ export async function createDataPath({ config, observe, budgetSpent, ...given }:
     checkUpstreams: upstreams.check,
     fallback: library,
   });
-  return closingAlso(wire, libraryUpstreams, upstreams);
+  return toDataPath(wire, limits, [libraryUpstreams, upstreams]);
 }
 
-function closingAlso(plane: Plane, ...others: readonly { close(): void }[]): Plane {
+function listeners({ listen }: Config, read: ReadBytes): Listen {
+  return { grpc: listener(listen.grpc, read), http: listener(listen.http, read) };
+}
+
+/** `limits` is what the plane reads them from. */
+function toDataPath(
+  plane: Plane,
+  limits: PlaneLimits,
+  upstreams: readonly Pick<Upstreams | WireUpstreams, 'renew' | 'close'>[],
+): DataPath {
   return {
     ...plane,
     async close() {
       await plane.close();
-      for (const other of others) other.close();
+      for (const each of upstreams) each.close();
+    },
+    prepare(config, read) {
+      const listen = listeners(config, read);
+      const tls = upstreamTls(config.upstream, read);
+      const cors = corsOf(config);
+      const nextLimits = planeLimits(config);
+      refuseUnusable(listen, tls, nextLimits);
+      return () => {
+        Object.assign(limits, nextLimits);
+        plane.renew({ listen, cors });
+        for (const each of upstreams) each.renew(config, tls);
+      };
     },
   };
+}
+
+/** A certificate that does not fit its key, or is none: found out before anything has changed. */
+function refuseUnusable(listen: Listen, { ca, cert, key }: UpstreamTls, limits: PlaneLimits): void {
+  for (const { tls } of [listen.grpc, listen.http]) if (tls) createSecureContext(tlsOptions(tls, limits));
+  createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
 }

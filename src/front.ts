@@ -3,11 +3,14 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { createCredentialReader } from './credential/read.ts';
 import { createDataPath } from './data-path.ts';
+import type { DataPath } from './data-path.ts';
 import { createGate } from './gate.ts';
 import type { Gate } from './gate.ts';
 import type { KnownKeys } from './known-keys.ts';
 import { certificateExpiries } from './plane-options.ts';
-import type { Plane, PlaneObserver } from './plane/plane.ts';
+import type { ReadBytes } from './plane-options.ts';
+import type { PlaneObserver } from './plane/plane.ts';
+import type { Prepare } from './reload.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { upstreamObserver } from './telemetry/observers.ts';
@@ -16,6 +19,8 @@ import type { Traffic } from './traffic/traffic.ts';
 
 export interface FrontOptions {
   readonly config: Config;
+  /** What its files are read with. */
+  readonly read: ReadBytes;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -28,13 +33,16 @@ export interface FrontOptions {
 /** What senders meet: the gate, the data path, and what is noted of each request. */
 export interface Front {
   readonly gate: Gate;
-  readonly plane: Plane;
+  readonly plane: DataPath;
+  /** For another configuration. */
+  readonly prepare: Prepare;
   readonly traffic: Traffic;
 }
 
-export async function createFront({ config, log, metrics, known, noteKey, ...options }: FrontOptions): Promise<Front> {
+export async function createFront(options: FrontOptions): Promise<Front> {
+  const { config, read, log, metrics, known, noteKey } = options;
   const { now, elapsed } = options.clock;
-  for (const { use, atMs } of certificateExpiries(config)) metrics.certificateExpiry.set({ use }, atMs / 1_000);
+  metrics.certificatesEnd(certificateExpiries(config, read));
   const budgets = createBudgets({ now: elapsed, maxKeys: config.cache.maxKeys });
   const gate = createGate({
     readCredential: createCredentialReader(config.keys),
@@ -46,6 +54,7 @@ export async function createFront({ config, log, metrics, known, noteKey, ...opt
   const observing = options.observe({ metrics, noteKey, log, now, acceptedEvery: config.log.acceptedEvery });
   const plane = await createDataPath({
     config,
+    read,
     gate,
     debit: budgets.debit,
     observer: {
@@ -70,5 +79,13 @@ export async function createFront({ config, log, metrics, known, noteKey, ...opt
       },
     },
     traffic: observing.traffic,
+    prepare(next, readNext) {
+      const apply = plane.prepare(next, readNext);
+      const expiries = certificateExpiries(next, readNext);
+      return () => {
+        apply();
+        metrics.certificatesEnd(expiries);
+      };
+    },
   };
 }

@@ -6,8 +6,10 @@ import type { Config } from './config/schema.ts';
 import { digesterOf } from './key-options.ts';
 import { createCanaryKeys } from './keys/canary-keys.ts';
 import { createReceiverKeys, withReceiverKeys } from './keys/receiver-keys.ts';
+import type { ReceiverKeys } from './keys/receiver-keys.ts';
 import { withOwners } from './keys/with-owners.ts';
 import { openSnapshot } from './open-snapshot.ts';
+import type { Prepare } from './reload.ts';
 import { createAnswerer } from './replica/answers.ts';
 import { createMembership } from './replica/membership.ts';
 import type { MembershipOptions } from './replica/membership.ts';
@@ -62,14 +64,16 @@ export function createKnownKeys({ config, log, metrics, clock: { now, elapsed },
     intervalMs: config.usage.interval,
     observe: usageObserver(metrics, log),
   });
-  const receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
-  const lookup = withOwners(withReceiverKeys(receiverKeys, cache.lookup));
+  let receiverKeys = createReceiverKeys(readableReceiverKeys(config), digest);
+  let hasReceiverKeys = config.keys.receiverKeys.length > 0;
+  const configured: ReceiverKeys = (digests) => receiverKeys(digests);
+  const lookup = withOwners(withReceiverKeys(configured, cache.lookup));
 
   const membership = createMembership({
     store,
     cache,
     answerTo: createAnswerer({
-      configured: receiverKeys,
+      configured,
       peek: cache.peek,
       find: (digests) => store.find(digests),
       now,
@@ -113,7 +117,15 @@ export function createKnownKeys({ config, log, metrics, clock: { now, elapsed },
      * An outage later on takes no replica out of service: it serves what it knows. One that never reached its store knows nothing,
      * unless there was a snapshot.
      */
-    knowsKeys: () => monitor.everUp() || config.keys.receiverKeys.length > 0 || cache.sizes().known > 0,
+    knowsKeys: () => monitor.everUp() || hasReceiverKeys || cache.sizes().known > 0,
+    /** For another configuration: a receiver key that it does not have is refused with the next request. */
+    prepare: ((next) => {
+      const nextKeys = createReceiverKeys(readableReceiverKeys(next), digest);
+      return () => {
+        receiverKeys = nextKeys;
+        hasReceiverKeys = next.keys.receiverKeys.length > 0;
+      };
+    }) satisfies Prepare,
     flush: async () => snapshot?.flush(),
     async close(): Promise<void> {
       snapshot?.stop();

@@ -1,41 +1,51 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Config } from './config/schema.ts';
 import { parseAddress } from './listening.ts';
+import { createCors } from './plane/cors.ts';
+import type { Cors } from './plane/cors.ts';
 import type { ListenerOptions, PlaneLimits } from './plane/plane.ts';
+import type { UpstreamTls } from './upstream/target.ts';
+
+/** Reads a file as it is, or throws. */
+export type ReadBytes = (path: string) => Buffer;
 
 // The configuration, in the words of the data path.
 
-export function listener({ address, tls }: Config['listen']['grpc']): ListenerOptions {
+export function listener({ address, tls }: Config['listen']['grpc'], read: ReadBytes): ListenerOptions {
   return {
     ...parseAddress(address),
     tls: tls
       ? {
-          cert: readFileSync(tls.cert),
-          key: readFileSync(tls.key),
-          clientCa: tls.clientCa ? readFileSync(tls.clientCa) : undefined,
+          cert: read(tls.cert),
+          key: read(tls.key),
+          clientCa: tls.clientCa ? read(tls.clientCa) : undefined,
         }
       : undefined,
   };
 }
 
+export function upstreamTls({ tls: { ca, cert, key } }: Config['upstream'], read: ReadBytes): UpstreamTls {
+  const readIf = (path: string | null): Buffer | undefined => (path === null ? undefined : read(path));
+  return { ca: readIf(ca), cert: readIf(cert), key: readIf(key) };
+}
+
 /** When the certificates end that this gateway shows: to senders on each port, and to the collector. */
-export function certificateExpiries({
-  listen,
-  upstream,
-}: Config): readonly { readonly use: string; readonly atMs: number }[] {
+export function certificateExpiries(
+  { listen, upstream }: Config,
+  read: ReadBytes,
+): readonly { readonly use: string; readonly atMs: number }[] {
   const files = { grpc: listen.grpc.tls?.cert, http: listen.http.tls?.cert, upstream: upstream.tls.cert };
   return Object.entries(files).flatMap(([use, file]) =>
-    file ? [{ use, atMs: new X509Certificate(readFileSync(file)).validToDate.getTime() }] : [],
+    file ? [{ use, atMs: new X509Certificate(read(file)).validToDate.getTime() }] : [],
   );
 }
 
 /** Browsers are told nothing at all unless there is a page that may send. */
-export function corsRules({ origins, maxAge }: Config['cors']) {
-  return origins.length === 0 ? undefined : { origins, maxAgeMs: maxAge };
+export function corsOf({ cors: { origins, maxAge }, keys }: Pick<Config, 'cors' | 'keys'>): Cors | undefined {
+  return origins.length === 0 ? undefined : createCors({ origins, maxAgeMs: maxAge }, keys.carriers);
 }
 
-export function planeLimits(limits: Config['limits']): PlaneLimits {
+export function planeLimits({ limits, upstream }: Pick<Config, 'limits' | 'upstream'>): PlaneLimits {
   return {
     maxBodyBytes: limits.maxBody,
     maxHeaderBytes: limits.maxHeaderBytes,
@@ -46,5 +56,6 @@ export function planeLimits(limits: Config['limits']): PlaneLimits {
     maxConnections: limits.maxConnections,
     maxStreams: limits.maxStreams,
     maxHeldBytes: limits.maxHeld,
+    upstreamTimeoutMs: upstream.timeout,
   };
 }

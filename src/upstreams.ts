@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs';
 import type { Config } from './config/schema.ts';
 import { createGrpcRoutes, createHttpRoutes } from './plane/routes.ts';
 import type { GrpcRoutes, HttpRoutes, RelayedPaths } from './plane/routes.ts';
+import { Standing } from './standing.ts';
 import type { GrpcChannel } from './upstream/grpc-channel.ts';
 import { createHttpForward } from './upstream/http-forward.ts';
 import type { HttpForward } from './upstream/http-forward.ts';
 import { parseTarget } from './upstream/target.ts';
-import type { UpstreamTls } from './upstream/target.ts';
+import type { UpstreamTarget, UpstreamTls } from './upstream/target.ts';
 
 /** All that is behind this gateway, and which path leads where. */
 export interface Upstreams {
@@ -14,49 +14,88 @@ export interface Upstreams {
   readonly channel: GrpcChannel | undefined;
   readonly grpcRoutes: GrpcRoutes;
   readonly routes: HttpRoutes;
+  /** Requests from now on go where this configuration says; those under way end where they are. */
+  renew(config: Config, tls: UpstreamTls): void;
   close(): void;
 }
+
+/** What makes an upstream; another one is made only if this has changed. */
+interface Wanted {
+  readonly target: UpstreamTarget;
+  readonly tls: UpstreamTls | undefined;
+}
+
+const NO_TLS: UpstreamTls = { ca: undefined, cert: undefined, key: undefined };
 
 /**
  * With a channel for gRPC only if the library plane is to relay it: grpc-js, and what that needs, is a good part of the memory of
  * a gateway that has just started, and what the wire plane hands over is HTTP/1.1.
  */
-export async function createUpstreams({ plane, upstream, routes }: Config): Promise<Upstreams> {
-  const tls = readTls(upstream.tls);
-  const forwards: HttpForward[] = [];
+export async function createUpstreams(config: Config, tls: UpstreamTls): Promise<Upstreams> {
+  const renewals: ((config: Config, tls: UpstreamTls) => void)[] = [];
+  const closings: (() => void)[] = [];
 
-  function forwardTo(target: string | null): HttpForward | undefined {
-    if (target === null) return undefined;
-    const forward = createHttpForward(parseTarget(target), tls);
-    forwards.push(forward);
-    return forward;
+  /** An upstream that is configured stays one: from null and to null only a restart leads. */
+  function stand<T extends { close(): void }>(
+    urlOf: (config: Config) => string | null,
+    make: (target: UpstreamTarget, targetTls: UpstreamTls) => T,
+  ): Standing<Wanted, T> | undefined {
+    const wanted = (next: Config, nextTls: UpstreamTls): Wanted | undefined => {
+      const url = urlOf(next);
+      if (url === null) return undefined;
+      const target = parseTarget(url);
+      return { target, tls: target.secure ? nextTls : undefined };
+    };
+    const first = wanted(config, tls);
+    if (first === undefined) return undefined;
+    const standing = new Standing(
+      first,
+      (each) => make(each.target, each.tls ?? NO_TLS),
+      (old) => old.close(),
+    );
+    renewals.push((next, nextTls) => {
+      const nextWanted = wanted(next, nextTls);
+      if (nextWanted !== undefined) standing.want(nextWanted);
+    });
+    closings.push(() => standing.current.close());
+    return standing;
   }
 
-  function relayed({ target, paths }: Config['routes']['rum']): RelayedPaths | undefined {
-    const forward = forwardTo(target);
-    return forward && { paths, forward };
+  function forwardTo(urlOf: (config: Config) => string | null): HttpForward | undefined {
+    const standing = stand(urlOf, createHttpForward);
+    return (
+      standing && {
+        send: (request, events) => standing.current.send(request, events),
+        close: () => standing.current.close(),
+      }
+    );
   }
 
-  const channel =
-    plane === 'library' && upstream.grpc !== null
-      ? (await import('./upstream/grpc-channel.ts')).createGrpcChannel(parseTarget(upstream.grpc), tls)
+  function relayed(section: 'rum' | 'remoteConfig'): RelayedPaths | undefined {
+    const forward = forwardTo(({ routes }) => routes[section].target);
+    return forward && { paths: config.routes[section].paths, forward };
+  }
+
+  const grpc =
+    config.plane === 'library'
+      ? stand(({ upstream }) => upstream.grpc, (await import('./upstream/grpc-channel.ts')).createGrpcChannel)
       : undefined;
   return {
-    channel,
-    grpcRoutes: createGrpcRoutes(routes.grpc.paths),
+    channel: grpc && {
+      open: (path, fields, deadlineMs) => grpc.current.open(path, fields, deadlineMs),
+      close: () => grpc.current.close(),
+    },
+    grpcRoutes: createGrpcRoutes(config.routes.grpc.paths),
     routes: createHttpRoutes({
-      otlp: forwardTo(upstream.http),
-      rum: relayed(routes.rum),
-      remoteConfig: relayed(routes.remoteConfig),
+      otlp: forwardTo(({ upstream }) => upstream.http),
+      rum: relayed('rum'),
+      remoteConfig: relayed('remoteConfig'),
     }),
+    renew(next, nextTls) {
+      for (const renew of renewals) renew(next, nextTls);
+    },
     close() {
-      channel?.close();
-      for (const forward of forwards) forward.close();
+      for (const close of closings) close();
     },
   };
-}
-
-export function readTls(tls: Config['upstream']['tls']): UpstreamTls {
-  const read = (path: string | null): Buffer | undefined => (path === null ? undefined : readFileSync(path));
-  return { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
 }

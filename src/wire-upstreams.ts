@@ -1,18 +1,18 @@
 import type { Config } from './config/schema.ts';
 import type { ToUpstream } from './headers.ts';
 import { createHttpRoutes } from './plane/routes.ts';
-import type { HttpRoutes } from './plane/routes.ts';
+import type { HttpRoutes, RelayedPaths } from './plane/routes.ts';
 import type { Protocol } from './plane/plane.ts';
 import { createHttp1Upstream } from './plane/wire/http1/pool.ts';
 import { createHttp2Upstream } from './plane/wire/http2/pool.ts';
 import type { Upstream } from './plane/wire/upstream-call.ts';
+import { Standing } from './standing.ts';
 import { createEndpoints } from './upstream/endpoints.ts';
 import type { Endpoints } from './upstream/endpoints.ts';
 import type { UpstreamObserver } from './telemetry/observers.ts';
 import { createProbe } from './upstream/probe.ts';
 import { parseTarget } from './upstream/target.ts';
-import type { UpstreamTarget } from './upstream/target.ts';
-import { readTls } from './upstreams.ts';
+import type { UpstreamTarget, UpstreamTls } from './upstream/target.ts';
 
 /** All that is behind the wire plane, and which path leads where. */
 export interface WireUpstreams {
@@ -21,6 +21,8 @@ export interface WireUpstreams {
   readonly routes: HttpRoutes<Upstream>;
   /** To be called a few times a second. */
   check(nowMs: number): void;
+  /** Requests from now on go where this configuration says; those under way end where they are. */
+  renew(config: Config, tls: UpstreamTls): void;
   close(): void;
 }
 
@@ -29,68 +31,133 @@ export interface WireUpstreamOptions {
   readonly observe: (protocol: Protocol) => UpstreamObserver;
 }
 
-interface Behind extends Pick<UpstreamObserver, 'connectionFailed'> {
-  readonly endpoints: Endpoints;
+/** What makes an upstream; another one is made only if this has changed. */
+interface Wanted {
   readonly target: UpstreamTarget;
+  readonly tls: UpstreamTls;
+  readonly connectTimeoutMs: number;
+  readonly resolveIntervalMs: number;
+  /** Of HTTP/2, to each address. */
+  readonly connections: number;
 }
 
-interface Checked extends Upstream {
+interface Pool extends Upstream {
   readonly connectionCount: number;
+  readonly isIdle: boolean;
   check(nowMs: number): void;
 }
 
-export function createWireUpstreams(config: Config, { toUpstream, observe }: WireUpstreamOptions): WireUpstreams {
-  const { upstream, routes } = config;
-  const tls = readTls(upstream.tls);
-  const closing: { close(): void }[] = [];
-  const checked: { readonly made: Checked; readonly observer: UpstreamObserver }[] = [];
-  const { connectTimeout: connectTimeoutMs, connections } = upstream;
+/** A pool with all that is its own. */
+interface Behind {
+  readonly pool: Pool;
+  readonly endpoints: Endpoints;
+  readonly observer: UpstreamObserver;
+}
 
-  function open<T extends Checked>(
-    protocol: Protocol,
-    url: string | null,
-    create: (behind: Behind) => T,
-  ): T | undefined {
-    if (url === null) return undefined;
-    const target = parseTarget(url);
+const NO_TLS: UpstreamTls = { ca: undefined, cert: undefined, key: undefined };
+
+export function createWireUpstreams(
+  config: Config,
+  tls: UpstreamTls,
+  { toUpstream, observe }: WireUpstreamOptions,
+): WireUpstreams {
+  const standing: { readonly urlOf: UrlOf; readonly behind: Standing<Wanted, Behind> }[] = [];
+  /** Those whose place another one has taken, until their last request has ended; requests have bounds of their own. */
+  const retired = new Set<Behind>();
+
+  function make(protocol: Protocol, { resolveIntervalMs, ...wanted }: Wanted): Behind {
     const observer = observe(protocol);
+    const { target, connectTimeoutMs } = wanted;
     const endpoints = createEndpoints({
       target,
-      resolveIntervalMs: upstream.resolveInterval,
+      resolveIntervalMs,
       probe: createProbe(connectTimeoutMs),
       now: () => performance.now(),
       random: Math.random,
       observe: observer,
     });
-    const made = create({ endpoints, target, connectionFailed: observer.connectionFailed });
-    checked.push({ made, observer });
-    closing.push(made, endpoints);
-    return made;
+    const options = { ...wanted, endpoints, toUpstream, connectionFailed: observer.connectionFailed };
+    const pool = protocol === 'grpc' ? createHttp2Upstream(options) : createHttp1Upstream(options);
+    return { pool, endpoints, observer };
   }
 
-  const common = { tls, toUpstream, connectTimeoutMs };
-  const overHttp1 = (url: string | null): Upstream | undefined =>
-    open('http', url, (behind) => createHttp1Upstream({ ...common, ...behind }));
-  const relayed = ({ target, paths }: Config['routes']['rum']) => {
-    const forward = overHttp1(target);
-    return forward && { paths, forward };
-  };
+  /** An upstream that is configured stays one: from null and to null only a restart leads. */
+  function stand(protocol: Protocol, urlOf: UrlOf): Upstream | undefined {
+    const wanted = wantedOf(config, tls, urlOf);
+    if (wanted === undefined) return undefined;
+    const behind = new Standing<Wanted, Behind>(
+      wanted,
+      (each) => make(protocol, each),
+      (old) => void retired.add(old),
+    );
+    standing.push({ urlOf, behind });
+    return {
+      open: (request, caller) => behind.current.pool.open(request, caller),
+      close: () => behind.current.pool.close(),
+    };
+  }
+
+  function relayed(section: 'rum' | 'remoteConfig'): RelayedPaths<Upstream> | undefined {
+    const forward = stand('http', ({ routes }) => routes[section].target);
+    return forward && { paths: config.routes[section].paths, forward };
+  }
+
+  function check({ pool, observer }: Behind, nowMs: number): void {
+    pool.check(nowMs);
+    observer.connections(pool.connectionCount);
+  }
+
+  function closeIfDone(old: Behind): void {
+    if (!old.pool.isIdle) return;
+    retired.delete(old);
+    close(old);
+    old.observer.connections(0);
+    old.observer.addresses(0, 0);
+  }
 
   return {
-    grpc: open('grpc', upstream.grpc, (behind) => createHttp2Upstream({ ...common, ...behind, connections })),
+    grpc: stand('grpc', ({ upstream }) => upstream.grpc),
     routes: createHttpRoutes({
-      otlp: overHttp1(upstream.http),
-      rum: relayed(routes.rum),
-      remoteConfig: relayed(routes.remoteConfig),
+      otlp: stand('http', ({ upstream }) => upstream.http),
+      rum: relayed('rum'),
+      remoteConfig: relayed('remoteConfig'),
     }),
     check(nowMs) {
-      for (const { made, observer } of checked) {
-        made.check(nowMs);
-        observer.connections(made.connectionCount);
+      for (const { behind } of standing) check(behind.current, nowMs);
+      for (const old of retired) {
+        check(old, nowMs);
+        closeIfDone(old);
+      }
+    },
+    renew(next, nextTls) {
+      for (const { urlOf, behind } of standing) {
+        const wanted = wantedOf(next, nextTls, urlOf);
+        if (wanted !== undefined) behind.want(wanted);
       }
     },
     close() {
-      for (const each of closing) each.close();
+      for (const each of [...standing.map(({ behind }) => behind.current), ...retired]) close(each);
     },
   };
+}
+
+type UrlOf = (config: Config) => string | null;
+
+function wantedOf(config: Config, tls: UpstreamTls, urlOf: UrlOf): Wanted | undefined {
+  const url = urlOf(config);
+  if (url === null) return undefined;
+  const target = parseTarget(url);
+  const { connectTimeout, resolveInterval, connections } = config.upstream;
+  return {
+    target,
+    tls: target.secure ? tls : NO_TLS,
+    connectTimeoutMs: connectTimeout,
+    resolveIntervalMs: resolveInterval,
+    connections,
+  };
+}
+
+function close({ pool, endpoints }: Behind): void {
+  pool.close();
+  endpoints.close();
 }

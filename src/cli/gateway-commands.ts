@@ -25,7 +25,9 @@ function addServe(program: CliCommand, runtime: Runtime): void {
   const command = addCommand(program, {
     name: 'serve',
     summary: 'Run the gateway',
-    description: 'Run the gateway until it is told to stop: SIGTERM or SIGINT lets requests in flight finish first.',
+    description:
+      'Run the gateway until it is told to stop: SIGTERM or SIGINT lets requests in flight finish first. SIGHUP has it read its ' +
+      'configuration anew, as a changed file does; connections stay open.',
     examples: [
       { about: 'try it out, without any configuration', line: 'keygate serve --dev' },
       { about: 'run it', line: 'keygate serve --config /etc/keygate/keygate.yaml' },

@@ -3,9 +3,13 @@ import { yieldToRequests } from './helper-threads.ts';
 import type { App, AppAddresses } from '../app.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
+import type { LoadResult } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import type { ReadFile } from '../config/yaml-file.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
+import { ConfigFiles } from './config-files.ts';
+import { watchConfig } from './watch-config.ts';
 
 export interface ServeOptions {
   readonly config?: string | undefined;
@@ -14,23 +18,26 @@ export interface ServeOptions {
 
 /** Runs the gateway until a signal ends it; returns the process's exit code. */
 export async function serve({ config: file, dev }: ServeOptions): Promise<number> {
-  const loaded = loadConfig({ file, env: process.env, dev });
+  const load = (readFile: ReadFile): LoadResult => loadConfig({ file, env: process.env, dev, readFile });
+  const files = new ConfigFiles();
+  const loaded = load(files.read);
   if (!loaded.ok) {
     process.stderr.write(`${formatFaults(loaded.faults)}\n`);
     return 1;
   }
   const log = createLog({ ...loaded.config.log, output: process.stdout });
   const stopped = untilSignal(log);
+  const hangUps = hearHangUps();
   const devMode = dev
     ? await (await import('../dev/dev-mode.ts')).prepareDev(loaded.config, (text) => process.stdout.write(text))
     : undefined;
-  const config: Config = devMode?.config ?? loaded.config;
+  const complete = (config: Config): Config => devMode?.complete(config) ?? config;
 
   let app: App;
   let addresses: AppAddresses;
   try {
     yieldToRequests();
-    app = await createApp(config, log);
+    app = await createApp(complete(loaded.config), log);
     addresses = await app.start();
   } catch (error) {
     log('fatal', 'keygate cannot start', { cause: describeStartFault(error) });
@@ -38,11 +45,34 @@ export async function serve({ config: file, dev }: ServeOptions): Promise<number
     return 1;
   }
   await devMode?.welcome(app.keys, addresses);
+  const watch = watchConfig({
+    files,
+    load,
+    async loaded(result) {
+      if (result.ok) await app.reload(complete(result.config));
+      else app.refuseReload(result.faults);
+    },
+  });
+  hangUps.answerWith(watch.reload);
 
   await stopped;
+  watch.stop();
   await app.drain();
   await devMode?.close();
   return 0;
+}
+
+/** SIGHUP would end a process that does not listen for it: one that comes too early is remembered. */
+function hearHangUps(): { answerWith(reload: () => void): void } {
+  let hasCome = false;
+  let act = (): void => void (hasCome = true);
+  process.on('SIGHUP', () => act());
+  return {
+    answerWith(reload) {
+      act = reload;
+      if (hasCome) reload();
+    },
+  };
 }
 
 /** The first signal drains; a second one ends the process at once, for whoever will not wait. */

@@ -5,6 +5,9 @@ import { z } from 'zod';
  * know of them. The kinds of schema known here are those that the configuration uses; any other is a mistake of ours.
  */
 
+/** What a reload makes of a change: it holds from then on; only if neither value is null; or it waits for a restart. */
+export type Reloads = 'yes' | 'unless null' | 'no';
+
 interface Described {
   /** Keys from the top; '[]' stands for every item of a list. */
   readonly path: readonly string[];
@@ -24,6 +27,8 @@ interface Described {
   readonly mustExist: boolean;
   /** Is an address that this process listens on. */
   readonly listens: boolean;
+  /** As it says itself, or what it is in; whatever says nothing waits for a restart. */
+  readonly reloads: Reloads;
 }
 
 /** One value; from the environment it is taken as written. */
@@ -51,7 +56,7 @@ export function describeSchema(schema: z.ZodObject): SectionOption {
   return root;
 }
 
-function describe(schema: z.ZodType, path: readonly string[]): Option {
+function describe(schema: z.ZodType, path: readonly string[], around: Reloads = 'no'): Option {
   const { inner, meta, nullable, defaultValue } = unwrap(schema);
   const own = {
     path,
@@ -62,17 +67,20 @@ function describe(schema: z.ZodType, path: readonly string[]): Option {
     example: Array.isArray(meta['examples']) ? (meta['examples'][0] as unknown) : undefined,
     mustExist: meta['mustExist'] === true,
     listens: meta['listens'] === true,
+    reloads: (meta['reloads'] as Reloads | undefined) ?? around,
   };
   const orNull = nullable ? ', or null' : '';
 
   if (inner instanceof z.ZodObject) {
-    const children = Object.entries(inner.shape).map(([key, child]) => describe(child as z.ZodType, [...path, key]));
+    const children = Object.entries(inner.shape).map(([key, child]) =>
+      describe(child as z.ZodType, [...path, key], own.reloads),
+    );
     const allowed = `a group of options (${children.map((child) => child.path.at(-1)).join(', ')})${orNull}`;
     const secret = children.some((child) => child.secret);
     return { ...own, kind: nullable ? 'group' : 'section', children, allowed, secret };
   }
   if (inner instanceof z.ZodArray) {
-    const item = describe(inner.element as z.ZodType, [...path, '[]']);
+    const item = describe(inner.element as z.ZodType, [...path, '[]'], own.reloads);
     const { maxItems } = z.toJSONSchema(inner, { io: 'input' });
     if (maxItems === undefined) throw new TypeError(`${own.name} needs a bound: .max(…)`);
     return {

@@ -81,7 +81,8 @@ export const keys = z
       .array(receiverKey)
       .max(1_000)
       .default([])
-      .describe('Receiver API keys: they are set here, known without the store, and never expire.'),
+      .describe('Receiver API keys: they are set here, known without the store, and never expire.')
+      .meta({ reloads: 'yes' }),
     schemes: z
       .array(
         z

@@ -6,7 +6,8 @@ export const log = z
     level: z
       .enum(LOG_LEVELS)
       .default('info')
-      .describe('The least severe lines that are written. keygate log-level changes it while the gateway runs.'),
+      .describe('The least severe lines that are written. keygate log-level changes it while the gateway runs.')
+      .meta({ reloads: 'yes' }),
     format: z.enum(['auto', 'json', 'text']).default('auto').describe('auto: text on a terminal, JSON otherwise.'),
     acceptedEvery: z
       .int()

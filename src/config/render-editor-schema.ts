@@ -7,7 +7,7 @@ export function renderEditorSchema(schema: z.ZodObject): string {
     target: 'draft-7',
     override: ({ jsonSchema }) => {
       // What describe.ts reads from the metadata means nothing to an editor.
-      for (const own of ['form', 'secret', 'mustExist', 'listens']) delete jsonSchema[own];
+      for (const own of ['form', 'secret', 'mustExist', 'listens', 'reloads']) delete jsonSchema[own];
     },
   });
   return `${JSON.stringify({ ...json, title: 'Keygate configuration' }, null, 2)}\n`;

@@ -1,4 +1,4 @@
-import type { Option, SectionOption } from './describe.ts';
+import type { Option, Reloads, SectionOption } from './describe.ts';
 import { toYaml, variablesOf } from './render-yaml.ts';
 
 const INTRO = `\
@@ -24,7 +24,10 @@ nothing. \`keygate serve\` makes the same checks before it listens.
 3. The default. With \`--dev\` the defaults differ in two points: all ports listen on 127.0.0.1 only, and without
    \`upstream\` a built-in collector takes the telemetry.
 
-Nothing is read again after the start: change the configuration, then restart.
+A gateway that runs notices when one of its files changes, and reads all of them again on SIGHUP: the column "reload" says whether an
+option then changes at once, or waits for a restart. A new configuration with a fault is refused as a whole, and the old one stays
+([operations.md](operations.md#reloading)). Variables are those that the process was started with; the files that they name are read
+again.
 
 ## The file
 
@@ -104,7 +107,14 @@ export function renderPage(root: SectionOption): string {
   return `${[INTRO.trimEnd(), ...sections].join('\n\n')}\n`;
 }
 
-const TABLE_HEAD = '| Option and variable | What it is for | Allowed | Default |\n| --- | --- | --- | --- |';
+const TABLE_HEAD =
+  '| Option and variable | What it is for | Allowed | Default | Reload |\n| --- | --- | --- | --- | --- |';
+
+const RELOADS: Readonly<Record<Reloads, string>> = {
+  yes: 'yes',
+  'unless null': 'yes, but not from or to null',
+  no: 'restart',
+};
 
 /** The rows of an option and of all those inside it; a section is only there for its options. */
 function rows(option: Option): string[] {
@@ -129,6 +139,7 @@ function row(option: Option): string {
     prose(option.description) + (option.secret && option.kind === 'text' ? ' **Secret.**' : ''),
     option.kind === 'group' ? 'the options below, or null' : option.allowed,
     option.defaultValue === undefined ? 'required' : code(toYaml(option.defaultValue)),
+    RELOADS[option.reloads],
   ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }

@@ -24,7 +24,8 @@ export const routes = z
         target: target
           .nullable()
           .default(null)
-          .describe('Where they go, such as http://rum-intake:8080. null: there are no such routes.'),
+          .describe('Where they go, such as http://rum-intake:8080. null: there are no such routes.')
+          .meta({ reloads: 'unless null' }),
         paths: z
           .array(routePath)
           .max(MAX_PATHS)
@@ -38,7 +39,8 @@ export const routes = z
         target: target
           .nullable()
           .default(null)
-          .describe('Who answers, such as http://remote-config:8080. null: there are no such routes.'),
+          .describe('Who answers, such as http://remote-config:8080. null: there are no such routes.')
+          .meta({ reloads: 'unless null' }),
         paths: z
           .array(routePath)
           .max(MAX_PATHS)

@@ -15,14 +15,19 @@ import { address, filePath, inputFile, target, webOrigin } from './values.ts';
 
 const serverTls = z
   .strictObject({
-    cert: inputFile.describe('PEM file with the certificate chain.').meta({ examples: ['/etc/keygate/tls.crt'] }),
-    key: inputFile.describe('PEM file with the private key.').meta({ examples: ['/etc/keygate/tls.key'] }),
+    cert: inputFile
+      .describe('PEM file with the certificate chain.')
+      .meta({ examples: ['/etc/keygate/tls.crt'], reloads: 'yes' }),
+    key: inputFile
+      .describe('PEM file with the private key.')
+      .meta({ examples: ['/etc/keygate/tls.key'], reloads: 'yes' }),
     clientCa: inputFile
       .nullable()
       .default(null)
       .describe(
         'PEM file of the authorities whose client certificates are verified. A client without one is still served.',
-      ),
+      )
+      .meta({ reloads: 'unless null' }),
   })
   .nullable()
   .default(null)
@@ -90,13 +95,15 @@ const upstream = z
       .default(null)
       .describe(
         'The collector that OTLP/gRPC goes to, such as http://collector:4317. null: this protocol is not relayed.',
-      ),
+      )
+      .meta({ reloads: 'unless null' }),
     http: target
       .nullable()
       .default(null)
       .describe(
         'The collector that OTLP/HTTP goes to, such as http://collector:4318. null: this protocol is not relayed.',
-      ),
+      )
+      .meta({ reloads: 'unless null' }),
     tls: z
       .strictObject({
         ca: inputFile
@@ -131,7 +138,8 @@ const upstream = z
       ),
   })
   .prefault({})
-  .describe('The collector behind the gateway. Set at least one of grpc and http.');
+  .describe('The collector behind the gateway. Set at least one of grpc and http.')
+  .meta({ reloads: 'yes' });
 
 const plane = z
   .enum(['wire', 'library'])
@@ -172,7 +180,8 @@ const cors = z
       .describe('How long a browser may remember that a page may send, before it asks again.'),
   })
   .prefault({})
-  .describe('What browsers let pages of other web origins do: send with a key, and read why it was refused.');
+  .describe('What browsers let pages of other web origins do: send with a key, and read why it was refused.')
+  .meta({ reloads: 'yes' });
 
 const cache = z
   .strictObject({
@@ -230,7 +239,10 @@ const usage = z
 
 const limits = z
   .strictObject({
-    maxBody: size('1KiB', '1GiB').prefault('64MiB').describe('The largest request body, as sent (compressed).'),
+    maxBody: size('1KiB', '1GiB')
+      .prefault('64MiB')
+      .describe('The largest request body, as sent (compressed).')
+      .meta({ reloads: 'yes' }),
     maxHeaderBytes: size('1KiB', '256KiB').prefault('16KiB').describe('The largest request head.'),
     maxHeaders: z.int().min(16).max(1_000).default(100).describe('The most header fields of a request.'),
     headersTimeout: duration('100ms', '2m')
@@ -240,7 +252,13 @@ const limits = z
     idleTimeout: duration('1s', '24h')
       .prefault('5m')
       .describe('A connection without requests is closed after this; keep it above the senders’ export interval.'),
-    maxConnections: z.int().min(1).max(1_000_000).default(10_000).describe('The most connections of each data port.'),
+    maxConnections: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(10_000)
+      .describe('The most connections of each data port.')
+      .meta({ reloads: 'yes' }),
     maxStreams: z
       .int()
       .min(1)
@@ -252,16 +270,19 @@ const limits = z
       .describe(
         'What request bodies may hold in memory together while they wait for the collector; beyond it, those that wait ' +
           'are answered with 503 / UNAVAILABLE, and their senders keep them. With plane: wire.',
-      ),
+      )
+      .meta({ reloads: 'yes' }),
     drainDelay: duration('0s', '10m')
       .prefault('5s')
       .describe(
         'After SIGTERM, how long /readyz is red before anything else: new connections are still taken and everything is ' +
           'served, until the last load balancer has noticed. Longer than its health check takes to fail.',
-      ),
+      )
+      .meta({ reloads: 'yes' }),
     drainTimeout: duration('0s', '10m')
       .prefault('30s')
-      .describe('How long requests in flight may take to finish after that.'),
+      .describe('How long requests in flight may take to finish after that.')
+      .meta({ reloads: 'yes' }),
   })
   .prefault({})
   .describe('Bounds on what senders may use.');

@@ -7,8 +7,8 @@ import { startDevCollector } from './collector.ts';
 import type { DevCollector, Received } from './collector.ts';
 
 export interface DevMode {
-  /** The configuration, with the built-in collector in place of the upstream that is not set, and without a pause at the end. */
-  readonly config: Config;
+  /** A configuration with the built-in collector in place of the upstream that is not set, and without a pause at the end. */
+  complete(config: Config): Config;
   /** Makes a key to try, and says how. */
   welcome(keys: KeyService, addresses: AppAddresses): Promise<void>;
   close(): Promise<void>;
@@ -23,11 +23,15 @@ export async function prepareDev(config: Config, write: (text: string) => void):
   const collector =
     grpc === null && http === null ? await startDevCollector((what) => write(receivedLine(what))) : undefined;
   return {
-    config: {
-      ...config,
-      ...(collector && { upstream: { ...config.upstream, grpc: collector.grpcUrl, http: collector.httpUrl } }),
-      // No load balancer is in front of it, and whoever presses Ctrl-C waits.
-      limits: { ...config.limits, drainDelay: 0 },
+    complete(next) {
+      const isAway = next.upstream.grpc === null && next.upstream.http === null;
+      return {
+        ...next,
+        ...(collector &&
+          isAway && { upstream: { ...next.upstream, grpc: collector.grpcUrl, http: collector.httpUrl } }),
+        // No load balancer is in front of it, and whoever presses Ctrl-C waits.
+        limits: { ...next.limits, drainDelay: 0 },
+      };
     },
     async welcome(keys, addresses) {
       const key = await freshKey(keys, DEV_KEY_NAME);

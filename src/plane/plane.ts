@@ -1,6 +1,7 @@
 import type { KeyRecord, Signal } from '../keys/record.ts';
 import type { Route } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
+import type { Cors } from './cors.ts';
 
 /** What every data path is to the rest of the program. */
 export interface Plane {
@@ -12,6 +13,17 @@ export interface Plane {
   drain(timeoutMs: number): Promise<void>;
   /** Ends everything at once. */
   close(): Promise<void>;
+  /**
+   * What holds from now on. Certificates are shown to whoever connects next, and so many are taken as the limits say now; connections
+   * that are open stay. Addresses stay too, and a port has TLS or not as it had.
+   */
+  renew(next: Renewal): void;
+}
+
+export interface Renewal {
+  readonly listen: Readonly<Record<Protocol, ListenerOptions>>;
+  /** Absent: browsers may not send from pages of other origins. */
+  readonly cors: Cors | undefined;
 }
 
 export interface PlaneAddresses {
@@ -63,6 +75,10 @@ export interface PlaneObserver {
   turnedAway(port: Protocol, why: TurnedAway): void;
 }
 
+/**
+ * Bounds on what senders and the collector may use. maxBodyBytes, maxHeldBytes, maxConnections and upstreamTimeoutMs may change
+ * while the plane runs, so they are read when they are needed; the others are told to peers, and hold for as long as it runs.
+ */
 export interface PlaneLimits {
   readonly maxBodyBytes: number;
   readonly maxHeaderBytes: number;
@@ -73,6 +89,8 @@ export interface PlaneLimits {
   readonly maxConnections: number;
   readonly maxStreams: number;
   readonly maxHeldBytes: number;
+  /** The longest a request may wait for the collector. */
+  readonly upstreamTimeoutMs: number;
 }
 
 export interface ListenerTls {

@@ -3,6 +3,7 @@ import type { Pool, ShedCause } from '../cache/observer.ts';
 import type { RefusedSource } from '../traffic/refused-sources.ts';
 import type { LineBound } from './bounded-log.ts';
 import { createConnectionMetrics } from './connection-metrics.ts';
+import { createReloadMetrics } from './reload-metrics.ts';
 import { createReplicaMetrics } from './replica-metrics.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { perKey, talliedCounter } from './tally.ts';
@@ -203,6 +204,7 @@ export function createMetrics({ version, cacheSizes, refusedSources, heldBytes }
   return {
     registry,
     replica: createReplicaMetrics(registers),
+    reloads: createReloadMetrics(registers),
     upstreamAddresses,
     upstreamEjections,
     upstreamConnections,
@@ -220,7 +222,6 @@ export function createMetrics({ version, cacheSizes, refusedSources, heldBytes }
     usageDropped,
     storeEvicts,
     breakerOpen,
-    certificateExpiry,
     draining,
     started: requests.started,
     ended: requests.ended,
@@ -229,6 +230,11 @@ export function createMetrics({ version, cacheSizes, refusedSources, heldBytes }
     },
     cacheShed(cause: ShedCause): void {
       shedFor(cause).count++;
+    },
+    /** All that there are now. */
+    certificatesEnd(all: readonly { readonly use: string; readonly atMs: number }[]): void {
+      certificateExpiry.reset();
+      for (const { use, atMs } of all) certificateExpiry.set({ use }, atMs / 1_000);
     },
     connections: connections.connections,
     turnedAway: connections.turnedAway,

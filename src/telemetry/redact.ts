@@ -30,6 +30,9 @@ const NAMES = [
   'key_name',
   'line',
   'method',
+  'option',
+  'option_value',
+  'options',
   'outcome',
   'path',
   'peer',
@@ -52,6 +55,7 @@ const NAMES = [
   'user_agent',
   'version',
   'via',
+  'where',
   'worked',
 ] as const;
 const LOGGABLE: ReadonlySet<string> = new Set(NAMES);

@@ -19,6 +19,7 @@ export interface GrpcChannel {
     fields: readonly (readonly [string, string])[],
     deadlineMs: number,
   ): RawCall | { problem: 'bad_request' };
+  /** Takes no new calls, and ends with the last one: each has a deadline. */
   close(): void;
 }
 
@@ -47,14 +48,26 @@ export function createGrpcChannel(target: UpstreamTarget, tls: UpstreamTls): Grp
   // dns: resolves an IP address to itself.
   const client = new Client(`dns:${authority(target)}`, credentials, options);
   removeCodec(client);
+  let calls = 0;
+  let isClosed = false;
 
   return {
     open(path, fields, deadlineMs) {
       const metadata = toMetadata(fields);
       if (metadata === undefined) return { problem: 'bad_request' };
-      return client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, metadata, { deadline: deadlineMs });
+      const call = client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, metadata, { deadline: deadlineMs });
+      calls += 1;
+      // Said once of each call, however it ends.
+      call.on('status', () => {
+        calls -= 1;
+        if (isClosed && calls === 0) client.close();
+      });
+      return call;
     },
-    close: () => client.close(),
+    close() {
+      isClosed = true;
+      if (calls === 0) client.close();
+    },
   };
 }
 

@@ -27,6 +27,7 @@ export interface ForwardEvents {
 export interface HttpForward {
   /** Sends the request; the returned function gives it up and frees its connection. */
   send(request: ForwardRequest, events: ForwardEvents): () => void;
+  /** Takes no new requests; connections end with their last one. */
   close(): void;
 }
 
@@ -77,7 +78,10 @@ export function createHttpForward(target: UpstreamTarget, tls: UpstreamTls): Htt
       );
       return () => head.giveUp();
     },
-    close: () => agent.destroy(),
+    close() {
+      agent.maxFreeSockets = 0;
+      for (const free of Object.values(agent.freeSockets)) for (const socket of free ?? []) socket.destroy();
+    },
   };
 }
 

@@ -142,6 +142,6 @@ function exampleOf(text: string, path: readonly string[]): string {
 test('the editor schema knows the same options, and nothing of how Keygate treats them', () => {
   const schema = JSON.parse(read('config/keygate.schema.json')) as { properties: Record<string, unknown> };
   assert.deepEqual(Object.keys(schema.properties), Object.keys(configSchema.shape));
-  assert.doesNotMatch(read('config/keygate.schema.json'), /"(?:form|mustExist|listens)":|"secret": true/);
+  assert.doesNotMatch(read('config/keygate.schema.json'), /"(?:form|mustExist|listens|reloads)":|"secret": true/);
   assert.match(read('config/keygate.yaml'), /^# yaml-language-server: \$schema=\.\/keygate\.schema\.json\n/);
 });

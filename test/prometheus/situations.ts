@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as net from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as tls from 'node:tls';
 import { createKeyText } from '../../src/credential/key-text.ts';
@@ -8,8 +9,10 @@ import { attacks } from '../abuse/attacks.ts';
 import { startCollector } from '../support/collector.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
+import { placeAll } from '../support/place-file.ts';
 import { randomPort } from '../support/redis.ts';
 import type { Scope } from '../support/scope.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { createCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
 import type { Stage } from './gateways.ts';
@@ -145,17 +148,23 @@ export interface SecureGateway {
   stop(whileDraining?: () => Promise<void>): Promise<void>;
   /** Starts it again with a certificate that ends in so many days. */
   start(days: number): Promise<void>;
+  /** Has a certificate take the place of the one that it shows, which it notices; one without its key, if it is to be refused. */
+  renew(days: number, withKey?: boolean): Promise<void>;
 }
 
 export async function openSecureGateway(scope: Scope): Promise<SecureGateway> {
   const ops = `127.0.0.1:${randomPort()}`;
   const { grpcUrl, httpUrl } = await startCollector(scope);
+  const mount = await temporaryDirectory(scope);
   let current: KeygateProcess | undefined;
-  let certificate = '';
+  async function renew(days: number, withKey = true): Promise<void> {
+    const { cert, key } = await createCertificate(scope, new Date(Date.now() + days * DAY));
+    const other = withKey ? key : (await createCertificate(scope)).key;
+    await placeAll(mount, { 'tls.crt': cert, 'tls.key': other });
+  }
   async function start(days: number): Promise<void> {
-    const { certPath, keyPath } = await createCertificate(scope, new Date(Date.now() + days * DAY));
-    certificate = certPath;
-    const port = { address: '127.0.0.1:0', tls: { cert: certPath, key: keyPath } };
+    await renew(days);
+    const port = { address: '127.0.0.1:0', tls: { cert: join(mount, 'tls.crt'), key: join(mount, 'tls.key') } };
     current = await startKeygateProcess(scope, {
       listen: { grpc: port, http: port },
       ops: { address: ops },
@@ -165,8 +174,9 @@ export async function openSecureGateway(scope: Scope): Promise<SecureGateway> {
   await start(90);
   return {
     ops,
-    certificate: () => certificate,
+    certificate: () => join(mount, 'tls.crt'),
     start,
+    renew,
     async stop(whileDraining) {
       if (current === undefined) return;
       const unfinished = await beginRequest(current);
@@ -191,9 +201,9 @@ async function beginRequest({ addresses, key, metric }: KeygateProcess): Promise
   return socket;
 }
 
-/** It ends and comes back with a certificate that ends soon, and then with another. */
+/** It ends and comes back with a certificate that ends soon; then it gets one that it refuses, and at last a good one. */
 export async function onOtherGateway(
-  { ops, start, stop }: SecureGateway,
+  { ops, start, stop, renew }: SecureGateway,
   watch: Watch,
   runbooks: Runbooks,
   prometheus: TestPrometheus,
@@ -206,7 +216,10 @@ export async function onOtherGateway(
   await watch.clears('KeygateDown', { instance: ops });
   await watch.fires('KeygateCertificateExpires', { instance: ops, use: 'grpc' });
   assert.match(await runbooks.follow('KeygateCertificateExpires'), /notAfter=/);
-  await stop();
-  await start(90);
+  await renew(90, false);
+  await watch.fires('KeygateConfigRefused', { instance: ops });
+  await runbooks.follow('KeygateConfigRefused');
+  await renew(90);
+  await watch.clears('KeygateConfigRefused', { instance: ops });
   await watch.clears('KeygateCertificateExpires', { instance: ops });
 }

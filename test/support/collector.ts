@@ -38,6 +38,8 @@ export interface Collector {
   readonly begun: () => number;
   /** Connections that are open. */
   readonly connections: () => number;
+  /** Connections that there were so far. */
+  readonly connected: () => number;
   /** Requests that have begun and that have not ended in any way. */
   readonly open: () => number;
   /** Requests that were begun and cut off before their end. */
@@ -54,6 +56,7 @@ export async function startCollector(t: Scope, options: CollectorOptions = {}): 
   let begun = 0;
   let open = 0;
   let cut = 0;
+  let connected = 0;
   const sockets = new Set<Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
 
@@ -116,6 +119,7 @@ export async function startCollector(t: Scope, options: CollectorOptions = {}): 
 
   for (const server of [grpc, web]) {
     server.on('connection', (socket: Socket) => {
+      connected += 1;
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
     });
@@ -138,6 +142,7 @@ export async function startCollector(t: Scope, options: CollectorOptions = {}): 
     arrivals,
     begun: () => begun,
     connections: () => sockets.size,
+    connected: () => connected,
     open: () => open,
     cut: () => cut,
     close,

@@ -8,7 +8,9 @@ import { createApp } from '../../src/app.ts';
 import type { App, AppAddresses } from '../../src/app.ts';
 import type { Clock } from '../../src/clock.ts';
 import { configSchema } from '../../src/config/schema.ts';
+import type { Config } from '../../src/config/schema.ts';
 import type { NewKey } from '../../src/keys/new-key.ts';
+import type { Reloaded } from '../../src/reload.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 
 /** As it would be written in keygate.yaml. */
@@ -21,6 +23,8 @@ export interface Gateway {
   readonly grpcAddress: string;
   /** The lines logged so far, as written. */
   readonly log: readonly string[];
+  /** Has it take this configuration instead of the one that it was started with, as far as that goes. */
+  reload(config: ConfigInput): Promise<Reloaded>;
   /** Makes a key and returns its text and id. */
   createKey(key?: Partial<NewKey>): Promise<{ text: string; id: string }>;
   /** The text of /metrics. */
@@ -44,15 +48,17 @@ const PLANE = configSchema.shape.plane
 export async function startGateway(t: TestContext, config: ConfigInput, clock?: Clock): Promise<Gateway> {
   const directory = join(tmpdir(), `keygate-test-${randomUUID()}`); // the store makes it
   const log: string[] = [];
-  const parsed = configSchema.parse({
-    admin: LOOPBACK,
-    ops: LOOPBACK,
-    ...(PLANE && { plane: PLANE }),
-    ...config,
-    limits: { drainDelay: '0s', ...config.limits },
-    listen: withLoopback(config.listen),
-    store: { sqlite: { path: join(directory, 'keygate.db') }, ...config.store },
-  });
+  const complete = (given: ConfigInput): Config =>
+    configSchema.parse({
+      admin: LOOPBACK,
+      ops: LOOPBACK,
+      ...(PLANE && { plane: PLANE }),
+      ...given,
+      limits: { drainDelay: '0s', ...given.limits },
+      listen: withLoopback(given.listen),
+      store: { sqlite: { path: join(directory, 'keygate.db') }, ...given.store },
+    });
+  const parsed = complete(config);
   const app = await createApp(
     parsed,
     createLog({ level: 'debug', format: 'json', output: { write: (line) => log.push(line) } }),
@@ -73,6 +79,7 @@ export async function startGateway(t: TestContext, config: ConfigInput, clock?: 
     httpUrl: `http${parsed.listen.http.tls ? 's' : ''}://127.0.0.1:${addresses.http.port}`,
     grpcAddress: `127.0.0.1:${addresses.grpc.port}`,
     log,
+    reload: (next) => app.reload(complete(next)),
     async createKey(key = {}) {
       created += 1;
       const { record, text } = await app.keys.create(

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { Scope } from './scope.ts';
@@ -26,13 +26,20 @@ export interface KeygateProcess {
   /** The file it was started with. */
   readonly configFile: string;
   signal(name: NodeJS.Signals): void;
+  /** Has this configuration take the place of the one in its file. */
+  configure(config: Readonly<Record<string, unknown>>): Promise<void>;
   /** What it has logged so far, line by line. */
   log(): readonly Readonly<Record<string, unknown>>[];
+  /** The lines with this message that it has logged so far. */
+  logged(message: string): Readonly<Record<string, unknown>>[];
   /** The most memory it has held so far, in MB. */
   peakMegabytes(): number;
   /** The sum of the series of a metric whose labels contain these. */
   metric(name: string, label?: string): Promise<number>;
 }
+
+/** Puts a file where it belongs, or another one in its place. */
+export type PlaceFile = (path: string, text: string) => Promise<void>;
 
 const KEY = 'a-key-of-the-child-process';
 const LOOPBACK = { address: '127.0.0.1:0' };
@@ -41,25 +48,39 @@ const LOOPBACK = { address: '127.0.0.1:0' };
 export async function startKeygateProcess(
   t: Scope,
   config: Readonly<Record<string, unknown>>,
+  place: PlaceFile = writeFile,
 ): Promise<KeygateProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  const { child, exited, file, output, errors } = await runServe(t, directory, {
-    listen: { grpc: LOOPBACK, http: LOOPBACK },
-    admin: LOOPBACK,
-    ops: LOOPBACK,
-    store: { sqlite: { path: join(directory, 'keys.db') } },
-    keys: { receiverKeys: [{ name: 'child', key: KEY }] },
-    ...config,
-    // No load balancer has to notice that it goes.
-    limits: { drainDelay: '0s', ...(config['limits'] as object | undefined) },
-  });
+  const file = join(directory, 'config', 'keygate.yaml');
+  await mkdir(dirname(file));
+  const configure = (next: Readonly<Record<string, unknown>>): Promise<void> =>
+    place(
+      file,
+      stringify({
+        listen: { grpc: LOOPBACK, http: LOOPBACK },
+        admin: LOOPBACK,
+        ops: LOOPBACK,
+        store: { sqlite: { path: join(directory, 'keys.db') } },
+        keys: { receiverKeys: [{ name: 'child', key: KEY }] },
+        ...next,
+        // No load balancer has to notice that it goes.
+        limits: { drainDelay: '0s', ...(next['limits'] as object | undefined) },
+      }),
+    );
+  await configure(config);
+  const { child, exited, output, errors } = runServe(t, directory, file);
   const serving = (): Record<string, string> | undefined => {
     const line = output()
       .split('\n')
       .find((text) => text.includes('keygate is serving'));
     return line === undefined ? undefined : (JSON.parse(line) as Record<string, string>);
   };
+  const log = (): Record<string, unknown>[] =>
+    output()
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
   await Promise.race([
     until('keygate serves', () => serving() !== undefined, 20_000),
     exited.then(({ stdout, stderr }) =>
@@ -79,11 +100,9 @@ export async function startKeygateProcess(
     exited,
     configFile: file,
     signal: (name) => void child.kill(name),
-    log: () =>
-      output()
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => JSON.parse(line) as Record<string, unknown>),
+    configure,
+    log,
+    logged: (message) => log().filter((line) => line['message'] === message),
     peakMegabytes() {
       const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
       if (kilobytes === undefined) throw new Error(`keygate has ended: ${output()}${errors()}`);
@@ -101,12 +120,12 @@ export async function startKeygateProcess(
 export async function runKeygateServe(t: Scope, config: Readonly<Record<string, unknown>>): Promise<ExitedProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  return (await runServe(t, directory, config)).exited;
-}
-
-async function runServe(t: Scope, directory: string, config: Readonly<Record<string, unknown>>) {
   const file = join(directory, 'keygate.yaml');
   await writeFile(file, stringify(config));
+  return runServe(t, directory, file).exited;
+}
+
+function runServe(t: Scope, directory: string, file: string) {
   const child: ChildProcess = spawn(BIN, ['serve', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: directory,
@@ -127,5 +146,5 @@ async function runServe(t: Scope, directory: string, config: Readonly<Record<str
     kill();
     await exited;
   });
-  return { child, exited, file, output: () => stdout, errors: () => stderr };
+  return { child, exited, output: () => stdout, errors: () => stderr };
 }

@@ -29,6 +29,7 @@ const LIMITS: PlaneLimits = {
   bodyTimeoutMs: 60_000,
   idleTimeoutMs: 60_000,
   maxHeldBytes: 64 << 20,
+  upstreamTimeoutMs: 30_000,
 };
 
 const head = (id: number): Buffer => frame(FRAME.HEADERS, END_HEADERS, id, block(grpcHead()));

@@ -56,7 +56,6 @@ export interface WireServer {
 
 export interface WireServerOptions {
   readonly limits?: Partial<PlaneLimits>;
-  readonly upstreamTimeoutMs?: number;
   /** Pages that may send. */
   readonly origins?: readonly string[];
   /** What becomes of a call; by default it is answered with its own body. */
@@ -144,7 +143,7 @@ const CHECK_MS = 50;
 
 export async function startWireServer(t: Scope, options: WireServerOptions = {}): Promise<WireServer> {
   const config = configSchema.parse({});
-  const limits: PlaneLimits = { ...planeLimits(config.limits), ...options.limits };
+  const limits: PlaneLimits = { ...planeLimits(config), ...options.limits };
   const key = createKeyText('ingestion');
   const record = newRecord({ digest: digestOf(key) });
   const known: KeyAnswer = { kind: 'known', record };
@@ -154,7 +153,7 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
   const spent: string[] = [];
   const connections = new Set<ServerConnection>();
   const underWay = new Roster<Relay>();
-  const held = new HeldBytes(limits.maxHeldBytes);
+  const held = new HeldBytes(limits);
   let isDraining = false;
 
   const gate = createGate({
@@ -182,7 +181,6 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
   const context: Http1Context = {
     gate,
     limits,
-    upstreamTimeoutMs: options.upstreamTimeoutMs ?? 30_000,
     observer: {
       started: () => {},
       ended: (report) => void reports.push(report),

@@ -44,6 +44,8 @@ export interface Edge {
   close(): Promise<void>;
   /** Serves a connection of HTTP/1.1 that somebody else has taken, and that is past TLS. This edge need not listen. */
   adopt(socket: net.Socket): void;
+  /** What holds for whoever connects from now on: the certificate, and how many may. */
+  renew(listener: ListenerOptions): void;
 }
 
 export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handlers: EdgeHandlers): Edge {
@@ -134,6 +136,10 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       adopted.add(socket);
       socket.on('close', () => adopted.delete(socket));
       for (const listen of serveAsHttp1) listen.call(front, socket);
+    },
+    renew(next) {
+      front.maxConnections = limits.maxConnections;
+      if (front instanceof tls.Server && next.tls) front.setSecureContext(tlsOptions(next.tls, limits));
     },
   };
 }

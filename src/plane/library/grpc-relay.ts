@@ -12,6 +12,7 @@ import { cancelCall } from '../../upstream/cancel-call.ts';
 import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
+import type { PlaneLimits } from '../plane.ts';
 import type { GrpcRoutes } from '../routes.ts';
 import { parseGrpcTimeout } from '../grpc-timeout.ts';
 import { discardBody } from './discard.ts';
@@ -26,8 +27,7 @@ export interface GrpcRelayOptions {
   readonly toUpstream: ToUpstream;
   /** Hears of the bytes of bodies as they pass. */
   readonly debit: (key: KeyRecord, bytes: number) => void;
-  readonly limits: { readonly maxBodyBytes: number; readonly maxHeaders: number; readonly maxHeaderBytes: number };
-  readonly upstreamTimeoutMs: number;
+  readonly limits: Pick<PlaneLimits, 'maxBodyBytes' | 'maxHeaders' | 'maxHeaderBytes' | 'upstreamTimeoutMs'>;
   readonly exchanges: Exchanges;
   readonly now: () => number;
 }
@@ -39,7 +39,7 @@ const MAX_UNSENT_BYTES = 65_536;
 
 /** Judges a gRPC request by its head and relays its bytes, or answers it with trailers only. */
 export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
-  const { gate, channel, grpcRoutes, toUpstream, debit, limits, upstreamTimeoutMs, exchanges, now } = options;
+  const { gate, channel, grpcRoutes, toUpstream, debit, limits, exchanges, now } = options;
 
   return function handle(stream, headers, fields) {
     const route = grpcRoutes.get(headers[':path'] ?? '');
@@ -62,7 +62,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     if (route === undefined) return refuse(stream, exchange, { verdict: 'refuse', reason: 'not_found' });
     if ('problem' in timeout) return refuse(stream, exchange, { verdict: 'refuse', reason: timeout.problem });
 
-    const deadlineMs = now() + Math.min(timeout.timeoutMs, upstreamTimeoutMs);
+    const deadlineMs = now() + Math.min(timeout.timeoutMs, limits.upstreamTimeoutMs);
     const proceed = (judgement: Judgement): void => {
       exchange.judged(judgement);
       const { decision } = judgement;

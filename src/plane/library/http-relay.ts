@@ -8,6 +8,7 @@ import { explain } from '../../reply/refusal.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Cors } from '../cors.ts';
+import type { PlaneLimits } from '../plane.ts';
 import type { HttpMethod, HttpRoute, HttpRoutes } from '../routes.ts';
 import { isDistrusted } from '../discarding.ts';
 import { answerPreflight, isPreflight, markAnswer } from './cors.ts';
@@ -21,12 +22,11 @@ export interface HttpRelayOptions {
   readonly gate: Gate;
   readonly routes: HttpRoutes;
   readonly toUpstream: ToUpstream;
-  /** Absent: pages of other origins may not send. */
+  /** Absent: pages of other origins may not send. Read for each request. */
   readonly cors: Cors | undefined;
   /** Hears of the bytes of bodies as they pass. */
   readonly debit: (key: KeyRecord, bytes: number) => void;
-  readonly limits: { readonly maxBodyBytes: number; readonly maxHeaders: number; readonly maxHeaderBytes: number };
-  readonly upstreamTimeoutMs: number;
+  readonly limits: Pick<PlaneLimits, 'maxBodyBytes' | 'maxHeaders' | 'maxHeaderBytes' | 'upstreamTimeoutMs'>;
   readonly exchanges: Exchanges;
 }
 
@@ -52,7 +52,7 @@ export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void
 
 /** Judges a request over HTTP by its head and relays its bytes, or answers it in its own encoding. */
 export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
-  const { gate, routes, toUpstream, debit, limits, upstreamTimeoutMs, exchanges } = options;
+  const { gate, routes, toUpstream, debit, limits, exchanges } = options;
 
   return function handle(request, response) {
     const path = pathOf(request);
@@ -107,7 +107,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     if (expectsContinue(request)) response.writeContinue();
 
     const fields = toUpstream(request.rawHeaders, key);
-    const patience = createPatience(upstreamTimeoutMs, () => fail('upstream_timeout'));
+    const patience = createPatience(limits.upstreamTimeoutMs, () => fail('upstream_timeout'));
     let completed = false;
     exchange.upstreamStarted();
     const giveUp = forward.send(

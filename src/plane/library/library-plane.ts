@@ -3,8 +3,7 @@ import type { Gate } from '../../gate.ts';
 import { createToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import type { GrpcChannel } from '../../upstream/grpc-channel.ts';
-import { createCors } from '../cors.ts';
-import type { CorsRules } from '../cors.ts';
+import type { Cors } from '../cors.ts';
 import type { GrpcRoutes, HttpRoutes } from '../routes.ts';
 import type { ListenerOptions, Plane, PlaneLimits, PlaneObserver, Protocol } from '../plane.ts';
 import { createEdge } from './edge.ts';
@@ -24,11 +23,10 @@ export interface LibraryPlaneOptions {
   /** The name by which the collector knows a tenant, besides ours. */
   readonly tenantHeader: string | undefined;
   /** Absent: browsers may not send from pages of other origins. */
-  readonly cors: CorsRules | undefined;
+  readonly cors: Cors | undefined;
   /** Hears of the bytes of each body as they pass. */
   readonly debit: (key: KeyRecord, bytes: number) => void;
   readonly limits: PlaneLimits;
-  readonly upstreamTimeoutMs: number;
   readonly observer: PlaneObserver;
   readonly now: () => number;
 }
@@ -44,11 +42,18 @@ const FAREWELL_MS = 250;
 /** The data path on @grpc/grpc-js and http-proxy, behind Node's own HTTP servers. */
 export function createLibraryPlane(options: LibraryPlaneOptions): LibraryPlane {
   const toUpstream = createToUpstream(options);
-  const cors = options.cors && createCors(options.cors, options.carriers);
+  let { cors } = options;
   const { listen, limits, observer } = options;
   const exchanges = createExchanges(observer);
   const onGrpc = createGrpcRelay({ ...options, exchanges, toUpstream });
-  const onHttp = createHttpRelay({ ...options, exchanges, toUpstream, cors });
+  const onHttp = createHttpRelay({
+    ...options,
+    exchanges,
+    toUpstream,
+    get cors() {
+      return cors;
+    },
+  });
   const edge = (port: 'grpc' | 'http'): Edge =>
     createEdge(listen[port], limits, {
       onGrpc,
@@ -83,6 +88,11 @@ export function createLibraryPlane(options: LibraryPlaneOptions): LibraryPlane {
       for (const timer of timers) clearTimeout(timer);
     },
     close,
+    renew(next) {
+      cors = next.cors;
+      edges.grpc.renew(next.listen.grpc);
+      edges.http.renew(next.listen.http);
+    },
     adopt: (port, socket) => edges[port].adopt(socket),
   };
 }

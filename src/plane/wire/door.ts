@@ -16,6 +16,8 @@ export interface Door {
   check(nowMs: number): void;
   /** Ends those that have said nothing yet. */
   destroy(): void;
+  /** What holds for whoever connects from now on: the certificate, and how many may. */
+  renew(listener: ListenerOptions): void;
 }
 
 export interface DoorOptions {
@@ -93,6 +95,10 @@ export function createDoor({ listener, limits, serve, onConnections, onTurnedAwa
     },
     destroy() {
       for (const newcomer of newcomers) newcomer.leave();
+    },
+    renew(next) {
+      server.maxConnections = limits.maxConnections;
+      if (server instanceof tls.Server && next.tls) server.setSecureContext(tlsOptions(next.tls, limits));
     },
   };
 }

@@ -22,7 +22,6 @@ import type { AnswerHead, Caller, UpstreamCall } from './upstream-call.ts';
 export interface RelayContext {
   readonly gate: Gate;
   readonly limits: PlaneLimits;
-  readonly upstreamTimeoutMs: number;
   readonly observer: PlaneObserver;
   /** Hears of the bytes of each body as they pass. */
   readonly debit: (key: KeyRecord, bytes: number) => void;
@@ -149,13 +148,14 @@ export abstract class Relay implements Caller, RequestReport, Seated {
 
   private sendOn(key: KeyRecord, { varying, bodyLength, timeoutMs = Infinity }: RequestStart): void {
     const { head, context } = this;
-    const told = this.protocol === 'grpc' ? tellDeadline(varying, timeoutMs, context.upstreamTimeoutMs) : varying;
+    const { upstreamTimeoutMs } = context.limits;
+    const told = this.protocol === 'grpc' ? tellDeadline(varying, timeoutMs, upstreamTimeoutMs) : varying;
     const call = head.route?.forward?.open({ head, key, varying: told, bodyLength }, this) ?? 'upstream_unavailable';
     if (typeof call === 'string') return this.refuse({ verdict: 'refuse', reason: call });
     this.call = call;
     this.sentUpAtMs = this.judgedAtMs;
-    this.deadlineMs = Math.min(this.startedAtMs + timeoutMs, this.judgedAtMs + context.upstreamTimeoutMs);
-    this.isOwnDeadline = timeoutMs > context.upstreamTimeoutMs;
+    this.deadlineMs = Math.min(this.startedAtMs + timeoutMs, this.judgedAtMs + upstreamTimeoutMs);
+    this.isOwnDeadline = timeoutMs > upstreamTimeoutMs;
     this.letThrough();
     this.early?.drain((piece) => {
       if (!this.ended) this.writeOn(key, call, piece, false);
@@ -261,7 +261,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
 
   /** Looked at a few times a second. */
   check(nowMs: number): void {
-    if (this.deadlineMs === Infinity && this.call) this.deadlineMs = nowMs + this.context.upstreamTimeoutMs;
+    if (this.deadlineMs === Infinity && this.call) this.deadlineMs = nowMs + this.context.limits.upstreamTimeoutMs;
     if (nowMs >= this.deadlineMs) return this.failed('upstream_timeout');
     if (this.requestEnded || nowMs < this.startedAtMs + this.context.limits.bodyTimeoutMs) return;
     this.senderLeft();

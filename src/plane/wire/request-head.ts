@@ -6,7 +6,7 @@ import type { Route, Sending } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Protocol } from '../plane.ts';
 import type { GrpcRoutes, HttpRoute } from '../routes.ts';
-import type { OnwardHead, Upstream } from './upstream-call.ts';
+import type { HeadEncoder, OnwardHead, Upstream } from './upstream-call.ts';
 
 /**
  * What was read from the head of a request, but for the fields that differ from request to request. Connections remember
@@ -92,17 +92,12 @@ export function createHeadReader({ gate, grpcRoutes, httpRoutes }: HeadReaderOpt
   };
 }
 
-/** The head as the upstream wants it: built once for a key, and again when its record has changed. */
-export function onwardBytes(
-  head: OnwardHead,
-  key: KeyRecord,
-  toUpstream: ToUpstream,
-  encode: (head: OnwardHead, fields: [name: string, value: string][]) => Buffer,
-): Buffer {
-  if (head.onward?.key !== key) {
+/** The head as the upstream wants it: built once for a key, and again when its record or the upstream has changed. */
+export function onwardBytes(head: OnwardHead, key: KeyRecord, toUpstream: ToUpstream, encode: HeadEncoder): Buffer {
+  if (head.onward?.key !== key || head.onward.encode !== encode) {
     // Said anew by whoever sends the body on.
     const fields = toUpstream(head.fields, key).filter(([name]) => name !== 'content-length');
-    head.onward = { key, bytes: encode(head, fields) };
+    head.onward = { key, encode, bytes: encode(head, fields) };
   }
   return head.onward.bytes;
 }

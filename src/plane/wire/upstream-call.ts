@@ -34,9 +34,12 @@ export interface OnwardHead {
   readonly fields: RawFields;
   /** It came with a field that nobody may index (RFC 7541 section 6.2.3), and so goes on. */
   readonly neverIndexed?: boolean;
-  /** The head as the upstream wants it, with the key that it was judged with last. */
-  onward: { readonly key: KeyRecord; readonly bytes: Buffer } | undefined;
+  /** The head as the upstream wanted it that it went to last, with the key that it was judged with then. */
+  onward: { readonly key: KeyRecord; readonly encode: HeadEncoder; readonly bytes: Buffer } | undefined;
 }
+
+/** How one upstream wants its heads: with its own name in them. */
+export type HeadEncoder = (head: OnwardHead, fields: [name: string, value: string][]) => Buffer;
 
 /** A request that is with the collector, or waits for it. */
 export interface UpstreamCall {

@@ -1,6 +1,6 @@
 import type * as net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ListenerOptions, Plane, Protocol } from '../plane.ts';
+import type { ListenerOptions, Plane, Protocol, Renewal } from '../plane.ts';
 import { createDoor } from './door.ts';
 import type { Door } from './door.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -29,6 +29,7 @@ export interface WirePlaneOptions
     adopt(port: Protocol, socket: net.Socket): void;
     drain(timeoutMs: number): Promise<void>;
     close(): Promise<void>;
+    renew(next: Renewal): void;
   };
 }
 
@@ -42,14 +43,18 @@ const DRAIN_POLL_MS = 20;
 export function createWirePlane(options: WirePlaneOptions): Plane {
   const { listen, limits, observer, fallback } = options;
   const underWay = new Roster<Relay>();
-  const held = new HeldBytes(limits.maxHeldBytes);
+  const held = new HeldBytes(limits);
   const connections = new Set<ServerConnection>();
   const readHead = createHeadReader(options);
+  let { cors } = options;
   let isDraining = false;
 
   function openDoor(port: Protocol): Door {
     const context: Http1Context = {
       ...options,
+      get cors() {
+        return cors;
+      },
       underWay,
       held,
       connections,
@@ -123,6 +128,12 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
       for (const timer of timers) clearTimeout(timer);
     },
     close,
+    renew(next) {
+      cors = next.cors;
+      doors.grpc.renew(next.listen.grpc);
+      doors.http.renew(next.listen.http);
+      fallback.renew(next);
+    },
   };
 }
 

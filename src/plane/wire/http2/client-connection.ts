@@ -98,6 +98,10 @@ export class ClientConnection implements Carrier, ConnectEvents, AnswerSink {
     return this.streams.size + (this.sending.window > 0 ? 0 : MANY_STREAMS);
   }
 
+  get streamCount(): number {
+    return this.streams.size;
+  }
+
   get hasRoom(): boolean {
     return this.state === 'ready' && this.streams.size < this.maxStreams && !this.out.isCongested;
   }

@@ -39,6 +39,8 @@ export interface Http2UpstreamOptions {
 export interface Http2Upstream extends Upstream {
   /** Those that are open, or about to be. */
   readonly connectionCount: number;
+  /** Nothing is under way here, nor waits. */
+  readonly isIdle: boolean;
   /** To be called a few times a second. */
   check(nowMs: number): void;
 }
@@ -105,6 +107,12 @@ class Pool implements Http2Upstream, ConnectionOwner, Placing {
 
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  get isIdle(): boolean {
+    if (this.#waiting.size > 0) return false;
+    for (const connection of this.#connections) if (connection.streamCount > 0) return false;
+    return true;
   }
 
   check(nowMs: number): void {
