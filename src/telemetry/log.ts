@@ -20,8 +20,16 @@ export interface AdjustableLog extends Log {
 export interface LogOptions {
   readonly level: LevelSetting;
   readonly format: 'auto' | 'json' | 'text';
-  readonly output: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly output: {
+    write(text: string): unknown;
+    readonly isTTY?: boolean;
+    /** Bytes that are written and that nobody has taken yet. */
+    readonly writableLength?: number;
+  };
 }
+
+/** What may wait for whoever reads the log. One that hangs (a full disk behind it, a stopped terminal) must not fill our memory. */
+const MAX_UNREAD_BYTES = 1 << 20;
 
 export function createLog({ level, format, output }: LogOptions): AdjustableLog {
   const asText = format === 'text' || (format === 'auto' && output.isTTY === true);
@@ -36,9 +44,17 @@ export function createLog({ level, format, output }: LogOptions): AdjustableLog 
     { write: (line: string) => void output.write(asText ? toText(line) : line) },
   );
   let current = level;
+  let unread = 0;
   function write(lineLevel: LogLevel, message: string, fields: LogFields = {}): void {
     // Redacting is dear: not for a line that nobody will read.
-    if (logger.isLevelEnabled(lineLevel)) logger[lineLevel](redactFields(fields), redactText(message));
+    if (!logger.isLevelEnabled(lineLevel)) return;
+    if ((output.writableLength ?? 0) > MAX_UNREAD_BYTES) {
+      unread += 1;
+      return;
+    }
+    if (unread > 0) logger.warn({ dropped: unread }, 'nobody read the log: lines were left out of it');
+    unread = 0;
+    logger[lineLevel](redactFields(fields), redactText(message));
   }
   return Object.assign(write, {
     isEnabled: (lineLevel: LogLevel) => logger.isLevelEnabled(lineLevel),
