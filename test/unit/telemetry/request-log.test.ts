@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { LogLevel } from '../../../src/log-levels.ts';
 import type { RequestReport } from '../../../src/plane/plane.ts';
+import { LOG_WINDOW_MS } from '../../../src/telemetry/bounded-log.ts';
 import { createRequestLog, MAX_REQUEST_LINES } from '../../../src/telemetry/request-log.ts';
 import { MAX_REFUSAL_LINES } from '../../../src/telemetry/source-lines.ts';
 import { createRefusedSources } from '../../../src/traffic/refused-sources.ts';
@@ -109,6 +110,21 @@ describe('the log of requests', () => {
     report(refused());
     turn();
     assert.deepEqual(said(), [{ level: 'info', message: 'request refused', dropped: undefined }]);
+  });
+
+  it('ends a window by itself, ten seconds after the refusal that began it', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { report, said } = createLogOnPaper();
+    times(7, () => report(refused()));
+    t.mock.timers.tick(LOG_WINDOW_MS - 1);
+    assert.equal(said().length, 5);
+    t.mock.timers.tick(1);
+    assert.deepEqual(
+      said().map(({ dropped: leftOut }) => leftOut),
+      [2],
+    );
+    report(refused());
+    assert.equal(said().length, 1);
   });
 
   it('names the source whose refusals it left out', () => {
