@@ -3,5 +3,10 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 
 export type LevelSetting = (typeof LOG_LEVELS)[number];
 
+/** How severe each is, from 0. */
+export const SEVERITY = Object.fromEntries(LOG_LEVELS.map((level, i) => [level, i])) as Readonly<
+  Record<LevelSetting, number>
+>;
+
 /** What a line may be. */
 export type LogLevel = Exclude<LevelSetting, 'silent'>;

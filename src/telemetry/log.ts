@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { SEVERITY } from '../log-levels.ts';
 import type { LevelSetting, LogLevel } from '../log-levels.ts';
 import { redactFields, redactText } from './redact.ts';
 import type { LogFields } from './redact.ts';
@@ -44,10 +45,13 @@ export function createLog({ level, format, output }: LogOptions): AdjustableLog 
     { write: (line: string) => void output.write(asText ? toText(line) : line) },
   );
   let current = level;
+  let least = SEVERITY[level];
+  /** Asked by every request. */
+  const isEnabled = (lineLevel: LogLevel): boolean => SEVERITY[lineLevel] >= least;
   let unread = 0;
   function write(lineLevel: LogLevel, message: string, fields: LogFields = {}): void {
     // Redacting is dear: not for a line that nobody will read.
-    if (!logger.isLevelEnabled(lineLevel)) return;
+    if (!isEnabled(lineLevel)) return;
     if ((output.writableLength ?? 0) > MAX_UNREAD_BYTES) {
       unread += 1;
       return;
@@ -57,10 +61,11 @@ export function createLog({ level, format, output }: LogOptions): AdjustableLog 
     logger[lineLevel](redactFields(fields), redactText(message));
   }
   return Object.assign(write, {
-    isEnabled: (lineLevel: LogLevel) => logger.isLevelEnabled(lineLevel),
+    isEnabled,
     level: () => current,
     setLevel(next: LevelSetting) {
       current = next;
+      least = SEVERITY[next];
       logger.level = next;
     },
   });
