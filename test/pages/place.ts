@@ -48,6 +48,7 @@ export async function openPlace(t: Scope, store: StoreOptions): Promise<Place> {
     upstream: { grpc: collector.grpcUrl, http: collector.httpUrl },
     store,
     usage: { interval: '1s' },
+    replica: { name: 'gateway-1' },
   });
   const { grpc, http, admin, ops } = keygate.addresses;
   const own: Record<string, string> =

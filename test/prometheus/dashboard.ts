@@ -11,6 +11,8 @@ interface Asked {
 }
 
 export interface DashboardWatch {
+  /** Looks now as well, for what does not last. */
+  look(): Promise<void>;
   /** Looks a last time; resolves with the panels and expressions that have shown nothing. */
   stop(): Promise<{ readonly asked: number; readonly faults: readonly string[] }>;
 }
@@ -52,6 +54,7 @@ export function watchDashboard(prometheus: TestPrometheus, jobs: readonly string
   })();
   looking.catch(() => {}); // stop() says it
   return {
+    look,
     async stop() {
       end.abort();
       await looking;

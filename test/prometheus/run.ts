@@ -61,7 +61,7 @@ try {
   await watch.quietFor(QUIET_MS);
   await Promise.all([
     withSenderThatWorked(stage, watch, runbooks),
-    onOtherGateway(secure, watch, runbooks, prometheus),
+    onOtherGateway(secure, watch, runbooks, prometheus, dashboard),
     (async () => {
       await withKeys(stage, watch, runbooks);
       await withUpstream(stage, watch, runbooks);

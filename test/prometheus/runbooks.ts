@@ -47,7 +47,7 @@ export function openRunbooks(scope: Scope, stage: Stage, token: string, certific
           TOKEN: token,
           KEYGATE_STORE_REDIS_URL: redis.url,
           // The machine of the tests has much to do.
-          KEYGATE_STORE_REDIS_COMMAND_TIMEOUT: '2s',
+          KEYGATE_STORE_REDIS_COMMAND_TIMEOUT: '1s',
         },
         // There is no cluster here: the log is the gateway's own all the same.
         programs: { kubectl: `test "$1" = logs && exec cat ${log}` },

@@ -15,6 +15,7 @@ import type { Scope } from '../support/scope.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { createCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
+import type { DashboardWatch } from './dashboard.ts';
 import type { Stage } from './gateways.ts';
 import type { TestPrometheus } from './prometheus.ts';
 import type { Runbooks } from './runbooks.ts';
@@ -207,9 +208,13 @@ export async function onOtherGateway(
   watch: Watch,
   runbooks: Runbooks,
   prometheus: TestPrometheus,
+  dashboard: DashboardWatch,
 ): Promise<void> {
   const isDraining = async (): Promise<boolean> => (await prometheus.query('keygate_draining == 1')).length > 0;
-  await stop(() => until('Prometheus sees it drain', isDraining, 10_000));
+  await stop(async () => {
+    await until('Prometheus sees it drain', isDraining, 10_000);
+    await dashboard.look();
+  });
   await watch.fires('KeygateDown', { instance: ops });
   await runbooks.follow('KeygateDown');
   await start(5);
