@@ -91,6 +91,28 @@ export const PROCESS_ROW: Row = {
   panels: [
     {
       show: 'states',
+      title: 'Its configuration',
+      about:
+        'refused: a file was changed and has a fault, so the gateway goes on with what it had, and would not start with what is there now. The log names each fault, so does `keygate check-config`: docs/operations.md#keygateconfigrefused.',
+      width: 12,
+      queries: [{ expr: of('keygate_config_last_reload_successful'), legend: '{{instance}}' }],
+      words: ['refused', 'good'],
+      good: 1,
+    },
+    {
+      show: 'lines',
+      title: 'New configurations, and what waits for a restart',
+      about:
+        'Files that were read while running, a second, by what became of them; and options that say something else than what holds, until the gateway is restarted: do that when it suits you (docs/operations.md#reloading).',
+      width: 12,
+      unit: 'short',
+      queries: [
+        { expr: sumBy('result', perSecond('keygate_config_reloads_total')), legend: '{{result}}, a second' },
+        { expr: of('keygate_config_options_awaiting_restart'), legend: '{{instance}}: options that wait' },
+      ],
+    },
+    {
+      show: 'states',
       title: 'Draining',
       about:
         'After SIGTERM a gateway finishes what it has and tells senders to go elsewhere. One that drains for longer than limits.drainTimeout (30 s) is killed too late, or hangs.',
