@@ -30,6 +30,9 @@ export interface HeavyHittersOptions {
   readonly halfLifeMs: number;
 }
 
+/** What was first seen later than this ago has no rate yet: it is taken for as long as this. */
+const SHORTEST_MS = 5_000;
+
 /** Weights start anew before they outgrow what a double tells apart. */
 const MAX_HALF_LIVES = 64;
 
@@ -71,13 +74,18 @@ export class HeavyHitters<T> {
     return this.#heap
       .map(({ what, weight, doubt, count, firstAtMs, lastAtMs }) => ({
         what,
-        perSecond: (weight - doubt) * perWeight,
+        perSecond: ((weight - doubt) * perWeight) / this.#shareOf(nowMs - firstAtMs),
         count,
         firstAtMs,
         lastAtMs,
       }))
       .toSorted((a, b) => b.perSecond - a.perSecond)
       .slice(0, most);
+  }
+
+  /** Of the weight that a steady rate comes to, what it has come to after this time: or a flood would look slow at its beginning. */
+  #shareOf(ageMs: number): number {
+    return 1 - 2 ** (-Math.max(ageMs, SHORTEST_MS) / this.#halfLifeMs);
   }
 
   #weightAt(nowMs: number): number {

@@ -40,6 +40,15 @@ describe('the heaviest of many', () => {
     assert.ok(Math.abs((faded?.perSecond ?? 0) - 10 / 8) < 0.1, 'half as much after each half-life');
   });
 
+  it('are told with their rate from the beginning, and not as if they had been silent before', () => {
+    const { all, add } = hitters(10);
+    for (let at = 0; at < 10_000; at += 10) add('flood', at); // 100 a second
+    add('once', 9_999);
+    const [flood, once] = all.top(2, 10_000);
+    assert.ok(Math.abs((flood?.perSecond ?? 0) - 100) < 5, String(flood?.perSecond));
+    assert.ok((once?.perSecond ?? 9) < 0.5, 'one event is no rate');
+  });
+
   it('are not those whose place a newcomer has taken', () => {
     const { all, add } = hitters(2);
     for (let i = 0; i < 100; i++) add('a', 0);
