@@ -9,9 +9,11 @@ import { createFront } from './front.ts';
 import type { KeyService } from './keys/service.ts';
 import { createKnownKeys } from './known-keys.ts';
 import { formatAddress } from './listening.ts';
+import { dataPorts } from './plane-options.ts';
 import type { BoundAddress } from './plane/plane.ts';
 import { createReloader, readOnce } from './reload.ts';
 import type { Prepare, Reloaded } from './reload.ts';
+import { createGatewayState } from './telemetry/gateway-state.ts';
 import { createKeyMetrics } from './telemetry/key-metrics.ts';
 import type { AdjustableLog } from './telemetry/log.ts';
 import { createLogLevelControl } from './telemetry/log-level.ts';
@@ -91,6 +93,12 @@ export async function createApp(
     known,
     gateway: name,
     traffic: front.traffic,
+    overview: createGatewayState(metrics.registry, {
+      workers: 1,
+      store: config.store.redis === null ? 'sqlite' : 'redis',
+      cache: config.cache,
+      ports: dataPorts(config),
+    }),
     logLevel,
     async *metrics() {
       yield `${await metrics.registry.metrics()}\n`;

@@ -15,7 +15,8 @@ import { auditLog } from './telemetry/observers.ts';
 import { createOpsServer } from './telemetry/ops-server.ts';
 import type { OpsServerOptions } from './telemetry/ops-server.ts';
 
-export interface BackOptions extends Pick<AdminServerOptions, 'gateway' | 'traffic' | 'logLevel'>, OpsServerOptions {
+export interface BackOptions
+  extends Pick<AdminServerOptions, 'gateway' | 'traffic' | 'overview' | 'logLevel'>, OpsServerOptions {
   readonly config: Config;
   readonly log: Log;
   readonly clock: Clock;
@@ -32,7 +33,7 @@ export interface Back {
 const PRUNE_INTERVAL_MS = 3_600_000;
 
 export function createBack(options: BackOptions): Back {
-  const { config, log, known, gateway, traffic, logLevel } = options;
+  const { config, log, known, gateway, traffic, overview, logLevel } = options;
   const { now } = options.clock;
   const { store, cache, digest, lookup, usage } = known;
   const keys = createKeyService({
@@ -51,7 +52,10 @@ export function createBack(options: BackOptions): Back {
     store,
     gateway,
     traffic,
+    overview,
     logLevel,
+    publicUrl: config.admin.publicUrl ?? undefined,
+    random: randomBytes,
     used: (caller, address) => usage.used(caller, address, 0),
     now,
     log,

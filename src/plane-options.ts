@@ -29,6 +29,14 @@ export function upstreamTls({ tls: { ca, cert, key } }: Config['upstream'], read
   return { ca: readIf(ca), cert: readIf(cert), key: readIf(key) };
 }
 
+/** Where senders come to, as the console tells them. */
+export function dataPorts({ listen: { grpc, http } }: Config) {
+  return {
+    grpc: { port: parseAddress(grpc.address).port, tls: grpc.tls !== null },
+    http: { port: parseAddress(http.address).port, tls: http.tls !== null },
+  };
+}
+
 /** When the certificates end that this gateway shows: to senders on each port, and to the collector. */
 export function certificateExpiries(
   { listen, upstream }: Config,

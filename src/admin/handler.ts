@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
 import type { CredentialRules } from '../credential/read.ts';
-import type { Gate } from '../gate.ts';
+import type { Credential, Gate } from '../gate.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { KeyStore } from '../store/port.ts';
@@ -12,12 +12,15 @@ import { createLifeOperations } from './life-operations.ts';
 import { createLogLevelOperations } from './log-level.ts';
 import type { LogLevelDeps } from './log-level.ts';
 import { createOperations } from './operations.ts';
+import { createOverviewOperation } from './overview.ts';
+import type { OverviewDeps } from './overview.ts';
 import { createOwnerOperations } from './owner-operations.ts';
 import { permissionsOf } from './roles.ts';
 import { createRouter } from './route.ts';
 import type { Access } from './route.ts';
 import { createRoutes } from './routes.ts';
 import type { ServerInfo } from './schemas.ts';
+import { sendAnswer } from './send.ts';
 import { createTrafficOperation } from './traffic.ts';
 import type { TrafficDeps } from './traffic.ts';
 import { createTransferOperations } from './transfer-operations.ts';
@@ -50,6 +53,8 @@ export interface AdminHandlerOptions {
   /** What this gateway is called among those that share the store. */
   readonly gateway: string;
   readonly traffic: Pick<TrafficDeps, 'look'>;
+  /** The state of this gateway, of all its processes together. */
+  readonly overview: OverviewDeps['look'];
   readonly logLevel: Pick<LogLevelDeps, 'state' | 'change'>;
   readonly serverInfo: ServerInfo;
   /** Milliseconds since the epoch. */
@@ -57,6 +62,8 @@ export interface AdminHandlerOptions {
   readonly observe: AdminObserver;
   /** Hears of each call that was let in, and from where. */
   readonly used?: (caller: KeyRecord, address: string) => void;
+  /** Whose session of the console a request has, if it has one, or why it does not count. */
+  readonly session?: (request: IncomingMessage) => Credential | { readonly refused: Answer } | undefined;
 }
 
 /** How a service token is sent, whatever senders of telemetry may use. */
@@ -80,7 +87,8 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 /** The admin API: finds the route, asks the gate who is calling, does what the route says, answers in JSON. */
 export function createAdminHandler(options: AdminHandlerOptions): RequestHandler {
-  const { gate, service, store, gateway, serverInfo, now, observe, used = () => {} } = options;
+  const { gate, service, store, gateway, serverInfo, now, observe } = options;
+  const { used = () => {}, session = () => undefined } = options;
   const { replicas } = store;
   const operations = createOperations({ gate, service, replicas, now });
   const lifeOperations = createLifeOperations({ service, replicas, now });
@@ -92,16 +100,36 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
   const explain = createExplainOperation({ store, now });
   const traffic = createTrafficOperation({ ...options.traffic, gateway, now });
   const logLevel = createLogLevelOperations({ ...options.logLevel, gateway, now });
+  const version = serverInfo.platformVersion;
+  const overview = createOverviewOperation({ look: options.overview, gateway, version, replicas, now });
   const findRoute = createRouter(
-    createRoutes(operations, lifeOperations, owners, transferOperations, explain, traffic, logLevel, serverInfo),
+    createRoutes(
+      operations,
+      lifeOperations,
+      owners,
+      transferOperations,
+      explain,
+      { traffic, overview },
+      logLevel,
+      serverInfo,
+    ),
   );
   const stamp = { now };
 
   type Entry = { readonly caller: KeyRecord | undefined } | { readonly refused: Answer };
 
+  /** A token that is sent comes before a session: no other site can make a browser send one. */
+  function credentialOf(request: IncomingMessage): Credential | { readonly refused: Answer } {
+    const sent = gate.read(request.rawHeaders);
+    const isNone = 'problem' in sent && sent.problem === 'missing_credential';
+    return (isNone ? session(request) : undefined) ?? sent;
+  }
+
   async function letIn(request: IncomingMessage, access: Access): Promise<Entry> {
     if (access === 'public') return { caller: undefined };
-    const { decision } = await gate.judge(request.rawHeaders, { to: 'manage' });
+    const credential = credentialOf(request);
+    if ('refused' in credential) return credential;
+    const { decision } = await gate.judgeCredential(credential, { to: 'manage' });
     if (decision.verdict === 'refuse') return { refused: notLetIn(stamp, decision.reason) };
     const caller = decision.key;
     used(caller, request.socket.remoteAddress ?? '');
@@ -146,7 +174,7 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = now();
     const { answer: said, route, caller } = await answer(request);
-    const trackingKey = send(response, said);
+    const trackingKey = sendAnswer(response, said);
     observe.answered({
       method: request.method ?? '',
       status: said.status,
@@ -159,23 +187,4 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
   }
 
   return (request, response) => void serve(request, response);
-}
-
-/** Returns the tracking key that the caller was given, if any. */
-function send(response: ServerResponse, { status, body, headers }: Answer): string | undefined {
-  const text = body === undefined ? '' : JSON.stringify(body);
-  response.writeHead(status, {
-    // Answers hold key names, and once in their lives the keys themselves.
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    ...(body !== undefined && { 'content-type': 'application/json' }),
-    ...(status !== 204 && { 'content-length': Buffer.byteLength(text) }),
-    ...headers,
-  });
-  response.end(text);
-  return isTracked(body) ? body.trackingKey : undefined;
-}
-
-function isTracked(body: unknown): body is { readonly trackingKey: string } {
-  return typeof body === 'object' && body !== null && 'trackingKey' in body && typeof body.trackingKey === 'string';
 }

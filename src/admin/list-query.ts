@@ -27,6 +27,7 @@ const keyQuerySchema = z.object({
   details: flag.optional(),
   name: z.string().max(100, 'must have at most 100 characters').optional(),
   sort: z.enum(KEY_SORTS, `must be one of ${KEY_SORTS.join(', ')}`).optional(),
+  order: z.enum(['asc', 'desc'], 'must be asc or desc').optional(),
   limit: count(1, MAX_COUNT).optional(),
   offset: count(0, MAX_COUNT).optional(),
 });
@@ -53,7 +54,10 @@ const auditQuerySchema = z.object({
 });
 
 export function readKeyQuery(stamp: ErrorStamp, query: URLSearchParams): Parsed<ListQuery> {
-  return check(stamp, keyQuerySchema, Object.fromEntries(query));
+  const parsed = check(stamp, keyQuerySchema, Object.fromEntries(query));
+  if ('refused' in parsed) return parsed;
+  const { order, ...rest } = parsed.value;
+  return { value: { ...rest, descending: order === 'desc' } };
 }
 
 export function readDeletion(stamp: ErrorStamp, query: URLSearchParams): Parsed<Revocation> {
@@ -89,6 +93,7 @@ export const KEY_QUERY: readonly QueryParameter[] = [
     description: 'What to sort by, smallest first; without a type or an expiration comes last, never used comes first.',
     schema: z.enum(KEY_SORTS).default('name'),
   },
+  { name: 'order', description: 'desc: largest first.', schema: z.enum(['asc', 'desc']).default('asc') },
   { name: 'limit', description: 'How many to show; all of them if absent.', schema: z.int().min(1).max(MAX_COUNT) },
   { name: 'offset', description: 'How many to leave out.', schema: z.int().min(0).max(MAX_COUNT).default(0) },
 ];

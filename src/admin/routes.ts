@@ -11,6 +11,7 @@ import { createOpenApiDocument } from './openapi.ts';
 import type { Operations } from './operations.ts';
 import { createOwnerRoutes } from './owner-routes.ts';
 import type { OwnersOperations } from './owner-routes.ts';
+import { overviewSchema } from './overview.ts';
 import { propagationSchema, WAIT_QUERY } from './propagation.ts';
 import type { Route } from './route.ts';
 import {
@@ -52,7 +53,7 @@ export function createRoutes(
   owners: OwnersOperations,
   transfer: TransferOperations,
   explain: Route['handle'],
-  traffic: Route['handle'],
+  watching: Readonly<Record<'traffic' | 'overview', Route['handle']>>,
   logLevel: LogLevelOperations,
   serverInfo: ServerInfo,
 ): readonly Route[] {
@@ -189,7 +190,17 @@ export function createRoutes(
         200: { description: 'What was counted since it started.', schema: trafficSchema },
         400: BAD_REQUEST,
       },
-      handle: traffic,
+      handle: watching.traffic,
+    },
+    {
+      method: 'GET',
+      path: '/api/overview',
+      access: 'get-traffic',
+      operationId: 'getOverview',
+      summary:
+        'The state of this gateway: its memory, its key store, its change feed, its collectors, and who else shares the store.',
+      answers: { 200: { description: 'The state at this moment.', schema: overviewSchema } },
+      handle: watching.overview,
     },
     {
       method: 'GET',

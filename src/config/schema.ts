@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { admin } from './admin-section.ts';
 import { keys } from './keys-section.ts';
 import { log } from './log-section.ts';
 import { redis } from './redis-section.ts';
@@ -55,15 +56,6 @@ const listen = z
   })
   .prefault({})
   .describe('The ports that senders use. Each recognises HTTP/1.1 and HTTP/2.');
-
-const admin = z
-  .strictObject({
-    address: address
-      .default('127.0.0.1:7070')
-      .describe('Where the admin API listens. It asks for service tokens; keep it off public networks all the same.'),
-  })
-  .prefault({})
-  .describe('The REST API that manages keys and tokens.');
 
 const ops = z
   .strictObject({

@@ -82,6 +82,7 @@ function welcomeText({ key, expired, addresses, config, collector }: WelcomeFact
     OTLP/gRPC   ${formatAddress(addresses.grpc)}
     OTLP/HTTP   ${url}
     admin API   http://${formatAddress(addresses.admin)}/api   (needs a service token)
+    console     http://${formatAddress(addresses.admin)}/      (sign in with one: bin/keygate service-token create --name me --roles admin)
     metrics     http://${formatAddress(addresses.ops)}/metrics
     keys        ${config.store.redis === null ? config.store.sqlite.path : 'in Redis'}
     collector   ${collector ? 'BUILT-IN: it counts what it gets and throws it away (set upstream.grpc and upstream.http)' : [grpc, http].filter(Boolean).join(', ')}

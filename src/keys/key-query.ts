@@ -13,6 +13,8 @@ export interface KeyQuery {
   readonly name?: string | undefined;
   /** Smallest first. Keys without a type or an expiry come last, keys that were never used come first. */
   readonly sort?: KeySort | undefined;
+  /** Largest first. */
+  readonly descending?: boolean | undefined;
   readonly offset?: number | undefined;
   readonly limit?: number | undefined;
 }
@@ -26,10 +28,11 @@ export function selectKeys(
   nowMs: number,
   lastUsed: LastUsed = () => undefined,
 ): KeyRecord[] {
-  const { sort = 'name', offset = 0, limit = Infinity } = query;
+  const { sort = 'name', descending = false, offset = 0, limit = Infinity } = query;
+  const sign = descending ? -1 : 1;
   return records
     .filter((record) => isSelected(record, query, nowMs))
-    .sort((a, b) => ORDERS[sort](a, b, lastUsed) || byNameAndId(a, b))
+    .sort((a, b) => sign * ORDERS[sort](a, b, lastUsed) || byNameAndId(a, b))
     .slice(offset, offset + limit);
 }
 

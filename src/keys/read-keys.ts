@@ -15,13 +15,13 @@ export async function readKeys(
   query: KeyQuery,
   nowMs: number,
 ): Promise<KeyRecord[]> {
-  const { sort = 'name', offset = 0, limit } = query;
+  const { sort = 'name', descending = false, offset = 0, limit } = query;
   if (sort === 'last-used') {
     const records = await store.list(kind);
     const usage = await store.usage.read(records.map(({ id }) => id));
     return selectKeys(records, query, nowMs, (id) => usage.get(id)?.lastUsedAt);
   }
-  if (sort !== 'name' || limit === undefined) return selectKeys(await store.list(kind), query, nowMs);
+  if (sort !== 'name' || descending || limit === undefined) return selectKeys(await store.list(kind), query, nowMs);
 
   const found: KeyRecord[] = [];
   let toSkip = offset;

@@ -123,6 +123,9 @@ export const ROOMS: Rooms = {
     'traffic',
   ],
 
+  /** The pages of the console and who is signed in. It uses the admin API as others do, and only its answers and roles. */
+  console: ['keys/record.ts', 'budget/bucket.ts', 'gate.ts', 'admin'],
+
   'version.ts': [],
   'store-monitor.ts': [],
   'clock.ts': [],
@@ -143,7 +146,7 @@ export const ROOMS: Rooms = {
   'plane-options.ts': ['config', 'plane', 'upstream', 'listening.ts'],
   'reload.ts': ['config', 'plane-options.ts'],
   'open-snapshot.ts': ['cache', 'config', 'telemetry'],
-  'admin-server.ts': ['credential', 'gate.ts', 'admin', 'telemetry', 'version.ts'],
+  'admin-server.ts': ['credential', 'gate.ts', 'admin', 'console', 'telemetry', 'version.ts'],
   'known-keys.ts': [...MODEL, ...STORES, 'config', 'telemetry', 'open-snapshot.ts', ...EDGES],
   'front.ts': [...MODEL, ...REQUEST, 'config', 'traffic', 'telemetry', 'data-path.ts', 'known-keys.ts', ...EDGES],
   'back.ts': [...MODEL, ...STORES, 'plane', 'admin-server.ts', 'config', 'telemetry', 'known-keys.ts', ...EDGES],
@@ -177,7 +180,7 @@ export const PACKAGES: Rooms = {
   'prom-client': ['telemetry'],
   commander: ['cli'],
   yaml: ['config', 'cli'],
-  zod: ['replica', 'keys/record.ts', 'keys/audit.ts', 'keys/transfer.ts', 'config', 'admin', 'cli'],
+  zod: ['replica', 'keys/record.ts', 'keys/audit.ts', 'keys/transfer.ts', 'config', 'admin', 'console', 'cli'],
 };
 
 export const MAX_LINES = 300;

@@ -96,8 +96,13 @@ function createAppFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'keygate-image-'));
   t.after(() => rmSync(folder, { recursive: true }));
   for (const path of copied) cpSync(join(root, path), join(folder, 'app', path), { recursive: true });
-  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', join(folder, 'app/dist')], { cwd: root });
   symlinkSync(join(root, 'node_modules'), join(folder, 'app/node_modules'));
+  // Built as the image is: from what its first stage is given, by the command that it runs.
+  const given = valuesOf('COPY', stages[0]).flatMap((value) => value.split(' ').slice(0, -1));
+  for (const path of given) cpSync(join(root, path), join(folder, 'build', path), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'build/node_modules'));
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: join(folder, 'build') });
+  cpSync(join(folder, 'build/dist'), join(folder, 'app/dist'), { recursive: true });
   return folder;
 }
 
@@ -117,12 +122,13 @@ test(
   async (t) => {
     const folder = createAppFolder(t);
     const app = join(folder, 'app');
+    const admin = `127.0.0.1:${await findPort()}`;
     const env = {
       PATH: `${join(app, 'bin')}:${process.env['PATH']}`,
       KEYGATE_OPS_ADDRESS: `127.0.0.1:${await findPort()}`,
       KEYGATE_LISTEN_GRPC_ADDRESS: '127.0.0.1:0',
       KEYGATE_LISTEN_HTTP_ADDRESS: '127.0.0.1:0',
-      KEYGATE_ADMIN_ADDRESS: '127.0.0.1:0',
+      KEYGATE_ADMIN_ADDRESS: admin,
       KEYGATE_LIMITS_DRAIN_DELAY: '0s',
       KEYGATE_UPSTREAM_GRPC: 'http://127.0.0.1:9',
       KEYGATE_STORE_SQLITE_PATH: join(folder, 'data/keygate.db'),
@@ -142,6 +148,13 @@ test(
     let health = await ask();
     while (health !== 0 && gateway.exitCode === null) health = await ask();
     assert.equal(health, 0, output);
+
+    const statuses = await Promise.all(
+      ['', 'main.js', 'base.css', 'icon.svg'].map(
+        async (page) => (await fetch(`http://${admin}/console/${page}`)).status,
+      ),
+    );
+    assert.deepEqual(statuses, [200, 200, 200, 200], 'the console is not part of the image');
 
     gateway.kill('SIGTERM');
     assert.deepEqual(await exit, [0, null], output);

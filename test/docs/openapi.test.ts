@@ -104,6 +104,7 @@ test('its operations are exactly those that the server knows', async () => {
     'GET /api/security/keys/export',
     'POST /api/security/explain',
     'GET /api/traffic',
+    'GET /api/overview',
     'GET /api/log-level',
     'PUT /api/log-level',
     'GET /api/server/info',

@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { ADMIN_CREDENTIALS, ADMIN_SERVER_OPTIONS, createAdminHandler } from '../../src/admin/handler.ts';
 import type { AdminRequest } from '../../src/admin/handler.ts';
+import type { GatewayState } from '../../src/admin/overview.ts';
 import { createServerInfo } from '../../src/admin/server-info.ts';
+import { createConsole } from '../../src/console/console.ts';
+import type { SignInAttempt } from '../../src/console/session-routes.ts';
 import { createDigester } from '../../src/credential/digest.ts';
 import { createCredentialReader } from '../../src/credential/read.ts';
 import { createGate } from '../../src/gate.ts';
@@ -31,6 +35,8 @@ export interface TestAdmin {
   readonly requests: readonly AdminRequest[];
   /** What was said of the level of the log. */
   readonly logged: readonly string[];
+  /** The attempts to sign in to the console. */
+  readonly signIns: readonly SignInAttempt[];
   setNow(nowMs: number): void;
   /** Makes a service token with these roles, past the API. */
   tokenFor(roles: readonly string[], name?: string): Promise<string>;
@@ -56,16 +62,30 @@ export interface AdminReply {
 export const NOW = Date.parse('2030-01-01T00:00:00Z');
 export const RECEIVER_KEY = 'a-receiver-key-of-the-tests';
 
+/** What a gateway would say of itself. */
+export const STATE: GatewayState = {
+  workers: 1,
+  draining: false,
+  ports: { grpc: { port: 4317, tls: true }, http: { port: 4318, tls: false } },
+  connections: { grpc: 3, http: 4 },
+  store: { kind: 'sqlite', up: true, breakerOpen: false, evicts: false },
+  feed: { up: true },
+  cache: { known: 5, maxKnown: 100, unknown: 6, maxUnknown: 200, hits: 70, agedHits: 1, misses: 8, shed: 0 },
+  collectors: [{ protocol: 'grpc', healthy: 2, ejected: 1, connections: 9 }],
+};
+
 export interface TestAdminOptions {
   readonly path: string;
   readonly tls?: { readonly key: string; readonly cert: string } | undefined;
   /** Stands between the API and the store, to take the store away. */
   readonly wrapStore?: (store: KeyStore) => KeyStore;
   readonly sealer?: Sealer;
+  /** Where browsers see it, when that is neither an address nor localhost. */
+  readonly publicUrl?: string;
 }
 
 export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> {
-  const { path, tls, wrapStore = (store) => store, sealer } = options;
+  const { path, tls, wrapStore = (store) => store, sealer, publicUrl } = options;
   let nowMs = NOW;
   const now = () => nowMs;
   const audited: AuditEntry[] = [];
@@ -102,8 +122,16 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
   });
   const traffic = createTraffic(now);
   const log = createLog({ level: 'info', format: 'json', output: { write: (line) => logged.push(line) } });
+  const signIns: SignInAttempt[] = [];
+  const observe = {
+    answered: (request: AdminRequest) => void requests.push(request),
+    signIn: (attempt: SignInAttempt) => void signIns.push(attempt),
+  };
+  const web = createConsole({ gate, version: '1.2.3', now, random: randomBytes, publicUrl, observe });
   const handler = createAdminHandler({
     gate,
+    session: web.session,
+    overview: () => STATE,
     service,
     store,
     gateway: 'gateway-1',
@@ -111,12 +139,15 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
     logLevel: createLogLevelControl(log, now),
     serverInfo: createServerInfo('1.2.3'),
     now,
-    observe: { answered: (request) => requests.push(request) },
+    observe,
   });
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    if (!web.serve(request, response)) handler(request, response);
+  };
   const server =
     tls === undefined
-      ? createServer(ADMIN_SERVER_OPTIONS, handler)
-      : createTlsServer({ ...ADMIN_SERVER_OPTIONS, ...tls }, handler);
+      ? createServer(ADMIN_SERVER_OPTIONS, listener)
+      : createTlsServer({ ...ADMIN_SERVER_OPTIONS, ...tls }, listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
@@ -126,6 +157,7 @@ export async function startAdmin(options: TestAdminOptions): Promise<TestAdmin> 
     audited,
     requests,
     logged,
+    signIns,
     setNow: (value) => {
       nowMs = value;
     },

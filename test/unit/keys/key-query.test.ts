@@ -40,6 +40,12 @@ test('keys are sorted by what is asked for, and by name where that is the same',
   assert.deepEqual(names({ sort: 'expiration' }), ['alpine', 'retiring', 'Beta', 'alpha']);
 });
 
+test('descending is the other way round, but for what is the same', () => {
+  assert.deepEqual(names({ sort: 'name', descending: true }), ['retiring', 'alpine', 'alpha', 'Beta']);
+  assert.deepEqual(names({ sort: 'creator', descending: true }), ['Beta', 'alpha', 'alpine', 'retiring']);
+  assert.deepEqual(names({ sort: 'expiration', descending: true, limit: 2 }), ['alpha', 'Beta']);
+});
+
 test('a name is a part of it, in any case, or a pattern for the whole', () => {
   assert.deepEqual(names({ name: 'ET' }), ['Beta', 'retiring']);
   assert.deepEqual(names({ name: 'AL*' }), ['alpha', 'alpine']);
