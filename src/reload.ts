@@ -58,10 +58,7 @@ export function createReloader({ config, read, parts, observe }: ReloaderOptions
       const applies = parts.map((prepare) => prepare(effective, readNext, current));
       for (const apply of applies) apply();
       current = effective;
-      stand = new Map([
-        ...stand,
-        ...[...nextStand].filter(([name]) => reloading.some((change) => change.name === name)),
-      ]);
+      stand = new Map([...stand, ...reloading.map(({ name }) => [name, nextStand.get(name) ?? ''] as const)]);
     }
     const result = needRestart.length > 0 ? 'partial' : reloading.length > 0 ? 'applied' : 'unchanged';
     return { result, applied: namesOf(reloading), needRestart };

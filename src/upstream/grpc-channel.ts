@@ -19,7 +19,7 @@ export interface GrpcChannel {
     fields: readonly (readonly [string, string])[],
     deadlineMs: number,
   ): RawCall | { problem: 'bad_request' };
-  /** Takes no new calls, and ends with the last one: each has a deadline. */
+  /** Takes no new calls; those that are with the collector are finished. */
   close(): void;
 }
 
@@ -48,26 +48,14 @@ export function createGrpcChannel(target: UpstreamTarget, tls: UpstreamTls): Grp
   // dns: resolves an IP address to itself.
   const client = new Client(`dns:${authority(target)}`, credentials, options);
   removeCodec(client);
-  let calls = 0;
-  let isClosed = false;
 
   return {
     open(path, fields, deadlineMs) {
       const metadata = toMetadata(fields);
       if (metadata === undefined) return { problem: 'bad_request' };
-      const call = client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, metadata, { deadline: deadlineMs });
-      calls += 1;
-      // Said once of each call, however it ends.
-      call.on('status', () => {
-        calls -= 1;
-        if (isClosed && calls === 0) client.close();
-      });
-      return call;
+      return client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, metadata, { deadline: deadlineMs });
     },
-    close() {
-      isClosed = true;
-      if (calls === 0) client.close();
-    },
+    close: () => client.close(),
   };
 }
 

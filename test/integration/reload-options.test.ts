@@ -49,6 +49,9 @@ async function setUp(t: TestContext, config: Input = {}, options: CollectorOptio
   };
 }
 
+/** So often a head is sent that its connection remembers how it went on, with the name of the collector. */
+const TIMES_REMEMBERED = 5;
+
 /** Of what only one plane has. */
 const isWire = (process.env['KEYGATE_PLANE'] || 'wire') === 'wire';
 
@@ -199,15 +202,26 @@ const CASES: Readonly<Record<string, (t: TestContext) => Promise<void>>> = {
     const other = await startCollector(t);
     const { gateway, key, change } = await setUp(t);
     const session = await connectGrpc(t, gateway.grpcAddress);
+    const call = async () => assert.equal((await callGrpc(session, { headers: { 'x-api-key': key } })).code, 0);
+    for (let i = 0; i < TIMES_REMEMBERED; i++) await call();
     await change({ upstream: { grpc: other.grpcUrl } });
-    assert.equal((await callGrpc(session, { headers: { 'x-api-key': key } })).code, 0);
-    assert.equal(other.arrivals.length, 1);
+    await call();
+    assert.deepEqual(
+      other.arrivals.map(({ headers }) => headers[':authority']),
+      [[new URL(other.grpcUrl).host]],
+    );
   },
   async 'upstream.http'(t) {
     const other = await startCollector(t);
-    const { send, change } = await setUp(t);
+    const { key, send, change } = await setUp(t);
+    const call = { headers: { 'x-api-key': key }, agent: keepAliveAgent(t, { maxSockets: 1 }) };
+    for (let i = 0; i < TIMES_REMEMBERED; i++) assert.equal(await send(call), 200);
     await change({ upstream: { http: other.httpUrl } });
-    assert.deepEqual([await send(), other.arrivals.length], [200, 1]);
+    assert.equal(await send(call), 200);
+    assert.deepEqual(
+      other.arrivals.map(({ headers }) => headers['host']),
+      [[new URL(other.httpUrl).host]],
+    );
   },
   'upstream.tls.ca': authoritiesOfCollector,
   'upstream.tls.cert': certificateForCollector,
@@ -281,6 +295,18 @@ const marked = optionsBelow(describeSchema(configSchema)).filter(
 
 test('every option that a reload may change is seen to hold below, and no other is', () => {
   assert.deepEqual(marked.map(({ name }) => name).toSorted(), Object.keys(CASES).toSorted());
+});
+
+test('a configuration that turns out to be unusable when it is put to use changes nothing', async (t) => {
+  const [first, second] = [await createCertificate(t), await createCertificate(t)];
+  const listen = (cert: string) => ({ http: { tls: { cert, key: first.keyPath } } });
+  const { gateway, key, send } = await setUp(t, { listen: listen(first.certPath) });
+  const reloaded = await gateway.reload({ listen: listen(second.certPath), limits: { maxBody: '1KiB' } });
+  assert.deepEqual(Object.keys(reloaded), ['result', 'cause']);
+  const call = { headers: { 'x-api-key': key }, body: Buffer.alloc(2_048) };
+  const agent = new https.Agent({ ca: first.cert });
+  t.after(() => agent.destroy());
+  assert.equal(await send({ ...call, agent }), 200);
 });
 
 const names = Object.keys(CASES);

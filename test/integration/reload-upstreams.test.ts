@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import * as http2 from 'node:http2';
 import { describe, it } from 'node:test';
-import { answerGrpc, answerHttp, startCollector } from '../support/collector.ts';
+import { answerGrpc, answerHttp, listenOnLoopback, startCollector } from '../support/collector.ts';
 import type { Collector } from '../support/collector.ts';
 import { callGrpc, connectGrpc, frame } from '../support/grpc-client.ts';
 import { callHttp, keepAliveAgent, openHttp } from '../support/http-client.ts';
@@ -58,6 +59,31 @@ async function sendAll(t: Scope, keygate: KeygateProcess, sender: number, sent: 
   assert.ok(ports.size <= 1, 'the connection lasted');
   return ends;
 }
+
+it('calls that wait for a place at the old collector get it there', async (t) => {
+  const waiting: http2.ServerHttp2Stream[] = [];
+  const server = http2.createServer({ settings: { maxConcurrentStreams: 1 } });
+  server.on('stream', (stream) => void waiting.push(stream as http2.ServerHttp2Stream));
+  const grpc = `http://127.0.0.1:${await listenOnLoopback(server)}`;
+  t.after(() => void server.close());
+  const second = await startCollector(t);
+  const keygate = await startKeygateProcess(t, { plane: 'wire', upstream: { grpc } });
+  const session = await connectGrpc(t, keygate.addresses.grpc);
+  const calls = Array.from({ length: 6 }, () => callGrpc(session, { headers: HEADERS(keygate) }));
+  await until('the first ones are there', () => waiting.length > 0);
+  await keygate.configure({ plane: 'wire', upstream: { grpc: second.grpcUrl } });
+  keygate.signal('SIGHUP');
+  await until('the gateway has gone over', () => keygate.logged(CHANGED).length > 0);
+  const answering = setInterval(() => {
+    for (const stream of waiting.splice(0)) answerGrpc(stream);
+  }, 10);
+  t.after(() => clearInterval(answering));
+  assert.deepEqual(
+    (await Promise.all(calls)).map(({ code }) => code),
+    [0, 0, 0, 0, 0, 0],
+  );
+  assert.equal(second.arrivals.length, 0);
+});
 
 for (const plane of ['wire', 'library'] as const) {
   describe(`plane: ${plane}`, () => {

@@ -112,6 +112,12 @@ it('an option that only a restart changes keeps its old value, which is said for
   const [line] = keygate.logged('some options have changed that only a restart changes; they keep their old value');
   assert.deepEqual([line?.['level'], line?.['options']], ['warn', 'cache.maxKeys']);
 
+  const readings = async (): Promise<number> => (await times(keygate, 'partial')) + (await times(keygate, 'unchanged'));
+  const before = await readings();
+  keygate.signal('SIGHUP');
+  await until('it was read again', async () => (await readings()) > before);
+  assert.equal(await waiting(), 1);
+
   await keygate.configure({ upstream: { http }, limits: { maxBody: '1KiB' } });
   keygate.signal('SIGHUP');
   await until('nothing waits any more', async () => (await waiting()) === 0);
