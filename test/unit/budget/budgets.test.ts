@@ -7,9 +7,9 @@ import type { KeyLimits } from '../../../src/keys/scope.ts';
 import { newRecord } from '../../support/stores.ts';
 
 /** Budgets on a clock that only the test moves. */
-function setUp(maxKeys = 10) {
+function setUp(maxKeys = 10, isShared = false) {
   let nowMs = 5_000;
-  const budgets = createBudgets({ now: () => nowMs, maxKeys });
+  const budgets = createBudgets({ now: () => nowMs, maxKeys, isShared });
   return {
     ...budgets,
     advance: (ms: number) => void (nowMs += ms),
@@ -152,5 +152,97 @@ describe('what keys have used', () => {
     const [a, b, c] = [1, 2, 3].map(() => limited({ requestsPerSecond: 1 })) as [KeyRecord, KeyRecord, KeyRecord];
     assert.deepEqual([ask(a), ask(b), ask(a)], ['allow', 'allow', 'rate_limited 1000']);
     assert.deepEqual([ask(c), ask(a), ask(b)], ['allow', 'rate_limited 1000', 'allow']);
+  });
+});
+
+describe('a key whose connections are at several processes', () => {
+  /** Two processes that keep the same budgets; `share` tells each what the other has spent. */
+  function twoProcesses() {
+    const [a, b] = [setUp(10, true), setUp(10, true)];
+    return {
+      a,
+      b,
+      share() {
+        const [ofA, ofB] = [a.takeSpent(), b.takeSpent()];
+        a.spentElsewhere(ofB);
+        b.spentElsewhere(ofA);
+      },
+      advance(ms: number) {
+        a.advance(ms);
+        b.advance(ms);
+      },
+    };
+  }
+
+  it('has one budget of requests, wherever it sends', () => {
+    const { a, b, share, advance } = twoProcesses();
+    const key = limited({ requestsPerSecond: 1, requestBurst: 3 });
+    assert.deepEqual([a.ask(key), a.ask(key), a.ask(key)], ['allow', 'allow', 'allow']);
+    share();
+    assert.equal(b.ask(key), 'rate_limited 1000', 'a key that was never seen there');
+    advance(1_000);
+    assert.equal(b.ask(key), 'allow');
+    share();
+    assert.equal(a.ask(key), 'rate_limited 1000');
+  });
+
+  it('has one budget of bytes', () => {
+    const { a, b, share } = twoProcesses();
+    const key = limited({ bytesPerSecond: 100 });
+    a.debit(key, 150);
+    share();
+    assert.equal(b.ask(key), 'quota_exceeded 510');
+  });
+
+  it('is never refused within its limits, however unevenly it sends', () => {
+    const { a, b, share, advance } = twoProcesses();
+    const key = limited({ requestsPerSecond: 10, requestBurst: 10 });
+    for (let second = 0; second < 60; second++) {
+      for (let i = 0; i < 9; i++) assert.equal(a.ask(key), 'allow');
+      assert.equal(b.ask(key), 'allow');
+      share();
+      advance(1_000);
+    }
+  });
+
+  it('pays back what it was let through before the news had come', () => {
+    const { a, b, share, advance } = twoProcesses();
+    const key = limited({ requestsPerSecond: 1, requestBurst: 2 });
+    for (const { ask } of [a, b]) assert.deepEqual([ask(key), ask(key)], ['allow', 'allow']);
+    share();
+    assert.deepEqual([a.ask(key), b.ask(key)], ['rate_limited 3000', 'rate_limited 3000']);
+    advance(3_000);
+    assert.equal(a.ask(key), 'allow');
+  });
+
+  it('over a long time gets its rate, and one burst, to the request', () => {
+    const { a, b, share, advance } = twoProcesses();
+    const key = limited({ requestsPerSecond: 4, requestBurst: 8 });
+    let allowed = 0;
+    for (let i = 0; i < 10_000; i++) {
+      for (const { ask } of [a, b]) if (ask(key) === 'allow') allowed += 1;
+      share();
+      advance(50);
+    }
+    // At most one too many, which is still to be paid back.
+    assert.ok(Math.abs(allowed - (8 + 500 * 4)) <= 1, `${allowed}`);
+  });
+
+  it('tells what it has spent once', () => {
+    const { a } = twoProcesses();
+    const key = limited({ requestsPerSecond: 1, bytesPerSecond: 10 });
+    a.ask(key);
+    a.debit(key, 7);
+    assert.deepEqual(a.takeSpent(), [{ key: { id: key.id, limits: key.limits }, requests: 1, bytes: 7 }]);
+    assert.deepEqual(a.takeSpent(), []);
+  });
+
+  it('is told of no more keys than there is room for, and by a process alone of none', () => {
+    const { ask, takeSpent } = setUp(2, true);
+    for (let i = 0; i < 3; i++) ask(limited({ requestsPerSecond: 1 }));
+    assert.equal(takeSpent().length, 2);
+    const alone = setUp();
+    alone.ask(limited({ requestsPerSecond: 1 }));
+    assert.deepEqual(alone.takeSpent(), []);
   });
 });
