@@ -57,18 +57,18 @@ export const TRAFFIC_QUERY = [
 ] as const;
 
 export interface TrafficDeps {
-  readonly look: (mostSources: number) => TrafficView;
+  readonly look: (mostSources: number) => TrafficView | Promise<TrafficView>;
   readonly gateway: string;
   readonly now: () => number;
 }
 
 export function createTrafficOperation({ look, gateway, now }: TrafficDeps) {
-  return ({ query }: Call): Answer => {
+  return async ({ query }: Call): Promise<Answer> => {
     const text = query.get('sources') ?? String(DEFAULT_SOURCES);
     const most = /^[0-9]{1,3}$/.test(text) ? Number(text) : Number.NaN;
     if (!(most <= MOST_SOURCES))
       return errors({ now }, 400, 'BadRequest', [`sources must be a whole number from 0 to ${MOST_SOURCES}.`]);
-    return { status: 200, body: toShown(look(most), gateway) };
+    return { status: 200, body: toShown(await look(most), gateway) };
   };
 }
 

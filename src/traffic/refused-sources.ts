@@ -39,6 +39,16 @@ export interface RefusedSources {
   top(most: number): RefusedSource[];
   /** Those of them that are refused again and again, and now: each is a series in Prometheus, and may wake somebody up. */
   persistent(most: number): RefusedSource[];
+  /** Who was let through here, for those who look at the same senders elsewhere; each again only after a while. */
+  takeWorked(): readonly Worked[];
+  workedElsewhere(worked: readonly Worked[]): void;
+}
+
+/** A key, or a program at an address, that was let through. */
+export interface Worked {
+  readonly keyId?: string;
+  readonly program?: { readonly peer: string; readonly userAgent: string };
+  readonly atMs: number;
 }
 
 /** What is known of it when it is first seen. */
@@ -61,6 +71,11 @@ const MAX_STRANGERS_OF_PEER = 16;
 /** In place of a fingerprint and a user agent: all others that came from this address without a key that is known. */
 export const VARIOUS = 'various';
 
+/** Others know within a few minutes that somebody works; what counts is whether it was today. */
+const TELL_AGAIN_MS = 10 * 60_000;
+/** So many are told at once; the rest when they are let through again. */
+const MAX_UNTOLD = 1_000;
+
 const PERSISTENT_REFUSALS = 3;
 /** Metrics are sent once a minute as a rule: who has not come for longer has been mended, or has given up. */
 const PERSISTENT_WITHIN_MS = 150_000;
@@ -68,25 +83,64 @@ const PERSISTENT_WITHIN_MS = 150_000;
 /** When somebody was let through last. */
 interface Working {
   atMs: number;
+  /** When others were told of it. */
+  toldAtMs: number;
 }
 
-/** Whose requests are refused most, and whether they worked before; in bounded memory, whoever sends. */
-export function createRefusedSources(now: () => number): RefusedSources {
+/**
+ * Whose requests are refused most, and whether they worked before; in bounded memory, whoever sends. Where several processes serve
+ * the same senders (`isShared`), each tells the others who works.
+ */
+export function createRefusedSources(now: () => number, isShared = false): RefusedSources {
   /** Apart, so that no flood of strangers takes the place of one that worked and sends once a minute. */
   const working = new HeavyHitters<Described>({ capacity: MAX_SOURCES, halfLifeMs: HALF_LIFE_MS });
   const others = new HeavyHitters<Described>({ capacity: MAX_SOURCES, halfLifeMs: HALF_LIFE_MS });
   const keys = new Recent<Working>(MAX_WORKING);
   const programs = new Recent<Map<string, Working>>(MAX_WORKING);
   const strangers = new Recent<Set<string>>(MAX_SOURCES);
+  let untold: Worked[] = [];
+  const newWorking = (): Working => ({ atMs: 0, toldAtMs: isShared ? -Infinity : Infinity });
 
   /** On the way of every request: names that are there already are looked up, and none is put together. */
   function worked(key: KeyRecord | undefined, peer: string, userAgent: string): void {
     const atMs = now();
-    if (key !== undefined) keys.use(key.id, newWorking).atMs = atMs;
+    if (key !== undefined) {
+      const ofKey = keys.use(key.id, newWorking);
+      ofKey.atMs = atMs;
+      if (isDue(ofKey)) tell(ofKey, { keyId: key.id, atMs });
+    }
+    const program = programOf(peer, userAgent);
+    if (program === undefined) return;
+    program.atMs = atMs;
+    if (isDue(program)) tell(program, { program: { peer, userAgent }, atMs });
+  }
+
+  function programOf(peer: string, userAgent: string): Working | undefined {
     const atPeer = programs.use(peer, newPrograms);
     const program = atPeer.get(userAgent);
-    if (program !== undefined) program.atMs = atMs;
-    else if (atPeer.size < MAX_PROGRAMS) atPeer.set(userAgent, { atMs });
+    if (program !== undefined || atPeer.size >= MAX_PROGRAMS) return program;
+    const added = newWorking();
+    atPeer.set(userAgent, added);
+    return added;
+  }
+
+  function isDue({ atMs, toldAtMs }: Working): boolean {
+    return atMs - toldAtMs >= TELL_AGAIN_MS && untold.length < MAX_UNTOLD;
+  }
+
+  function tell(one: Working, what: Worked): void {
+    one.toldAtMs = one.atMs;
+    untold.push(what);
+  }
+
+  function hear({ keyId, program, atMs }: Worked): void {
+    const ofKey = keyId === undefined ? undefined : keys.use(keyId, newWorking);
+    const ofProgram = program && programOf(program.peer, program.userAgent);
+    for (const one of [ofKey, ofProgram]) {
+      if (one === undefined) continue;
+      one.atMs = Math.max(one.atMs, atMs);
+      one.toldAtMs = Math.max(one.toldAtMs, atMs); // whoever told it has told all
+    }
   }
 
   function workedAt(
@@ -137,15 +191,22 @@ export function createRefusedSources(now: () => number): RefusedSources {
       return { name, who, hasWorked };
     },
     top,
-    persistent(most) {
-      const sinceMs = now() - PERSISTENT_WITHIN_MS;
-      return top(2 * MAX_SOURCES)
-        .filter(({ count, lastAtMs }) => count >= PERSISTENT_REFUSALS && lastAtMs >= sinceMs)
-        .slice(0, most);
+    persistent: (most) => persistentOf(top(2 * MAX_SOURCES), now()).slice(0, most),
+    takeWorked() {
+      const worked = untold;
+      untold = [];
+      return worked;
     },
+    workedElsewhere: (worked) => worked.forEach(hear),
   };
 }
 
-const newWorking = (): Working => ({ atMs: 0 });
+/** Those that are refused again and again, and now. */
+export function persistentOf(sources: readonly RefusedSource[], nowMs: number): RefusedSource[] {
+  return sources.filter(
+    ({ count, lastAtMs }) => count >= PERSISTENT_REFUSALS && lastAtMs >= nowMs - PERSISTENT_WITHIN_MS,
+  );
+}
+
 const newPrograms = (): Map<string, Working> => new Map();
 const newStrangers = (): Set<string> => new Set();

@@ -1,11 +1,11 @@
 import type { RequestReport } from '../plane/plane.ts';
 import { createRefusedSources } from './refused-sources.ts';
-import type { Refused, RefusedSource } from './refused-sources.ts';
+import type { Refused, RefusedSource, RefusedSources } from './refused-sources.ts';
 
 export type Outcome = RequestReport['outcome'];
 
 /** What passes this gateway, for whoever looks at it now. */
-export interface Traffic {
+export interface Traffic extends Pick<RefusedSources, 'takeWorked' | 'workedElsewhere'> {
   /** Each request when it has ended; says whose it was if it was refused. */
   note(report: RequestReport): Refused | undefined;
   look(mostSources: number): TrafficView;
@@ -22,10 +22,11 @@ export interface TrafficView {
   readonly refusedSources: readonly RefusedSource[];
 }
 
-export function createTraffic(now: () => number): Traffic {
+/** With `isShared`, other processes serve the same senders. */
+export function createTraffic(now: () => number, isShared = false): Traffic {
   const sinceMs = now();
   const outcomes = new Map<Outcome, number>();
-  const sources = createRefusedSources(now);
+  const sources = createRefusedSources(now, isShared);
   return {
     note(report) {
       outcomes.set(report.outcome, (outcomes.get(report.outcome) ?? 0) + 1);
@@ -33,5 +34,7 @@ export function createTraffic(now: () => number): Traffic {
     },
     look: (mostSources) => ({ atMs: now(), sinceMs, outcomes, refusedSources: sources.top(mostSources) }),
     persistent: sources.persistent,
+    takeWorked: sources.takeWorked,
+    workedElsewhere: sources.workedElsewhere,
   };
 }
