@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { KeyRecord, Signal } from '../keys/record.ts';
 import type { Route } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
@@ -9,6 +10,8 @@ export interface Plane {
   listen(): Promise<PlaneAddresses>;
   /** Of the bodies of all requests, what waits here for the collector; 0 where that is not counted. */
   heldBytes(): number;
+  /** Serves a connection that was taken elsewhere, and of which no byte was read; this plane need not listen. */
+  accept(port: Protocol, socket: Socket): void;
   /** Takes no new connections, lets requests in flight finish for this long, then ends the rest. */
   drain(timeoutMs: number): Promise<void>;
   /** Ends everything at once. */

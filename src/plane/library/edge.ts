@@ -39,6 +39,8 @@ export interface EdgeHandlers {
 /** One data port: HTTP/1.1 and HTTP/2, in plaintext or under TLS, every connection bounded. */
 export interface Edge {
   listen(): Promise<net.AddressInfo>;
+  /** Serves a connection that was taken elsewhere. This edge need not listen. */
+  accept(socket: net.Socket): void;
   /** Stops taking connections, says goodbye on the open ones (GOAWAY, Connection: close) and resolves once all have ended. */
   drain(): Promise<void>;
   close(): Promise<void>;
@@ -99,10 +101,16 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
     await new Promise<void>((resolve) => front.close(() => resolve()));
   }
 
-  /** Of adopted ones no server knows. */
   const adopted = new Set<net.Socket>();
-  async function adoptedEnded(): Promise<void> {
-    await Promise.all(Array.from(adopted, (socket) => new Promise((resolve) => socket.once('close', resolve))));
+  /** Of those that were taken elsewhere the server does not know that they are open. */
+  async function allEnded(): Promise<void> {
+    const all = [...sockets, ...adopted];
+    await Promise.all(all.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+  }
+
+  /** Node's server starts its timers when it begins to listen, and looks after no connection before. */
+  function startTimers(): void {
+    if (!front.listening && sockets.size + adopted.size === 0) front.emit('listening');
   }
 
   return {
@@ -114,6 +122,13 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
           resolve(front.address() as net.AddressInfo);
         });
       }),
+    accept(socket) {
+      startTimers();
+      // As the server makes those that it takes itself.
+      socket.allowHalfOpen = !listener.tls;
+      socket.setNoDelay(true);
+      front.emit('connection', socket);
+    },
     async drain() {
       http1Side.drain();
       http2Side.drain();
@@ -121,7 +136,7 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       // Node closes those that are idle together with the server, and so none of a server that does not listen.
       const farewell = setTimeout(() => front.closeIdleConnections(), FAREWELL_MS);
-      await Promise.all([closeFront(), adoptedEnded()]);
+      await Promise.all([closeFront(), allEnded()]);
       clearTimeout(farewell);
     },
     async close() {
@@ -131,8 +146,7 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       await closed;
     },
     adopt(socket) {
-      // Node's server starts its timers when it begins to listen, and looks after no connection before.
-      if (!front.listening && adopted.size === 0) front.emit('listening');
+      startTimers();
       adopted.add(socket);
       socket.on('close', () => adopted.delete(socket));
       for (const listen of serveAsHttp1) listen.call(front, socket);

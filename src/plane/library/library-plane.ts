@@ -79,6 +79,7 @@ export function createLibraryPlane(options: LibraryPlaneOptions): LibraryPlane {
       }
     },
     heldBytes: () => 0,
+    accept: (port, socket) => edges[port].accept(socket),
     async drain(timeoutMs) {
       const timers = [
         setTimeout(() => exchanges.interrupt(), timeoutMs),

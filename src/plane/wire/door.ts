@@ -9,6 +9,8 @@ import type { Transport, TransportEvents } from './transport.ts';
 /** One data port: takes connections, and finds out which protocol each of them speaks. */
 export interface Door {
   listen(): Promise<net.AddressInfo>;
+  /** A connection that was taken elsewhere; it need not listen. */
+  accept(socket: net.Socket): void;
   /** Connections that are open, whoever serves them. */
   readonly open: number;
   /** Takes no more connections; those that have said nothing yet may do so for a moment. */
@@ -83,6 +85,7 @@ export function createDoor({ listener, limits, serve, onConnections, onTurnedAwa
     get open() {
       return open;
     },
+    accept: (socket) => void server.emit('connection', socket),
     shut() {
       if (server.listening) server.close();
       farewellMs = performance.now() + FAREWELL_MS;

@@ -110,6 +110,7 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
       }
     },
     heldBytes: () => held.total,
+    accept: (port, socket) => doors[port].accept(socket),
     async drain(timeoutMs) {
       isDraining = true;
       for (const door of bothDoors) door.shut();
