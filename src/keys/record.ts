@@ -148,7 +148,7 @@ export function isExpired(record: KeyRecord, nowMs: number): boolean {
 }
 
 /** When the time of the key is over unless it is revoked earlier; undefined for one that does not expire. */
-export function endsAt({ expiresAt, retireAt }: KeyRecord): number | undefined {
+export function endsAt({ expiresAt, retireAt }: Pick<KeyRecord, 'expiresAt' | 'retireAt'>): number | undefined {
   return earliest(expiresAt, retireAt);
 }
 

@@ -1,11 +1,14 @@
 import { endsAt } from '../keys/record.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import type { RequestReport } from '../plane/plane.ts';
+import { escapeLabel } from './figures.ts';
 
 /** What each key has sent, for Prometheus. */
 export interface KeyMetrics {
   /** Each request when it has ended; on the way of all of them. */
   note(report: RequestReport): void;
+  /** What was noted in other processes. */
+  add(used: readonly UsedKey[]): void;
   /** The families in the text format of Prometheus, in pieces that are short work each: senders can be served in between. */
   text(): Iterable<string>;
 }
@@ -17,10 +20,20 @@ export interface KeyMetricsOptions {
   readonly now: () => number;
 }
 
+/** What one key has sent in another process, since that told it last. */
+export interface UsedKey {
+  readonly key: SeenKey;
+  readonly requests: number;
+  readonly bytes: number;
+}
+
+/** As much of a key as its series tell. */
+export type SeenKey = Pick<KeyRecord, 'id' | 'name' | 'expiresAt' | 'retireAt'>;
+
 interface Series {
   /** As it stands between the braces. */
   readonly labels: string;
-  record: KeyRecord | undefined;
+  record: SeenKey | undefined;
   requests: number;
   bytes: number;
   /** Requests when it was looked at, and when that had changed last: no request needs to ask the clock. */
@@ -28,7 +41,11 @@ interface Series {
   changedAtMs: number;
 }
 
-const SERIES_OF_PIECE = 1_000;
+/** Series, or keys, that are dealt with at once. */
+export const SERIES_OF_PIECE = 1_000;
+
+/** In place of a key: all that have no series of their own. No key has such an id. */
+export const OTHER_KEYS: SeenKey = { id: 'other', name: 'other' };
 
 /** A key that has sent nothing for so long makes room for others. */
 const IDLE_MS = 24 * 3_600_000;
@@ -60,9 +77,16 @@ export const KEY_METRICS = {
  */
 export function createKeyMetrics({ maxKeys, now }: KeyMetricsOptions): KeyMetrics {
   const series = new Map<string, Series>();
-  const others = toSeries('other', 'other', undefined);
+  const others = toSeries(OTHER_KEYS.id, OTHER_KEYS.name, undefined);
 
-  function seriesOf(key: KeyRecord): Series {
+  function add(key: SeenKey, requests: number, bytes: number): void {
+    const own = key.id === OTHER_KEYS.id ? others : seriesOf(key);
+    own.requests += requests;
+    own.bytes += bytes;
+    if (own !== others) own.record = key; // the latest: its expiry may have been changed
+  }
+
+  function seriesOf(key: SeenKey): Series {
     const known = series.get(key.id);
     if (known !== undefined) return known;
     if (series.size >= maxKeys) return others;
@@ -103,11 +127,10 @@ export function createKeyMetrics({ maxKeys, now }: KeyMetricsOptions): KeyMetric
 
   return {
     note({ outcome, key, receivedBytes }) {
-      if (outcome !== 'accepted' || key === undefined) return;
-      const own = seriesOf(key);
-      own.requests += 1;
-      own.bytes += receivedBytes;
-      if (own !== others) own.record = key; // the latest: its expiry may have been changed
+      if (outcome === 'accepted' && key !== undefined) add(key, 1, receivedBytes);
+    },
+    add(used) {
+      for (const { key, requests, bytes } of used) add(key, requests, bytes);
     },
     *text() {
       forgetIdle(now());
@@ -123,12 +146,7 @@ export function createKeyMetrics({ maxKeys, now }: KeyMetricsOptions): KeyMetric
 
 type ValueOf = (series: Series) => number | undefined;
 
-function toSeries(id: string, name: string, record: KeyRecord | undefined): Series {
-  const labels = `key_id="${id}",key_name="${escape(name)}"`;
+function toSeries(id: string, name: string, record: SeenKey | undefined): Series {
+  const labels = `key_id="${id}",key_name="${escapeLabel(name)}"`;
   return { labels, record, requests: 0, bytes: 0, seenRequests: 0, changedAtMs: 0 };
-}
-
-/** As the text format wants it in a label's value. */
-function escape(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
