@@ -8,14 +8,16 @@ import type { Config } from './config/schema.ts';
 import { createFront } from './front.ts';
 import type { KeyService } from './keys/service.ts';
 import { createKnownKeys } from './known-keys.ts';
+import type { KnownKeys } from './known-keys.ts';
 import { formatAddress } from './listening.ts';
 import { dataPorts } from './plane-options.ts';
 import type { BoundAddress } from './plane/plane.ts';
 import { createReloader, readOnce } from './reload.ts';
 import type { Prepare, Reloaded } from './reload.ts';
+import { readFigures } from './telemetry/figures.ts';
 import { createGatewayState } from './telemetry/gateway-state.ts';
 import { createKeyMetrics } from './telemetry/key-metrics.ts';
-import type { AdjustableLog } from './telemetry/log.ts';
+import type { AdjustableLog, Log } from './telemetry/log.ts';
 import { createLogLevelControl } from './telemetry/log-level.ts';
 import type { LogLevelControl } from './telemetry/log-level.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -68,12 +70,13 @@ export async function createApp(
     refusedSources: () => front.traffic.persistent(config.ops.refusedSources),
     heldBytes: () => front.plane.heldBytes(),
   });
-  const known = createKnownKeys({
+  const known: KnownKeys = createKnownKeys({
     config,
     log,
     metrics,
     clock,
     name,
+    writesSnapshot: true,
     judge: async (text) => (await front.gate.judgeKey(text, { to: 'ask' })).decision,
   });
   const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now: clock.now });
@@ -93,7 +96,7 @@ export async function createApp(
     known,
     gateway: name,
     traffic: front.traffic,
-    overview: createGatewayState(metrics.registry, {
+    overview: createGatewayState(() => readFigures(metrics.registry), {
       workers: 1,
       store: config.store.redis === null ? 'sqlite' : 'redis',
       cache: config.cache,
@@ -125,6 +128,7 @@ export async function createApp(
         const backAddresses = await back.listen();
         const addresses: AppAddresses = { ...(await front.plane.listen()), ...backAddresses };
         known.join();
+        metrics.workers.running(1);
         state = 'serving';
         log('info', 'keygate is serving', servingFields(config, addresses));
         return addresses;
@@ -136,11 +140,7 @@ export async function createApp(
     async drain() {
       state = 'draining';
       metrics.draining.set(1);
-      log('info', 'draining: not ready any more, so that load balancers send elsewhere; what comes is still served', {
-        duration_ms: reloader.current().limits.drainDelay,
-      });
-      await delay(reloader.current().limits.drainDelay);
-      log('info', 'draining: no new connections, requests in flight are finished');
+      await beforeDrain(reloader.current(), log);
       await front.plane.drain(reloader.current().limits.drainTimeout);
       await known.flush();
       await close();
@@ -155,6 +155,15 @@ export async function createApp(
 /** Who has set another level meanwhile keeps it until the configuration says something new. */
 export function levelFor(control: LogLevelControl): Prepare {
   return (next, _read, before) => () => next.log.level !== before.log.level && control.configure(next.log.level);
+}
+
+/** Not ready any more, and nothing else for a while: load balancers are to notice before a connection is refused. */
+export async function beforeDrain({ limits }: Config, log: Log): Promise<void> {
+  log('info', 'draining: not ready any more, so that load balancers send elsewhere; what comes is still served', {
+    duration_ms: limits.drainDelay,
+  });
+  await delay(limits.drainDelay);
+  log('info', 'draining: no new connections, requests in flight are finished');
 }
 
 /** Where everything is, for the line of log that says so. */

@@ -1,4 +1,5 @@
 import { createBudgets } from './budget/budgets.ts';
+import type { Budgets } from './budget/budgets.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { createCredentialReader } from './credential/read.ts';
@@ -28,6 +29,8 @@ export interface FrontOptions {
   /** Notes what each key sends. */
   readonly noteKey: PlaneObserver['ended'];
   readonly observe: typeof createObserving;
+  /** Other processes serve the same senders. */
+  readonly isShared?: boolean | undefined;
 }
 
 /** What senders meet: the gate, the data path, and what is noted of each request. */
@@ -37,13 +40,14 @@ export interface Front {
   /** For another configuration. */
   readonly prepare: Prepare;
   readonly traffic: Traffic;
+  readonly budgets: Budgets;
 }
 
 export async function createFront(options: FrontOptions): Promise<Front> {
-  const { config, read, log, metrics, known, noteKey } = options;
+  const { config, read, log, metrics, known, noteKey, isShared } = options;
   const { now, elapsed } = options.clock;
   metrics.certificatesEnd(certificateExpiries(config, read));
-  const budgets = createBudgets({ now: elapsed, maxKeys: config.cache.maxKeys });
+  const budgets = createBudgets({ now: elapsed, maxKeys: config.cache.maxKeys, isShared });
   const gate = createGate({
     readCredential: createCredentialReader(config.keys),
     digest: known.digest,
@@ -51,7 +55,7 @@ export async function createFront(options: FrontOptions): Promise<Front> {
     charge: budgets.charge,
     now,
   });
-  const observing = options.observe({ metrics, noteKey, log, now, acceptedEvery: config.log.acceptedEvery });
+  const observing = options.observe({ metrics, noteKey, log, now, acceptedEvery: config.log.acceptedEvery, isShared });
   const plane = await createDataPath({
     config,
     read,
@@ -79,6 +83,7 @@ export async function createFront(options: FrontOptions): Promise<Front> {
       },
     },
     traffic: observing.traffic,
+    budgets,
     prepare(next, readNext) {
       const apply = plane.prepare(next, readNext);
       const expiries = certificateExpiries(next, readNext);

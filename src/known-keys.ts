@@ -3,6 +3,7 @@ import { createKeyCache } from './cache/key-cache.ts';
 import { watchFromSnapshot } from './cache/warm-start.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
+import type { KeyDigest } from './credential/digest.ts';
 import { digesterOf } from './key-options.ts';
 import { createCanaryKeys } from './keys/canary-keys.ts';
 import { createReceiverKeys, withReceiverKeys } from './keys/receiver-keys.ts';
@@ -31,8 +32,12 @@ export interface KnownKeysOptions {
   readonly clock: Clock;
   /** What this process is called among the replicas. */
   readonly name: string;
-  /** What its gate says of a key: the canary tries that out. */
-  readonly judge: MembershipOptions['canary']['judge'];
+  /** What its gate says of a key: the canary tries that out. Absent where there is no gate for senders. */
+  readonly judge?: MembershipOptions['canary']['judge'];
+  /** Whether this process writes the snapshot, or only reads it. */
+  readonly writesSnapshot: boolean;
+  /** Hears of keys that the store has given. */
+  readonly found?: (digest: KeyDigest) => void;
 }
 
 export type KnownKeys = ReturnType<typeof createKnownKeys>;
@@ -41,11 +46,16 @@ export type KnownKeys = ReturnType<typeof createKnownKeys>;
 const LOOKUP_SLACK_MS = 20;
 
 /** All by which this process knows keys: the store and its change feed, the cache, the snapshot, and its place among the replicas. */
-export function createKnownKeys({ config, log, metrics, clock: { now, elapsed }, name, judge }: KnownKeysOptions) {
+export function createKnownKeys({ config, log, metrics, clock, name, judge, ...options }: KnownKeysOptions) {
+  const { now, elapsed } = clock;
   const digest = digesterOf(config.keys);
   const store = openStore(config.store, { observe: storeObserver(metrics, log) });
   const cache = createKeyCache({
-    find: (digests) => store.find(digests),
+    async find(digests) {
+      const record = await store.find(digests);
+      if (record !== undefined) options.found?.(record.digest);
+      return record;
+    },
     now: elapsed,
     maxKeys: config.cache.maxKeys,
     maxUnknown: config.cache.maxUnknown,
@@ -57,7 +67,7 @@ export function createKnownKeys({ config, log, metrics, clock: { now, elapsed },
     lookupTimeoutMs: (config.store.redis?.commandTimeout ?? 100) + LOOKUP_SLACK_MS,
     observe: cacheObserver(metrics, createRepeatedLog(log, metrics)),
   });
-  const snapshot = openSnapshot({ config, cache, metrics, log, now });
+  const snapshot = openSnapshot({ config, cache, metrics, log, now, isWritten: options.writesSnapshot });
   const usage = createUsageRecorder({
     record: (uses) => store.usage.record(uses),
     now,
@@ -82,8 +92,8 @@ export function createKnownKeys({ config, log, metrics, clock: { now, elapsed },
     version: VERSION,
     canary: {
       keys: createCanaryKeys({ store, digester: digest, now, random: randomBytes, by: 'keygate' }),
-      judge,
-      intervalMs: config.canary.interval,
+      judge: judge ?? unasked,
+      intervalMs: judge === undefined ? 0 : config.canary.interval,
       boundMs: config.cache.freshFor,
     },
     observe: metrics.replica,
@@ -136,6 +146,10 @@ export function createKnownKeys({ config, log, metrics, clock: { now, elapsed },
       await store.close();
     },
   };
+}
+
+function unasked(): never {
+  throw new Error('this process has no gate for senders');
 }
 
 function readableReceiverKeys(config: Config) {

@@ -13,13 +13,16 @@ interface SnapshotNeeds {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly now: () => number;
+  /** Of several processes one writes the file; all read it when they start. */
+  readonly isWritten: boolean;
 }
 
 /** The snapshot that the configuration asks for, if it does. */
-export function openSnapshot({ config, cache, metrics, log, now }: SnapshotNeeds): CacheSnapshot | undefined {
+export function openSnapshot(needs: SnapshotNeeds): CacheSnapshot | undefined {
+  const { config, cache, metrics, log, now, isWritten } = needs;
   const { snapshot, maxKeys, staleFor } = config.cache;
   if (snapshot === null) return undefined;
-  return createCacheSnapshot({
+  const opened = createCacheSnapshot({
     path: snapshot.path,
     secret: snapshot.secret,
     intervalMs: snapshot.interval,
@@ -30,6 +33,7 @@ export function openSnapshot({ config, cache, metrics, log, now }: SnapshotNeeds
     now,
     observe: snapshotObserver(metrics, log, snapshot.path),
   });
+  return isWritten ? opened : { ...opened, applied() {}, start() {}, flush: async () => {} };
 }
 
 /** Which store is configured: the same text as long as it is the same place. */

@@ -1,15 +1,19 @@
+import { availableParallelism } from 'node:os';
 import { createApp } from '../app.ts';
-import { yieldToRequests } from './helper-threads.ts';
 import type { App, AppAddresses } from '../app.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
 import type { LoadResult } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { ReadFile } from '../config/yaml-file.ts';
+import { createOffice } from '../office.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Log } from '../telemetry/log.ts';
+import { workersOf } from '../workers/share.ts';
 import { ConfigFiles } from './config-files.ts';
+import { yieldToRequests } from './helper-threads.ts';
 import { watchConfig } from './watch-config.ts';
+import { startWorkerProcess } from './worker.ts';
 
 export interface ServeOptions {
   readonly config?: string | undefined;
@@ -37,7 +41,12 @@ export async function serve({ config: file, dev }: ServeOptions): Promise<number
   let addresses: AppAddresses;
   try {
     yieldToRequests();
-    app = await createApp(complete(loaded.config), log);
+    const config = complete(loaded.config);
+    const workers = workersOf(config, availableParallelism());
+    app =
+      workers === 1
+        ? await createApp(config, log)
+        : createOffice(config, log, { workers, startProcess: startWorkerProcess });
     addresses = await app.start();
   } catch (error) {
     log('fatal', 'keygate cannot start', { cause: describeStartFault(error) });

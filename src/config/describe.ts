@@ -98,7 +98,15 @@ function describe(schema: z.ZodType, path: readonly string[], around: Reloads = 
 
 function scalarForm(schema: z.ZodType, name: string): { kind: ScalarOption['kind']; allowed: string } {
   if (schema instanceof z.ZodBoolean) return { kind: 'flag', allowed: 'true or false' };
-  if (schema instanceof z.ZodEnum) return { kind: 'text', allowed: `one of ${schema.options.join(', ')}` };
+  if (schema instanceof z.ZodEnum) {
+    const words = schema.options.join(', ');
+    return { kind: 'text', allowed: schema.options.length === 1 ? words : `one of ${words}` };
+  }
+  if (schema instanceof z.ZodUnion) {
+    const forms = schema.options.map((option) => scalarForm(option as z.ZodType, name));
+    const isNumber = forms.some(({ kind }) => kind === 'number');
+    return { kind: isNumber ? 'number' : 'text', allowed: forms.map(({ allowed }) => allowed).join(', or ') };
+  }
   if (schema instanceof z.ZodNumber) {
     return {
       kind: 'number',

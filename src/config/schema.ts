@@ -6,6 +6,7 @@ import { redis } from './redis-section.ts';
 import { routes } from './routes-section.ts';
 import { canary, replica } from './replica-section.ts';
 import { snapshot } from './snapshot-section.ts';
+import { workers } from './workers-section.ts';
 import { duration, size } from './units.ts';
 import { address, filePath, inputFile, target, webOrigin } from './values.ts';
 
@@ -177,7 +178,7 @@ const cors = z
 
 const cache = z
   .strictObject({
-    maxKeys: z.int().min(100).max(10_000_000).default(100_000).describe('How many known keys are remembered.'),
+    maxKeys: z.int().min(100).max(10_000_000).default(100_000).describe('How many known keys are remembered, by each worker.'),
     maxUnknown: z
       .int()
       .min(100)
@@ -202,14 +203,14 @@ const cache = z
       .min(1)
       .max(100_000)
       .default(1_000)
-      .describe('How many store lookups may be under way at once; above it senders get 503 and retry.'),
+      .describe('How many store lookups may be under way at once, of all workers; above it senders get 503 and retry.'),
     maxUnknownLookups: z
       .int()
       .min(4)
       .max(100_000)
       .default(1_000)
       .describe(
-        'How many lookups a second may find nothing: a flood of random keys reaches the store no faster. One network ' +
+        'How many lookups a second may find nothing, of all workers: a flood of random keys reaches the store no faster. One network ' +
           '(an IPv4 address, or an IPv6 /64) may use a quarter of it; above it senders of keys never seen get 503.',
       ),
     snapshot,
@@ -260,7 +261,7 @@ const limits = z
     maxHeld: size('1MiB', '64GiB')
       .prefault('256MiB')
       .describe(
-        'What request bodies may hold in memory together while they wait for the collector; beyond it, those that wait ' +
+        'What request bodies may hold in memory together, at all workers, while they wait for the collector; beyond it, those that wait ' +
           'are answered with 503 / UNAVAILABLE, and their senders keep them. With plane: wire.',
       )
       .meta({ reloads: 'yes' }),
@@ -279,7 +280,7 @@ const limits = z
   .prefault({})
   .describe('Bounds on what senders may use.');
 
-export const configSchema = z.strictObject({ listen, admin, ops, upstream, plane, routes, store, keys, cors, cache, usage, replica, canary, limits, log });
+export const configSchema = z.strictObject({ listen, workers, admin, ops, upstream, plane, routes, store, keys, cors, cache, usage, replica, canary, limits, log });
 
 /** A validated configuration: durations in milliseconds, sizes in bytes, nothing optional by accident. */
 export type Config = z.output<typeof configSchema>;

@@ -25,6 +25,8 @@ type Rule =
   | 'max'
   /** Where the worst is the least. */
   | 'min'
+  /** What only the office knows, which comes first. */
+  | 'first'
   /** Times: the earliest, of those that have one at all. */
   | 'earliest';
 
@@ -34,10 +36,15 @@ export const GAUGE_RULES: Readonly<Record<string, Rule>> = {
   keygate_cache_entries: 'max', // of the one that has the most: each may have cache.maxKeys
   keygate_canary_last_kept_timestamp_seconds: 'earliest',
   keygate_certificate_expiry_timestamp_seconds: 'earliest',
+  keygate_config_last_reload_success_timestamp_seconds: 'first',
+  keygate_config_last_reload_successful: 'first',
+  keygate_config_options_awaiting_restart: 'first',
   keygate_connections: 'sum',
   keygate_draining: 'max',
+  keygate_feed_current_timestamp_seconds: 'min',
   keygate_feed_position: 'min',
   keygate_feed_up: 'min',
+  keygate_held_bytes: 'sum',
   keygate_refused_source_requests_per_second: 'max',
   keygate_requests_in_flight: 'sum',
   keygate_snapshot_written_timestamp_seconds: 'max',
@@ -125,6 +132,8 @@ function bothOf(a: number, b: number, rule: Rule = 'sum'): number {
   switch (rule) {
     case 'sum':
       return a + b;
+    case 'first':
+      return a;
     case 'max':
       return Math.max(a, b);
     case 'min':

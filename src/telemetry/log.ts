@@ -27,17 +27,19 @@ export interface LogOptions {
     /** Bytes that are written and that nobody has taken yet. */
     readonly writableLength?: number;
   };
+  /** Which of several processes of one gateway this is. */
+  readonly worker?: number;
 }
 
 /** What may wait for whoever reads the log. One that hangs (a full disk behind it, a stopped terminal) must not fill our memory. */
 const MAX_UNREAD_BYTES = 1 << 20;
 
-export function createLog({ level, format, output }: LogOptions): AdjustableLog {
+export function createLog({ level, format, output, worker }: LogOptions): AdjustableLog {
   const asText = format === 'text' || (format === 'auto' && output.isTTY === true);
   const logger = pino(
     {
       level,
-      base: { pid: process.pid },
+      base: { pid: process.pid, ...(worker !== undefined && { worker }) },
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: 'message',
       formatters: { level: (label) => ({ level: label }) },

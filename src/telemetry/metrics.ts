@@ -7,6 +7,7 @@ import { createReloadMetrics } from './reload-metrics.ts';
 import { createReplicaMetrics } from './replica-metrics.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { perKey, talliedCounter } from './tally.ts';
+import { createWorkerMetrics } from './worker-metrics.ts';
 
 const STORE_BUCKETS = [1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1];
 
@@ -21,7 +22,7 @@ export interface MetricsOptions {
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * All that Prometheus sees, on a registry of its own. Every label has a closed set of values, never a key, a name, a path or an
+ * What Prometheus sees of this process, on a registry of its own. Every label has a closed set of values, never a key, a name, a path or an
  * address; but for the few senders that are refused most, of whom ops.refusedSources says how many. docs/metrics.md describes each.
  */
 export function createMetrics({ version, cacheSizes, refusedSources, heldBytes }: MetricsOptions) {
@@ -205,6 +206,7 @@ export function createMetrics({ version, cacheSizes, refusedSources, heldBytes }
     registry,
     replica: createReplicaMetrics(registers),
     reloads: createReloadMetrics(registers),
+    workers: createWorkerMetrics(registers),
     upstreamAddresses,
     upstreamEjections,
     upstreamConnections,

@@ -15,6 +15,8 @@ export interface ObservingOptions {
   readonly now: () => number;
   /** One accepted request of so many is a line in the log; 0: none. */
   readonly acceptedEvery: number;
+  /** Other processes serve the same senders. */
+  readonly isShared?: boolean | undefined;
 }
 
 /** All that is told of requests: to Prometheus, to whoever watches now, and to the log. */
@@ -36,8 +38,9 @@ export function createRepeatedLog(log: Log, metrics: Metrics): BoundedLog {
   return createBoundedLog({ log, linesOfMessage: LINES_OF_MESSAGE, dropped });
 }
 
-export function createObserving({ metrics, noteKey, log, now, acceptedEvery }: ObservingOptions): Observing {
-  const traffic = createTraffic(now);
+export function createObserving(options: ObservingOptions): Observing {
+  const { metrics, noteKey, log, now, acceptedEvery, isShared } = options;
+  const traffic = createTraffic(now, isShared);
   const requestLog = createRequestLog({ log, acceptedEvery, dropped: metrics.linesDropped });
   const repeatedLog = createRepeatedLog(log, metrics);
   return {

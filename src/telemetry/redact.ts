@@ -37,6 +37,7 @@ const NAMES = [
   'path',
   'peer',
   'permission',
+  'pause_ms',
   'pid',
   'protocol',
   'reason',
@@ -57,6 +58,8 @@ const NAMES = [
   'via',
   'where',
   'worked',
+  'worker',
+  'workers',
 ] as const;
 const LOGGABLE: ReadonlySet<string> = new Set(NAMES);
 

@@ -150,7 +150,34 @@ export const ROOMS: Rooms = {
   'known-keys.ts': [...MODEL, ...STORES, 'config', 'telemetry', 'open-snapshot.ts', ...EDGES],
   'front.ts': [...MODEL, ...REQUEST, 'config', 'traffic', 'telemetry', 'data-path.ts', 'known-keys.ts', ...EDGES],
   'back.ts': [...MODEL, ...STORES, 'plane', 'admin-server.ts', 'config', 'telemetry', 'known-keys.ts', ...EDGES],
+  // What the processes of one gateway say to each other, and how there come to be as many as there should be.
+  workers: [
+    'log-levels.ts',
+    'credential',
+    'keys/record.ts',
+    'budget',
+    'plane',
+    'traffic',
+    'telemetry',
+    'config',
+    'listening.ts',
+  ],
   'app.ts': ['keys', 'plane', 'config', 'telemetry', 'known-keys.ts', 'front.ts', 'back.ts', ...EDGES],
+
+  'office.ts': [
+    'log-levels.ts',
+    ...MODEL,
+    'plane',
+    'traffic',
+    'telemetry',
+    'config',
+    'known-keys.ts',
+    'back.ts',
+    'app.ts',
+    'workers',
+    ...EDGES,
+  ],
+  'worker.ts': [...MODEL, 'plane', 'traffic', 'telemetry', 'config', 'known-keys.ts', 'front.ts', 'workers', ...EDGES],
 
   dev: ['keys/record.ts', 'plane/otlp-paths.ts'],
   'dev/dev-mode.ts': ['config', 'keys', 'app.ts', 'dev', ...EDGES],
@@ -163,10 +190,13 @@ export const ROOMS: Rooms = {
     'config',
     'telemetry',
     'app.ts',
+    'office.ts',
+    'worker.ts',
+    'workers',
     'dev/dev-mode.ts',
     ...EDGES,
   ],
-  'main.ts': ['cli'],
+  'main.ts': ['cli', 'workers'],
 };
 
 /** The rooms that may know each package; a package that is not here has not been decided on. */

@@ -140,11 +140,13 @@ async function setEviction({ redis }: Stage, policy: string): Promise<void> {
   await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
 }
 
-/** A gateway with TLS that always comes back under the same address. */
+/** A gateway with TLS and two workers that always comes back under the same address. */
 export interface SecureGateway {
   readonly ops: string;
   /** The file of its certificate. */
   certificate(): string;
+  /** As the kernel does when memory runs out. */
+  killWorker(): void;
   /** Ends it, with a request to finish that is over when this is. */
   stop(whileDraining?: () => Promise<void>): Promise<void>;
   /** Starts it again with a certificate that ends in so many days. */
@@ -170,11 +172,17 @@ export async function openSecureGateway(scope: Scope): Promise<SecureGateway> {
       listen: { grpc: port, http: port },
       ops: { address: ops },
       upstream: { grpc: grpcUrl, http: httpUrl },
+      workers: 2,
     });
   }
   await start(90);
   return {
     ops,
+    killWorker() {
+      const [worker] = current?.workers() ?? [];
+      assert.ok(worker !== undefined);
+      process.kill(worker, 'SIGKILL');
+    },
     certificate: () => join(mount, 'tls.crt'),
     start,
     renew,
@@ -202,14 +210,21 @@ async function beginRequest({ addresses, key, metric }: KeygateProcess): Promise
   return socket;
 }
 
-/** It ends and comes back with a certificate that ends soon; then it gets one that it refuses, and at last a good one. */
+/**
+ * One of its workers is killed. Then it ends and comes back with a certificate that ends soon; then it gets one that it refuses, and
+ * at last a good one.
+ */
 export async function onOtherGateway(
-  { ops, start, stop, renew }: SecureGateway,
+  { ops, killWorker, start, stop, renew }: SecureGateway,
   watch: Watch,
   runbooks: Runbooks,
   prometheus: TestPrometheus,
   dashboard: DashboardWatch,
 ): Promise<void> {
+  killWorker();
+  await watch.fires('KeygateWorkerCrashes', { instance: ops, why: 'killed' });
+  await runbooks.follow('KeygateWorkerCrashes');
+  await watch.clears('KeygateWorkerCrashes', { instance: ops });
   const isDraining = async (): Promise<boolean> => (await prometheus.query('keygate_draining == 1')).length > 0;
   await stop(async () => {
     await until('Prometheus sees it drain', isDraining, 10_000);

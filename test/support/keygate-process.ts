@@ -32,6 +32,8 @@ export interface KeygateProcess {
   log(): readonly Readonly<Record<string, unknown>>[];
   /** The lines with this message that it has logged so far. */
   logged(message: string): Readonly<Record<string, unknown>>[];
+  /** The processes that it has started. */
+  workers(): number[];
   /** The most memory it has held so far, in MB. */
   peakMegabytes(): number;
   /** The sum of the series of a metric whose labels contain these. */
@@ -103,6 +105,12 @@ export async function startKeygateProcess(
     configure,
     log,
     logged: (message) => log().filter((line) => line['message'] === message),
+    workers: () =>
+      readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+        .trim()
+        .split(' ')
+        .filter(Boolean)
+        .map(Number),
     peakMegabytes() {
       const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
       if (kilobytes === undefined) throw new Error(`keygate has ended: ${output()}${errors()}`);

@@ -7,7 +7,12 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { newReport } from '../../support/reports.ts';
 
 const create = () =>
-  createMetrics({ version: '1.2.3', cacheSizes: () => ({ known: 7, unknown: 3 }), refusedSources: () => [] });
+  createMetrics({
+    version: '1.2.3',
+    cacheSizes: () => ({ known: 7, unknown: 3 }),
+    refusedSources: () => [],
+    heldBytes: () => 0,
+  });
 
 /** A registry like that of a process: each kind of metric, with this much in it. */
 async function figuresOf(count: number, gauge: number): Promise<Figures> {
@@ -77,7 +82,7 @@ describe('the figures of several processes', () => {
     const metrics = create();
     metrics.started('grpc');
     metrics.ended(newReport({ outcome: 'unknown_key', decisionSeconds: 0.01 }));
-    metrics.certificateExpiry.set({ use: 'a "strange" \\ \n label' }, 1);
+    metrics.certificatesEnd([{ use: 'a "strange" \\ \n label', atMs: 1_000 }]);
     const ours = linesOf((await readFigures(metrics.registry)).filter(({ name }) => name.startsWith('keygate_')));
     const theirs = (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('keygate_'));
     assert.ok(ours.length > 60);

@@ -1,0 +1,159 @@
+import type { Socket } from 'node:net';
+import { setImmediate as letOthersRun } from 'node:timers/promises';
+import { SYSTEM_CLOCK } from './clock.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/schema.ts';
+import type { KeyDigest } from './credential/digest.ts';
+import { createFront } from './front.ts';
+import type { Front } from './front.ts';
+import { createKnownKeys } from './known-keys.ts';
+import type { KnownKeys } from './known-keys.ts';
+import type { Protocol } from './plane/plane.ts';
+import { createReloader, readOnce } from './reload.ts';
+import { readFigures } from './telemetry/figures.ts';
+import { createKeyTallies } from './telemetry/key-tallies.ts';
+import type { Log } from './telemetry/log.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { createObserving } from './telemetry/observing.ts';
+import { TOLD_SOURCES, toTold } from './traffic/merged.ts';
+import { VERSION } from './version.ts';
+import type { Assignment, News, ToOffice } from './workers/messages.ts';
+
+/** One of the processes that serve senders, for an office that hands it their connections. */
+export interface Worker {
+  start(): Promise<void>;
+  accept(port: Protocol, socket: Socket): void;
+  hear(news: News): void;
+  /** Tells the office all that it has counted. */
+  tell(): Promise<void>;
+  /** Has another configuration take the place of the one that holds; says why not, if so. */
+  reload(next: Config): string | undefined;
+  /** Finishes what is in flight, then closes everything. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * How long what happens here is not known at the other workers: so long a key may be let through by each of them with its whole
+ * burst. It is paid back then.
+ */
+const NEWS_INTERVAL_MS = 50;
+/** Of anything, so many are told in one message. */
+const PIECE = 1_000;
+
+/** The composition root of a worker: what it knows of keys, and what senders meet. */
+export async function createWorker(
+  { config, name }: Assignment,
+  log: Log,
+  say: (message: ToOffice) => void,
+  clock: Clock = SYSTEM_CLOCK,
+): Promise<Worker> {
+  const read = readOnce();
+  const metrics = createMetrics({
+    version: VERSION,
+    cacheSizes: () => known.cache.sizes(),
+    refusedSources: () => [], // the office tells those of all
+    heldBytes: () => front.plane.heldBytes(),
+  });
+  const hasSnapshot = config.cache.snapshot !== null;
+  let found = new Set<KeyDigest>();
+  const known: KnownKeys = createKnownKeys({
+    config,
+    log,
+    metrics,
+    clock,
+    name,
+    judge: async (text) => (await front.gate.judgeKey(text, { to: 'ask' })).decision,
+    writesSnapshot: false,
+    found(digest) {
+      if (hasSnapshot) found.add(digest);
+    },
+  });
+  const keyTallies = createKeyTallies(config.ops.keySeries);
+  const front: Front = await createFront({
+    config,
+    read,
+    log,
+    metrics,
+    clock,
+    known,
+    noteKey: keyTallies.note,
+    observe: createObserving,
+    isShared: true,
+  });
+
+  // What became of a new configuration is for the office to say, and to count once.
+  const silent = { reloaded() {}, refused() {} };
+  const reloader = createReloader({ config, read, parts: [known.prepare, front.prepare], observe: silent });
+
+  function shareNews(): void {
+    for (const spent of inPieces(front.budgets.takeSpent())) say({ kind: 'news', spent, worked: [] });
+    for (const worked of inPieces(front.traffic.takeWorked())) say({ kind: 'news', spent: [], worked });
+    for (const digests of inPieces([...found])) say({ kind: 'found', digests });
+    found = new Set();
+  }
+
+  /** Of each port, those that have not been told yet. */
+  const closed: Record<Protocol, number> = { grpc: 0, http: 0 };
+  function noteClosed(port: Protocol): void {
+    if (closed.grpc + closed.http === 0) setImmediate(tellClosed);
+    closed[port] += 1;
+  }
+  function tellClosed(): void {
+    for (const port of ['grpc', 'http'] as const) {
+      if (closed[port] > 0) say({ kind: 'closed', port, connections: closed[port] });
+      closed[port] = 0;
+    }
+  }
+
+  async function tell(): Promise<void> {
+    for (const used of keyTallies.take()) {
+      say({ kind: 'keys', used });
+      await letOthersRun();
+    }
+    const traffic = toTold(front.traffic.look(TOLD_SOURCES));
+    say({ kind: 'figures', figures: await readFigures(metrics.registry), traffic });
+  }
+
+  let news: NodeJS.Timeout | undefined;
+  async function close(): Promise<void> {
+    clearInterval(news);
+    await front.plane.close();
+    await known.close();
+  }
+
+  return {
+    async start() {
+      await known.open();
+      known.join();
+      news = setInterval(shareNews, NEWS_INTERVAL_MS).unref();
+      say({ kind: 'serving' });
+    },
+    accept(port, socket) {
+      socket.once('close', () => noteClosed(port));
+      say({ kind: 'taken' });
+      front.plane.accept(port, socket);
+    },
+    hear({ spent, worked }) {
+      front.budgets.spentElsewhere(spent);
+      front.traffic.workedElsewhere(worked);
+    },
+    tell,
+    reload(next) {
+      const reloaded = reloader.reload(next);
+      return reloaded.result === 'refused' ? reloaded.cause : undefined;
+    },
+    async drain() {
+      metrics.draining.set(1);
+      await front.plane.drain(reloader.current().limits.drainTimeout);
+      shareNews();
+      await tell();
+      await close();
+    },
+    close,
+  };
+}
+
+function* inPieces<T>(list: readonly T[]): Iterable<readonly T[]> {
+  for (let i = 0; i < list.length; i += PIECE) yield list.slice(i, i + PIECE);
+}

@@ -1,0 +1,113 @@
+import type { Socket } from 'node:net';
+import type { Protocol } from '../plane/plane.ts';
+
+/** A worker, as far as connections are concerned. */
+export interface Seat {
+  /** Hands the connection over; `taken` is to be told when it has arrived. */
+  pass(port: Protocol, socket: Socket): void;
+}
+
+/** Which worker serves which connection. */
+export interface Spread<S extends Seat> {
+  join(seat: S): void;
+  /** Its connections are over, but for those that it has not been given yet: others get them. */
+  leave(seat: S): void;
+  arrived(port: Protocol, socket: Socket): void;
+  taken(seat: S): void;
+  closed(seat: S, port: Protocol, connections: number): void;
+  /** Hands over those that wait, however busy the workers are: no others will come. */
+  flush(): void;
+}
+
+export interface SpreadOptions {
+  /** The most connections of each port; those above are closed. So many may wait for a worker, too. */
+  readonly maxConnections: () => number;
+  /** One was closed, because there were so many. */
+  readonly turnedAway: (port: Protocol) => void;
+}
+
+interface Place {
+  readonly open: Record<Protocol, number>;
+  /** A connection is on its way to it. */
+  isBusy: boolean;
+}
+
+/**
+ * Gives each new connection to the worker that has the fewest. Connections of HTTP/2 live for days: taken in turn, a worker that was
+ * replaced would have next to none for as long. Each worker is given one at a time, so one that is stuck holds up no more than one.
+ */
+export function createSpread<S extends Seat>({ maxConnections, turnedAway }: SpreadOptions): Spread<S> {
+  const places = new Map<S, Place>();
+  const waiting: { readonly port: Protocol; readonly socket: Socket }[] = [];
+  const waitingOn: Record<Protocol, number> = { grpc: 0, http: 0 };
+
+  function openOn(port: Protocol): number {
+    let count = waitingOn[port];
+    for (const { open } of places.values()) count += open[port];
+    return count;
+  }
+
+  /** The one with the fewest connections; those before it in turn are as good. */
+  function quietest(mayBeBusy: boolean): readonly [S, Place] | undefined {
+    let best: readonly [S, Place] | undefined;
+    for (const entry of places) {
+      const isFree = mayBeBusy || !entry[1].isBusy;
+      if (isFree && (best === undefined || sum(entry[1]) < sum(best[1]))) best = entry;
+    }
+    return best;
+  }
+
+  function handOver(mayBeBusy = false): void {
+    while (waiting.length > 0) {
+      const free = quietest(mayBeBusy);
+      const next = free && waiting.shift();
+      if (free === undefined || next === undefined) return;
+      const [seat, place] = free;
+      waitingOn[next.port] -= 1;
+      place.open[next.port] += 1;
+      place.isBusy = true;
+      seat.pass(next.port, next.socket);
+    }
+  }
+
+  return {
+    join(seat) {
+      places.set(seat, { open: { grpc: 0, http: 0 }, isBusy: false });
+      handOver();
+    },
+    leave(seat) {
+      places.delete(seat);
+    },
+    arrived(port, socket) {
+      if (openOn(port) >= maxConnections()) {
+        socket.destroy();
+        return turnedAway(port);
+      }
+      waiting.push({ port, socket });
+      waitingOn[port] += 1;
+      handOver();
+    },
+    taken(seat) {
+      const place = places.get(seat);
+      if (place === undefined) return;
+      place.isBusy = false;
+      handOver();
+    },
+    closed(seat, port, connections) {
+      const place = places.get(seat);
+      if (place !== undefined) place.open[port] -= connections;
+    },
+    flush() {
+      handOver(true);
+      // Nobody is there to take them: their senders go elsewhere.
+      for (const { port, socket } of waiting.splice(0)) {
+        waitingOn[port] -= 1;
+        socket.destroy();
+      }
+    },
+  };
+}
+
+function sum({ open }: Place): number {
+  return open.grpc + open.http;
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { startBrokenServer } from '../support/broken-server.ts';
+import { answerGrpc, answerHttp } from '../support/collector.ts';
+import { callGrpc, connectGrpc, frame, openGrpc, readGrpc } from '../support/grpc-client.ts';
+import { callHttp, keepAliveAgent, openHttp } from '../support/http-client.ts';
+import { runKeygateServe } from '../support/keygate-process.ts';
+import type { KeygateProcess } from '../support/keygate-process.ts';
+import { until } from '../support/wait.ts';
+import { send, startWorkers } from '../support/workers.ts';
+
+const isThere = (pid: number): boolean => existsSync(`/proc/${pid}`);
+
+describe('a worker that is killed', { timeout: 120_000 }, () => {
+  it('takes its own connections with it, is replaced, and nobody else notices', async (t) => {
+    const { keygate, connectBoth } = await startWorkers(t);
+    const [a, b] = await connectBoth();
+    assert.equal(await keygate.metric('keygate_requests_total', 'allow'), 2);
+    const [victim = 0, survivor = 0] = keygate.workers();
+    process.kill(victim, 'SIGKILL');
+    await until('one connection is broken', () => a.destroyed || b.destroyed);
+    const other = a.destroyed ? b : a;
+    for (let i = 0; i < 5; i++) assert.equal(await send(other, keygate.key), '0');
+    await until('it is replaced', async () => (await keygate.metric('keygate_workers')) === 2);
+    assert.deepEqual([other.destroyed, isThere(victim), isThere(survivor)], [false, false, true]);
+    assert.equal(await keygate.metric('keygate_worker_restarts_total', 'why="killed"'), 1);
+    assert.equal(await keygate.metric('keygate_worker_restarts_total'), 1);
+    assert.equal(await keygate.metric('keygate_requests_total', 'allow'), 7, 'what it had counted is not forgotten');
+    const line = keygate.log().find(({ level }) => level === 'error');
+    assert.match(String(line?.['message']), /^a worker has ended, and is replaced/);
+    // The new one has no connections yet, so it gets the next one.
+    const next = await connectGrpc(t, keygate.addresses.grpc);
+    assert.equal(await send(next, keygate.key), '0');
+    process.kill(survivor, 'SIGKILL');
+    await until('the other connection is broken', () => other.destroyed);
+    assert.equal(await send(next, keygate.key), '0');
+  });
+});
+
+describe('a gateway of two workers whose configuration changes', { timeout: 120_000 }, () => {
+  it('takes it at both, counts it once, and has one that is replaced begin with it', async (t) => {
+    const { keygate, configure, connectBoth } = await startWorkers(t);
+    const sessions = await connectBoth();
+    const big = frame(Buffer.alloc(3_000));
+    const sendBig = async (session: (typeof sessions)[number]): Promise<number> =>
+      (await callGrpc(session, { headers: { 'x-api-key': keygate.key }, body: big })).code;
+    for (const session of sessions) assert.equal(await sendBig(session), 0);
+
+    await configure({ limits: { maxBody: '1KiB' } });
+    for (const session of sessions) await until('it is too large', async () => (await sendBig(session)) === 8, 20_000);
+    assert.equal(await keygate.metric('keygate_config_reloads_total', 'applied'), 1);
+    assert.equal(await keygate.metric('keygate_config_reloads_total'), 1);
+
+    await configure({ limits: { maxBody: '1KiB' }, listen: 'nowhere' });
+    await until(
+      'it is refused',
+      async () => (await keygate.metric('keygate_config_reloads_total', 'refused')) === 1,
+      20_000,
+    );
+    assert.equal(await keygate.metric('keygate_config_last_reload_successful'), 0);
+
+    for (const pid of keygate.workers()) process.kill(pid, 'SIGKILL');
+    await until('both are replaced', async () => (await keygate.metric('keygate_worker_restarts_total')) === 2);
+    await until('both serve', async () => (await keygate.metric('keygate_workers')) === 2, 20_000);
+    for (const session of await connectBoth()) assert.equal(await sendBig(session), 8);
+  });
+});
+
+describe('a gateway of two workers that is told to stop', { timeout: 120_000 }, () => {
+  it('finishes what is in flight at both, takes nothing new, and exits with 0', async (t) => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const { collector, keygate, connectBoth } = await startWorkers(
+      t,
+      {},
+      {
+        onGrpc: (stream, { path }) =>
+          void (path.includes('Metrics') ? released : Promise.resolve()).then(() => answerGrpc(stream)),
+        onHttp: (response, arrival) => void released.then(() => answerHttp(response, arrival)),
+      },
+    );
+    const headers = { 'x-api-key': keygate.key };
+    const sessions = await connectBoth();
+    const path = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export';
+    const grpcAnswers = sessions.map((session) => {
+      const stream = openGrpc(session, { path, headers });
+      stream.end(frame(Buffer.alloc(10)));
+      return readGrpc(stream);
+    });
+    const httpAnswers = Array.from({ length: 4 }, () =>
+      callHttp(`http://${keygate.addresses.http}`, { headers, agent: keepAliveAgent(t) }),
+    );
+    await until('all are in flight', () => collector.arrivals.length === 2 + 6);
+    const pids = keygate.workers();
+    keygate.signal('SIGTERM');
+    await until('it is not ready', async () => (await readiness(keygate)).startsWith('503'));
+    assert.equal(await readiness(keygate), '503 draining\n');
+    await until('it takes nothing new', () =>
+      callHttp(`http://${keygate.addresses.http}`, { headers, agent: keepAliveAgent(t) }).then(
+        () => false,
+        () => true,
+      ),
+    );
+    assert.equal(await keygate.metric('keygate_draining'), 1);
+    release();
+    assert.deepEqual(
+      (await Promise.all(grpcAnswers)).map(({ code }) => code),
+      [0, 0],
+    );
+    assert.deepEqual(
+      (await Promise.all(httpAnswers)).map(({ status }) => status),
+      [200, 200, 200, 200],
+    );
+    const { code, stdout } = await keygate.exited;
+    assert.equal(code, 0);
+    assert.match(stdout, /"message":"drained"\}\n$/);
+    assert.deepEqual(pids.map(isThere), [false, false]);
+  });
+
+  it('ends at once on a second signal, its workers with it', async (t) => {
+    const { collector, keygate } = await startWorkers(t, {}, { onHttp: () => {} });
+    openHttp(`http://${keygate.addresses.http}`, { headers: { 'x-api-key': keygate.key }, body: [] }).request.end();
+    await until('it is in flight', () => collector.arrivals.length === 1);
+    const pids = keygate.workers();
+    keygate.signal('SIGTERM');
+    await until('it is not ready', async () => (await readiness(keygate)).startsWith('503'));
+    keygate.signal('SIGTERM');
+    assert.equal((await keygate.exited).code, 143);
+    await until('its workers are gone', () => !pids.some(isThere));
+  });
+
+  it('leaves no worker behind when it is killed itself', async (t) => {
+    const { keygate } = await startWorkers(t);
+    const pids = keygate.workers();
+    keygate.signal('SIGKILL');
+    await until('its workers are gone', () => !pids.some(isThere), 10_000);
+  });
+});
+
+describe('a gateway of two workers that cannot start', { timeout: 120_000 }, () => {
+  it('says once which port is taken, and exits with 1', async (t) => {
+    const { url } = await startBrokenServer(t, () => {});
+    const taken = { address: `127.0.0.1:${new URL(url).port}` };
+    const free = { address: '127.0.0.1:0' };
+    const { code, stdout } = await runKeygateServe(t, {
+      workers: 2,
+      listen: { grpc: free, http: taken },
+      admin: free,
+      ops: free,
+      upstream: { grpc: 'http://127.0.0.1:4317' },
+    });
+    const lines = stdout.split('\n').filter((line) => /"level":"(?:error|fatal)"/.test(line));
+    assert.equal(lines.length, 1, stdout);
+    assert.equal(code, 1);
+    const { message, cause } = JSON.parse(lines[0] ?? '{}') as Record<string, string>;
+    assert.equal(message, 'keygate cannot start');
+    assert.match(cause ?? '', /EADDRINUSE.*another program has this port/);
+  });
+});
+
+async function readiness({ addresses }: KeygateProcess): Promise<string> {
+  const response = await fetch(`http://${addresses.ops}/readyz`);
+  return `${response.status} ${await response.text()}`;
+}
