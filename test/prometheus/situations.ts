@@ -242,4 +242,7 @@ export async function onOtherGateway(
   await renew(90);
   await watch.clears('KeygateConfigRefused', { instance: ops });
   await watch.clears('KeygateCertificateExpires', { instance: ops });
+  // Between two scrapes: the dashboard marks that it was started.
+  await stop();
+  await start(90);
 }
