@@ -124,7 +124,7 @@ test('a key is made with the keyboard alone, shown once, and its snippets are ta
   assert.ok(!(await page.getByRole('tabpanel').textContent())?.includes('rm'));
 
   await page.getByRole('link', { name: 'I have stored it' }).click();
-  await page.getByRole('heading', { name: 'checkout-eu' }).waitFor();
+  await page.getByRole('heading', { name: 'checkout-eu active' }).waitFor();
   assert.ok(!(await page.content()).includes(key));
   await page.goBack();
   await page.getByRole('heading', { name: 'Create an ingestion key' }).waitFor();

@@ -16,7 +16,7 @@ const files = takesPictures
   : globSync(join(import.meta.dirname, '*.test.ts')).toSorted();
 const { status } = spawnSync(
   process.execPath,
-  ['--disable-warning=DEP0060', '--test', '--test-concurrency=1', '--test-timeout=90000', ...files],
+  ['--disable-warning=DEP0060', '--test', '--test-concurrency=2', '--test-timeout=90000', ...files],
   {
     stdio: 'inherit',
     env: { ...process.env, KEYGATE_TEST_CHROMIUM: chromium },
