@@ -51,6 +51,15 @@ export function renderParts(ledger: Ledger, { before, during, after }: Parts): s
   return `${markdownTable(head, rows)}\n${causesOf(ledger, [...before, ...during, ...after])}`;
 }
 
+export function renderReloads(ledger: Ledger, phases: readonly Phase[]): string {
+  const head = ['Sender', 'Batches', 'Lost', 'Duplicated', 'Disowned', 'Delayed', 'p50 / p99, ms'];
+  const rows = clientsIn(ledger, phases).map((client) => {
+    const account = ledger.account(client, phases);
+    return [client, ...countsOf(account), timesOf(account)];
+  });
+  return `${markdownTable(head, rows)}\n${causesOf(ledger, phases)}`;
+}
+
 /** While there is nobody behind the gateways. */
 export function renderOutage(ledger: Ledger, phases: readonly Phase[]): string {
   const head = ['Sender', 'Batches', 'Lost', 'Duplicated', 'Disowned', 'Delayed', 'Told to retry, and did not'];

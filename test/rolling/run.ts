@@ -9,15 +9,16 @@ import type { Haproxy } from './haproxy.ts';
 import { Ledger } from './ledger.ts';
 import type { Phase } from './ledger.ts';
 import type { LoadOrder, Told } from './load.ts';
+import { startReloadedGateway } from './reloads.ts';
 import { createReplica, findPort } from './replicas.ts';
 import type { Replica } from './replicas.ts';
-import { faultsOf, rateOf, renderOutage, renderParts } from './report.ts';
+import { faultsOf, rateOf, renderOutage, renderParts, renderReloads } from './report.ts';
 import { createCollector, openSite } from './site.ts';
 
 /**
  * `npm run test:rolling [-- requests a second]`: two gateways on one Redis behind the two HAProxies of config/haproxy, senders of every
  * kind, and a collector that knows each batch by its name. The gateways are restarted one after the other, twice; then the
- * collector is. No batch may be lost, and none may arrive twice. How long they take is told, and fails nothing: on a machine that is
+ * collector is; then a third gateway is reloaded, before which there is no HAProxy. No batch may be lost, and none may arrive twice. How long they take is told, and fails nothing: on a machine that is
  * shared, times lie.
  */
 const wanted = Number(process.argv[2] ?? 2_000);
@@ -38,10 +39,14 @@ const RECOVERY_MS = 7_000;
 /** By what HAProxy looks at. */
 const EXAMPLES = { tcp: 'haproxy.cfg', http: 'haproxy-http.cfg' } as const;
 
-interface Front extends Haproxy {
+/** Where senders send to, and what it is called. */
+interface Target extends Pick<Haproxy, 'grpcUrl' | 'httpUrl'> {
   readonly mode: string;
 }
 
+type Front = Target & Haproxy;
+
+process.setMaxListeners(32); // each program that was started ends with us
 const haproxy = debianProgram('haproxy');
 const scope = new Cleanups();
 const ledger = new Ledger();
@@ -55,20 +60,23 @@ async function during(name: string, what: () => Promise<unknown>): Promise<void>
   phases.set(name, [...(phases.get(name) ?? []), phase]);
 }
 
-/** All senders at each HAProxy; those of one run have names of their own. */
-function startLoad(fronts: readonly Front[], key: string, perSecond: number, run = ''): Child {
-  const order: LoadOrder = { clients: clientsOf(fronts, perSecond, run), key };
-  return startChild(scope, 'load.ts', [JSON.stringify(order)], (told) => {
+/** All senders at each of these. */
+function startLoad(fronts: readonly Target[], key: string, perSecond: number, authorities = ''): Child {
+  const order: LoadOrder = { clients: clientsOf(fronts, perSecond), key };
+  const hear = (told: readonly unknown[]): void => {
     for (const one of told) ledger.tell(one as Told);
-  });
+  };
+  // grpc-js has a variable of its own.
+  const trust = { NODE_EXTRA_CA_CERTS: authorities, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: authorities };
+  return startChild(scope, 'load.ts', [JSON.stringify(order)], hear, trust);
 }
 
-function clientsOf(fronts: readonly Front[], perSecond: number, run: string): LoadOrder['clients'] {
+function clientsOf(fronts: readonly Target[], perSecond: number): LoadOrder['clients'] {
   const each = perSecond / (2 * fronts.length);
   const sdkPerSecond = Math.min(SDK_PER_SECOND, each / 2);
   return fronts.flatMap(({ mode, grpcUrl, httpUrl }) =>
     (['grpc-sdk', 'grpc-raw', 'http-sdk', 'http-raw'] as const).map((kind) => ({
-      name: `${kind} (${mode})${run}`,
+      name: `${kind} (${mode})`,
       kind,
       url: kind.startsWith('grpc') ? grpcUrl : httpUrl,
       perSecond: kind.endsWith('sdk') ? sdkPerSecond : each - sdkPerSecond,
@@ -105,6 +113,9 @@ function report(perSecond: number): readonly string[] {
     );
   console.log(`\n${ROLLS} rolling restarts of 2 gateways:\n\n${renderParts(ledger, { before, during: rolls, after })}`);
   console.log(`The collector restarted behind them:\n\n${renderOutage(ledger, outage)}`);
+  console.log(
+    `A gateway reloaded, with nothing between it and its senders:\n\n${renderReloads(ledger, phases.get('reloads') ?? [])}`,
+  );
   const strangers = ledger.strangers();
   return [
     ...faultsOf(
@@ -133,7 +144,11 @@ try {
   );
   for (const index of replicas.keys()) for (const front of fronts) await front.sees(index, 'up');
 
-  const warmUp = startLoad(fronts, site.key, wanted, ', warming up');
+  const warmUp = startLoad(
+    fronts.map((front) => ({ ...front, mode: `${front.mode}, warming up` })),
+    site.key,
+    wanted,
+  );
   await during('warming up', () => delay(WARM_UP_MS));
   await during('trying what the machine can do', () => delay(WARM_UP_MS));
   await warmUp.end();
@@ -155,7 +170,17 @@ try {
     await delay(RECOVERY_MS);
   });
   await load.end();
-  await collector.end();
+
+  const second = await createCollector(scope, (name) => ledger.arrived(name));
+  await second.start();
+  const { authorities, ...reloaded } = await startReloadedGateway(scope, site, [collector, second]);
+  const straight = startLoad([{ ...reloaded, mode: 'TLS, no proxy' }], site.key, perSecond, authorities);
+  await during('reloads', async () => {
+    await delay(WARM_UP_MS);
+    await reloaded.reloadAll();
+  });
+  await straight.end();
+  await Promise.all([collector.end(), second.end()]);
   const faults = report(perSecond);
   for (const fault of faults) console.log(`FAULT: ${fault}`);
   if (faults.length > 0) process.exitCode = 1;

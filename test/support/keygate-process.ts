@@ -84,7 +84,7 @@ export async function startKeygateProcess(
       .slice(0, -1)
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   await Promise.race([
-    until('keygate serves', () => serving() !== undefined, 20_000),
+    until('keygate serves', () => serving() !== undefined, 40_000),
     exited.then(({ stdout, stderr }) =>
       Promise.reject(new Error(`keygate ended instead of serving: ${stdout}${stderr}`)),
     ),

@@ -11,11 +11,14 @@ export interface TestCertificate {
   readonly keyPath: string;
 }
 
-/** A self-signed certificate for localhost and 127.0.0.1, which is also its own authority; for a year, or until then. */
-export async function createCertificate(t: Scope, endsAt?: Date): Promise<TestCertificate> {
+/**
+ * A self-signed certificate for localhost and 127.0.0.1, which is also its own authority; for a year, or until then. Those that are
+ * trusted together must differ in their names.
+ */
+export async function createCertificate(t: Scope, endsAt?: Date, name = 'localhost'): Promise<TestCertificate> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-tls-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: name }], {
     keyType: 'ec',
     ...(endsAt && { notAfterDate: endsAt }),
     extensions: [
