@@ -143,6 +143,8 @@ async function setEviction({ redis }: Stage, policy: string): Promise<void> {
 /** A gateway with TLS and two workers that always comes back under the same address. */
 export interface SecureGateway {
   readonly ops: string;
+  /** The process that there is now. */
+  current(): KeygateProcess;
   /** The file of its certificate. */
   certificate(): string;
   /** As the kernel does when memory runs out. */
@@ -183,6 +185,10 @@ export async function openSecureGateway(scope: Scope): Promise<SecureGateway> {
       assert.ok(worker !== undefined);
       process.kill(worker, 'SIGKILL');
     },
+    current() {
+      assert.ok(current !== undefined);
+      return current;
+    },
     certificate: () => join(mount, 'tls.crt'),
     start,
     renew,
@@ -215,7 +221,7 @@ async function beginRequest({ addresses, key, metric }: KeygateProcess): Promise
  * at last a good one.
  */
 export async function onOtherGateway(
-  { ops, killWorker, start, stop, renew }: SecureGateway,
+  { ops, current, killWorker, start, stop, renew }: SecureGateway,
   watch: Watch,
   runbooks: Runbooks,
   prometheus: TestPrometheus,
@@ -238,7 +244,8 @@ export async function onOtherGateway(
   assert.match(await runbooks.follow('KeygateCertificateExpires'), /notAfter=/);
   await renew(90, false);
   await watch.fires('KeygateConfigRefused', { instance: ops });
-  await runbooks.follow('KeygateConfigRefused');
+  const faults = await runbooks.follow('KeygateConfigRefused', { gateway: current(), findsFaults: true });
+  assert.match(faults, /fault[\s\S]*listen\.grpc\.tls/);
   await renew(90);
   await watch.clears('KeygateConfigRefused', { instance: ops });
   await watch.clears('KeygateCertificateExpires', { instance: ops });

@@ -22,7 +22,7 @@ export const DASHBOARD: Dashboard = {
     },
     {
       name: 'Started',
-      query: { expr: `changes(${of('process_start_time_seconds')}[$__rate_interval]) > 0`, legend: '{{instance}}' },
+      query: { expr: `time() - ${of('process_start_time_seconds')} < 60`, legend: '{{instance}}' },
       colour: 'blue',
     },
   ],
