@@ -134,9 +134,21 @@ export const PROCESS_ROW: Row = {
     },
     {
       show: 'lines',
+      title: 'Workers, and those that ended',
+      about:
+        'Processes that serve senders; and those that ended without being told to, and were replaced. killed: as a rule there was no memory left; crashed or hung: a fault of ours, report it with its log (docs/operations.md#keygateworkercrashes).',
+      width: 24,
+      unit: 'short',
+      queries: [
+        { expr: of('keygate_workers'), legend: '{{instance}}: workers' },
+        { expr: sumBy('why', perSecond('keygate_worker_restarts_total')), legend: '{{why}}, a second' },
+      ],
+    },
+    {
+      show: 'lines',
       title: 'CPU',
       about:
-        'Cores in use. One process uses one core for requests: from 0.7 on add replicas (docs/operations.md#sizing).',
+        'Cores in use. A worker uses one core for requests: from 0.7 for each of them on, add workers or replicas (docs/operations.md#sizing).',
       width: 8,
       unit: 'short',
       queries: [{ expr: sumBy('instance', perSecond('process_cpu_seconds_total')), legend: '{{instance}}' }],
