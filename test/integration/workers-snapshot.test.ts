@@ -63,7 +63,7 @@ async function send(t: TestContext, { http }: { http: string }, key: string): Pr
   return status === 200 ? '200' : `${status} ${reasonOf(decodeStatus(body))}`;
 }
 
-describe('the snapshot of a gateway of two workers', { timeout: 60_000 }, () => {
+describe('the snapshot of a gateway of two workers', { timeout: 120_000 }, () => {
   it('holds the keys of both, is written by one process, and is read by each, also by one that is replaced', async (t) => {
     const { redis, path, digester, createKey, start } = await setUp(t);
     const texts = [await createKey('a'), await createKey('b'), await createKey('c')];
