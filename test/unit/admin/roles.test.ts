@@ -18,6 +18,7 @@ test('a token may do what any of its roles allows', () => {
       'get-service-ids',
       'get-users',
       'get-traffic',
+      'get-log-level',
       'authorize-ingestion-api-keys',
     ]),
   );
@@ -38,7 +39,7 @@ test('a role that is not known allows nothing, not even one named like a propert
 
 test('what wanted roles allow beyond one’s own is named', () => {
   assert.deepEqual(permissionsLacking(['key-manager'], ['validator']), []);
-  assert.deepEqual(permissionsLacking(['key-manager'], ['viewer']), ['get-service-tokens']);
+  assert.deepEqual(permissionsLacking(['key-manager'], ['viewer']), ['get-service-tokens', 'get-log-level']);
   const ofViewers = [
     'get-ingestion-api-keys',
     'explain-keys',
@@ -46,6 +47,7 @@ test('what wanted roles allow beyond one’s own is named', () => {
     'get-service-ids',
     'get-users',
     'get-traffic',
+    'get-log-level',
   ];
   assert.deepEqual(permissionsLacking([], ['viewer']), ofViewers);
 });
