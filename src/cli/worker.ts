@@ -21,6 +21,7 @@ export function work(): Promise<number> {
   // A terminal sends these to all processes: what they mean for the whole is for the office to say.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {});
   return new Promise((resolve) => {
+    let isReady = false;
     let started: Promise<void> = Promise.resolve();
     let serving: { readonly worker: Worker; readonly log: AdjustableLog } | undefined;
 
@@ -31,6 +32,7 @@ export function work(): Promise<number> {
         const worker = await createWorker(assignment, log, say);
         serving = { worker, log };
         await worker.start();
+        isReady = true;
       } catch (error) {
         await sayAndWait({ kind: 'unable', why: error instanceof Error ? error.message : String(error) });
         leave(1);
@@ -55,6 +57,8 @@ export function work(): Promise<number> {
     }
 
     function onOfficeGone(): void {
+      // Nobody is connected to one that has not said that it serves, and what it has begun to open would keep it alive.
+      if (!isReady) process.exit(1);
       serving?.log('error', 'the process that hands out connections has ended; requests in flight are finished');
       void drain();
     }

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { configSchema } from '../../src/config/schema.ts';
+import { WORKER_COMMAND } from '../../src/workers/messages.ts';
+import type { ToWorker } from '../../src/workers/messages.ts';
 import { startBrokenServer } from '../support/broken-server.ts';
 import { answerGrpc, answerHttp } from '../support/collector.ts';
 import { callGrpc, connectGrpc, frame, openGrpc, readGrpc } from '../support/grpc-client.ts';
@@ -9,6 +16,8 @@ import { runKeygateServe } from '../support/keygate-process.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
 import { until } from '../support/wait.ts';
 import { send, startWorkers } from '../support/workers.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 const isThere = (pid: number): boolean => existsSync(`/proc/${pid}`);
 
@@ -135,6 +144,27 @@ describe('a gateway of two workers that is told to stop', { timeout: 120_000 }, 
     keygate.signal('SIGKILL');
     await until('its workers are gone', () => !pids.some(isThere), 10_000);
   });
+});
+
+describe('a worker', { timeout: 120_000 }, () => {
+  for (const [when, pauseMs] of Object.entries({ 'at once': 0, 'while it starts': 300 })) {
+    it(`ends when its office goes (${when}), though its store is away`, async (t) => {
+      const child = fork(MAIN, [WORKER_COMMAND, '1'], {
+        execPath: process.execPath,
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      });
+      t.after(() => child.kill('SIGKILL'));
+      const ended = once(child, 'exit');
+      const config = configSchema.parse({
+        upstream: { http: 'http://127.0.0.1:1' },
+        store: { redis: { url: 'redis://127.0.0.1:1' } },
+      });
+      child.send({ kind: 'begin', worker: 1, name: 'test/1', config } satisfies ToWorker);
+      await delay(pauseMs);
+      child.disconnect();
+      await ended;
+    });
+  }
 });
 
 describe('a gateway of two workers that cannot start', { timeout: 120_000 }, () => {
