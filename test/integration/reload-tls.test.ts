@@ -96,7 +96,9 @@ for (const plane of ['wire', 'library'] as const) {
       const [second, third] = [await createCertificate(t), await createCertificate(t)];
       await place(second.cert, third.key);
       await until('it is refused', () => keygate.logged(REFUSED).length > 0, NOTICED_MS);
-      const [fault] = keygate.logged('a fault of the new configuration');
+      const faults = (): Readonly<Record<string, unknown>>[] => keygate.logged('a fault of the new configuration');
+      await until('its fault is told', () => faults().length > 0);
+      const [fault] = faults();
       assert.equal(fault?.['option'], 'listen.grpc.tls.cert');
       assert.match(String(fault?.['cause']), /must be a PEM certificate that belongs to the PEM private key in key/);
       assert.equal(await shownAt(keygate.addresses.grpc), identityOf(first));

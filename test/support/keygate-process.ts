@@ -71,7 +71,7 @@ export async function startKeygateProcess(
       }),
     );
   await configure(config);
-  const { child, exited, output, errors } = runServe(t, directory, file);
+  const { child, exited, output, errors } = runServe(t, directory, file, 'plane' in config);
   const serving = (): Record<string, string> | undefined => {
     const line = output()
       .split('\n')
@@ -130,13 +130,16 @@ export async function runKeygateServe(t: Scope, config: Readonly<Record<string, 
   t.after(() => rm(directory, { recursive: true, force: true }));
   const file = join(directory, 'keygate.yaml');
   await writeFile(file, stringify(config));
-  return runServe(t, directory, file).exited;
+  return runServe(t, directory, file, 'plane' in config).exited;
 }
 
-function runServe(t: Scope, directory: string, file: string) {
+function runServe(t: Scope, directory: string, file: string, namesPlane: boolean) {
+  // A test that names a plane is for that one, whichever the others are run on.
+  const { KEYGATE_PLANE, ...env } = process.env;
   const child: ChildProcess = spawn(BIN, ['serve', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: directory,
+    env: { ...env, ...(KEYGATE_PLANE !== undefined && !namesPlane && { KEYGATE_PLANE }) },
   });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
