@@ -16,6 +16,7 @@ import { createReloader, readOnce } from './reload.ts';
 import type { Prepare, Reloaded } from './reload.ts';
 import { readFigures } from './telemetry/figures.ts';
 import { createGatewayState } from './telemetry/gateway-state.ts';
+import type { FixedState } from './telemetry/gateway-state.ts';
 import { createKeyMetrics } from './telemetry/key-metrics.ts';
 import type { AdjustableLog, Log } from './telemetry/log.ts';
 import { createLogLevelControl } from './telemetry/log-level.ts';
@@ -96,12 +97,7 @@ export async function createApp(
     known,
     gateway: name,
     traffic: front.traffic,
-    overview: createGatewayState(() => readFigures(metrics.registry), {
-      workers: 1,
-      store: config.store.redis === null ? 'sqlite' : 'redis',
-      cache: config.cache,
-      ports: dataPorts(config),
-    }),
+    overview: createGatewayState(() => readFigures(metrics.registry), fixedState(config, 1)),
     logLevel,
     async *metrics() {
       yield `${await metrics.registry.metrics()}\n`;
@@ -109,7 +105,7 @@ export async function createApp(
     },
     notReady() {
       if (state !== 'serving') return state;
-      return known.knowsKeys() ? undefined : 'the key store has not answered since this replica started';
+      return known.notReady();
     },
   });
 
@@ -164,6 +160,16 @@ export async function beforeDrain({ limits }: Config, log: Log): Promise<void> {
   });
   await delay(limits.drainDelay);
   log('info', 'draining: no new connections, requests in flight are finished');
+}
+
+/** For the console: what it shows of a gateway that does not change while it runs. */
+export function fixedState(config: Config, workers: number): FixedState {
+  return {
+    workers,
+    store: config.store.redis === null ? 'sqlite' : 'redis',
+    cache: config.cache,
+    ports: dataPorts(config),
+  };
 }
 
 /** Where everything is, for the line of log that says so. */

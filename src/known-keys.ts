@@ -127,7 +127,10 @@ export function createKnownKeys({ config, log, metrics, clock, name, judge, ...o
      * An outage later on takes no replica out of service: it serves what it knows. One that never reached its store knows nothing,
      * unless there was a snapshot.
      */
-    knowsKeys: () => monitor.everUp() || hasReceiverKeys || cache.sizes().known > 0,
+    notReady(): string | undefined {
+      const knowsKeys = monitor.everUp() || hasReceiverKeys || cache.sizes().known > 0;
+      return knowsKeys ? undefined : 'the key store has not answered since this replica started';
+    },
     /** For another configuration: a receiver key that it does not have is refused with the next request. */
     prepare: ((next) => {
       const nextKeys = createReceiverKeys(readableReceiverKeys(next), digest);

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { App, AppAddresses } from './app.ts';
-import { beforeDrain, levelFor, servingFields } from './app.ts';
+import { beforeDrain, fixedState, levelFor, servingFields } from './app.ts';
 import { createBack } from './back.ts';
 import { SYSTEM_CLOCK } from './clock.ts';
 import type { Clock } from './clock.ts';
@@ -10,7 +10,6 @@ import type { Config } from './config/schema.ts';
 import type { KeyDigest } from './credential/digest.ts';
 import { createKnownKeys } from './known-keys.ts';
 import type { LevelSetting } from './log-levels.ts';
-import { dataPorts } from './plane-options.ts';
 import { createReloader, readOnce } from './reload.ts';
 import { addUp, figuresText, readFigures } from './telemetry/figures.ts';
 import type { Figures } from './telemetry/figures.ts';
@@ -119,12 +118,7 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
     known,
     gateway: name,
     logLevel,
-    overview: createGatewayState(figures, {
-      workers,
-      store: config.store.redis === null ? 'sqlite' : 'redis',
-      cache: config.cache,
-      ports: dataPorts(config),
-    }),
+    overview: createGatewayState(figures, fixedState(config, workers)),
     traffic: {
       async look(mostSources) {
         await team.tell();
@@ -139,7 +133,7 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
     notReady() {
       if (state !== 'serving') return state;
       if (team.serving() === 0) return 'no worker is running';
-      return known.knowsKeys() ? undefined : 'the key store has not answered since this replica started';
+      return known.notReady();
     },
   });
 
