@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /**
  * Programs of others that the suites run: from Debian, or built by Go from a module that pins them in go.mod and go.sum.
@@ -11,10 +11,17 @@ import { join } from 'node:path';
 
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/conformance');
 
-/** A suite without what it needs says what that is, and fails: it has shown nothing. */
+/** A suite without what it needs says what that is, and fails, if it catches nothing: it has shown nothing. */
+export class MissingTool extends Error {
+  constructor(what: string) {
+    super(what);
+    // What is missing is missing on the machine: where in the suite it was noticed helps nobody.
+    this.stack = what;
+  }
+}
+
 function miss(what: string): never {
-  console.error(what);
-  process.exit(1);
+  throw new MissingTool(what);
 }
 
 /** The path of a program of Debian's, installed first if it is not there. */
@@ -37,6 +44,11 @@ export function debianProgram(program: string, packageName = program): string {
 
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
+/** The path of a program that must be there, because nothing here can install it. */
+export function installedProgram(program: string, what: string): string {
+  return findProgram(program) ?? miss(`This needs ${what}: there is no ${program} on the PATH.`);
+}
+
 function findProgram(program: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(':'), ...SBIN];
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
@@ -50,7 +62,7 @@ export interface Edit {
 }
 
 export interface GoProgram {
-  /** The folder with go.mod and go.sum, beside this file. */
+  /** The folder with go.mod and go.sum: its path, or how it is reached from here. */
   readonly folder: string;
   /** The package that is built. */
   readonly package: string;
@@ -60,7 +72,7 @@ export interface GoProgram {
 
 /** The path of a program that Go builds; a build is done once for each state of its sources. */
 export function goProgram({ folder, package: name, edits = [] }: GoProgram): string {
-  const sources = join(import.meta.dirname, folder);
+  const sources = resolve(import.meta.dirname, folder);
   const hash = createHash('sha256').update(JSON.stringify([name, edits]));
   for (const file of readdirSync(sources).filter((file) => /\.(?:go|mod|sum)$/.test(file))) {
     hash.update(readFileSync(join(sources, file)));
