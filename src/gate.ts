@@ -52,7 +52,7 @@ export function createGate({ readCredential, digest, lookup, charge, now }: Gate
 
   function judgeCredential(credential: Credential, use: Use): Judgement | Promise<Judgement> {
     if ('problem' in credential) return refuse(credential.problem);
-    const answer = lookup(credential.digests, use.to === 'send' ? use.peer : undefined);
+    const answer = lookup(credential.digests, 'peer' in use ? use.peer : undefined);
     return answer instanceof Promise
       ? answer.then((late) => conclude(credential.fingerprint, late, use))
       : conclude(credential.fingerprint, answer, use);

@@ -90,6 +90,7 @@ export async function createUpstreams(config: Config, tls: UpstreamTls): Promise
       otlp: forwardTo(({ upstream }) => upstream.http),
       rum: relayed('rum'),
       remoteConfig: relayed('remoteConfig'),
+      agent: { paths: config.routes.agent.paths, forward: forwardTo(({ routes }) => routes.agent.target) },
     }),
     renew(next, nextTls) {
       for (const renew of renewals) renew(next, nextTls);

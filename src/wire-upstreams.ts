@@ -121,6 +121,7 @@ export function createWireUpstreams(
       otlp: stand('http', ({ upstream }) => upstream.http),
       rum: relayed('rum'),
       remoteConfig: relayed('remoteConfig'),
+      agent: { paths: config.routes.agent.paths, forward: stand('http', ({ routes }) => routes.agent.target) },
     }),
     check(nowMs) {
       for (const { behind } of standing) check(behind.current, nowMs);

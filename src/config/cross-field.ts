@@ -131,7 +131,7 @@ function tenantInCarrier({ keys: { tenantHeader, carriers } }: Config): Problem[
 function repeatedRoutes({ routes }: Config): Problem[] {
   return [
     ...repeatedPaths(routes, ['grpc'], [...GRPC_ROUTES.keys()], 'OTLP/gRPC'),
-    ...repeatedPaths(routes, ['rum', 'remoteConfig'], [...HTTP_ROUTES.keys()], 'OTLP/HTTP'),
+    ...repeatedPaths(routes, ['rum', 'remoteConfig', 'agent'], [...HTTP_ROUTES.keys()], 'OTLP/HTTP'),
   ];
 }
 

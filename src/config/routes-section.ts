@@ -49,6 +49,24 @@ export const routes = z
       })
       .prefault({})
       .describe('Settings that agents fetch, with GET or HEAD. For keys of type sensor.'),
+    agent: z
+      .strictObject({
+        target: target
+          .nullable()
+          .default(null)
+          .describe('The receiver behind the gateway, such as http://receiver:7077. null: such requests are answered with 404.')
+          .meta({ reloads: 'unless null' }),
+        paths: z
+          .array(routePath)
+          .max(MAX_PATHS)
+          .default(['/stsAgent', '/prometheus/api/v1/write'])
+          .describe('Each path, and all below it, with or without /receiver before it; behind the gateway it is without.'),
+      })
+      .prefault({})
+      .describe(
+        "What StackState's agents send, and others to the same receiver: the only routes that take a key from api_key in the " +
+          'query. For all keys but those of type rum.',
+      ),
   })
   .prefault({})
   .describe('Routes on the data ports besides OTLP. upstream.tls and upstream.timeout hold for them too.');

@@ -23,6 +23,9 @@ export type CredentialReader = (fields: RawFields) => ReadResult;
 
 export const MAX_KEY_BYTES = 512;
 
+/** Where a route takes keys from the query, they stand among the fields under this name, which no field can have. */
+export const QUERY_CARRIER = '?api_key';
+
 const MISSING: ReadResult = { problem: 'missing_credential' };
 const MALFORMED: ReadResult = { problem: 'malformed_credential' };
 const CONFLICTING: ReadResult = { problem: 'conflicting_credentials' };
@@ -33,7 +36,7 @@ const CONFLICTING: ReadResult = { problem: 'conflicting_credentials' };
  */
 export function createCredentialReader(rules: CredentialRules): CredentialReader {
   const readAuthorization = createAuthorizationReader(rules);
-  const carriers = new Set(rules.carriers);
+  const carriers = new Set([...rules.carriers, QUERY_CARRIER]);
 
   return (fields) => {
     let found: string | undefined;

@@ -1,6 +1,9 @@
+import type { RawFields } from '../credential/read.ts';
 import type { Signal } from '../keys/record.ts';
 import type { HttpForward } from '../upstream/http-forward.ts';
-import type { Route } from '../verdict/decide.ts';
+import type { Asking, Refusal, Route, Sending } from '../verdict/decide.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import { readAgentTarget } from './agent-paths.ts';
 import { GRPC_ROUTES, HTTP_ROUTES } from './otlp-paths.ts';
 
 /** The methods that routes take. Only POST has a body. */
@@ -18,10 +21,23 @@ export interface HttpRoute<Behind = HttpForward> {
   readonly plainRefusals: 'text' | 'json';
   /** Absent: nobody is configured to answer. */
   readonly forward: Behind | undefined;
+  /** The option that has to be set for there to be such a route. */
+  readonly unset?: string;
+  /** It is asked here whether a key is good, and the gateway itself answers. */
+  readonly isQuestion?: true;
 }
 
-/** By path, which must match exactly. */
-export type HttpRoutes<Behind = HttpForward> = ReadonlyMap<string, HttpRoute<Behind>>;
+/** Where a request target leads. */
+export interface Place<Behind = HttpForward> {
+  /** Absent: nowhere. */
+  readonly route: HttpRoute<Behind> | undefined;
+  /** What whoever answers there is asked for; never with a key. */
+  readonly target: string;
+  /** The keys that the target holds, as fields that belong to those of the request. */
+  readonly keys: RawFields;
+}
+
+export type HttpRoutes<Behind = HttpForward> = (target: string) => Place<Behind>;
 
 /** What a gRPC method is to us: all are answered by the collector, and relayed alike. */
 export interface GrpcRoute {
@@ -53,11 +69,18 @@ export interface HttpUpstreams<Behind = HttpForward> {
   /** Absent: there are no such routes. */
   readonly rum: RelayedPaths<Behind> | undefined;
   readonly remoteConfig: RelayedPaths<Behind> | undefined;
+  /** Whoever looks for one that is not there is told how to have it. */
+  readonly agent: Omit<RelayedPaths<Behind>, 'forward'> & Pick<HttpRoute<Behind>, 'forward'>;
 }
 
-/** OTLP's own paths win over any others; the configuration has refused those that are named twice. */
+const NO_KEYS: RawFields = [];
+
+/**
+ * OTLP's own paths win over any others; the configuration has refused those that are named twice. A path must match exactly, but
+ * for those of agents. Queries are no part of a route and do not go on, because a query could hold a key; agents' keys do.
+ */
 export function createHttpRoutes<Behind = HttpForward>(upstreams: HttpUpstreams<Behind>): HttpRoutes<Behind> {
-  const { otlp, rum, remoteConfig } = upstreams;
+  const { otlp, rum, remoteConfig, agent } = upstreams;
   const routes = new Map<string, HttpRoute<Behind>>();
   for (const path of remoteConfig?.paths ?? []) {
     routes.set(path, {
@@ -83,5 +106,48 @@ export function createHttpRoutes<Behind = HttpForward>(upstreams: HttpUpstreams<
     const methods: readonly HttpMethod[] = ['POST'];
     routes.set(path, { name: 'otlp-http', signal, methods, forPages: true, plainRefusals: 'text', forward: otlp });
   }
-  return routes;
+  const ofAgents = createAgentRoutes(agent.forward);
+
+  return (target) => {
+    const question = target.indexOf('?');
+    const path = question === -1 ? target : target.slice(0, question);
+    const route = routes.get(path);
+    const asked = route === undefined ? readAgentTarget(path, target.slice(path.length + 1), agent.paths) : undefined;
+    if (asked === undefined) return { route, target: path, keys: NO_KEYS };
+    return { ...asked, route: asked.leadsTo === 'otlp' ? routes.get(asked.target) : ofAgents[asked.leadsTo] };
+  };
+}
+
+function createAgentRoutes<Behind>(forward: Behind | undefined) {
+  const common = { name: 'agent', signal: undefined, forPages: false, plainRefusals: 'text' } as const;
+  const receiver: HttpRoute<Behind> = {
+    ...common,
+    methods: ['POST', 'GET', 'HEAD'],
+    forward,
+    ...(forward === undefined && { unset: 'routes.agent.target' }),
+  };
+  const question: HttpRoute<Behind> = { ...common, methods: ['GET', 'HEAD'], forward: undefined, isQuestion: true };
+  return { receiver, question };
+}
+
+/** What a key is wanted for on a route. */
+export function toUse(route: Pick<HttpRoute, 'isQuestion'> | undefined, sending: Sending): Sending | Asking {
+  return route?.isQuestion ? { to: 'ask', peer: sending.peer } : sending;
+}
+
+/** To a body by what is announced of it: its length, or that only its end will tell. */
+export function objectionToBody(
+  { method }: { readonly method?: string | undefined },
+  { bodyLength }: { readonly bodyLength: number | undefined },
+  { maxBodyBytes }: { readonly maxBodyBytes: number },
+): Reason | undefined {
+  // A body that means nothing (RFC 9110 section 9.3.1) would be read by one and taken for a request by another.
+  if (method !== 'POST' && bodyLength !== 0) return 'bad_request';
+  return (bodyLength ?? 0) > maxBodyBytes ? 'body_too_large' : undefined;
+}
+
+/** A refusal that no key would change. */
+export function toRefusal(reason: Reason, route: Pick<HttpRoute, 'unset'> | undefined): Refusal {
+  const option = reason === 'not_found' ? route?.unset : undefined;
+  return { verdict: 'refuse', reason, ...(option !== undefined && { option }) };
 }

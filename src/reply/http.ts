@@ -33,6 +33,18 @@ export function toHttpReply(reply: Reply, { contentType, otherwise, methods }: H
   return { status: reply.row.http, headers, body };
 }
 
+/** The answer to whoever asked whether a key is good. */
+export function affirm(requestId: string): HttpReply {
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': String(VALID.length),
+    'x-request-id': requestId,
+  };
+  return { status: 200, headers, body: VALID };
+}
+
+const VALID = Buffer.from('{"valid":true}');
+
 function encode(
   { status }: Reply,
   contentType: string = '',

@@ -19,15 +19,16 @@ export interface Reply {
  * is never shorter than the refusal itself says, unless that is more than senders put up with.
  */
 export function explain(refusal: Refusal, requestId: string, random: () => number = Math.random): Reply {
-  const { reason, key, retryAfterMs = 0 } = refusal;
+  const { reason, key, retryAfterMs = 0, option } = refusal;
   const reasonRow = row(reason);
   const aboutKey = key ? `, key ${key.id}` : '';
+  const whatToSet = option === undefined ? '' : ` For there to be one, ${option} must be set.`;
   return {
     row: reasonRow,
     requestId,
     status: {
       code: reasonRow.grpc,
-      message: `${reasonRow.message} (${reason}${aboutKey}, request ${requestId})`,
+      message: `${reasonRow.message}${whatToSet} (${reason}${aboutKey}, request ${requestId})`,
       errorInfo: {
         reason,
         domain: ERROR_DOMAIN,

@@ -18,23 +18,28 @@ export interface Refusal {
   readonly key?: KeyRecord;
   /** When it would be let through, if that is known better than the reason table does. */
   readonly retryAfterMs?: number;
+  /** The option that has to be set for it to be let through. */
+  readonly option?: string;
 }
 
 export type Decision = Allow | Refusal;
 
 /**
  * The ways on the data ports. All take telemetry but `remote-config`, where agents read their settings, and `grpc`, whose
- * methods are whatever the operator named.
+ * methods are whatever the operator named. `agent` is what StackState's agents send, and others to the same receiver.
  */
-export const ALL_ROUTES = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config', 'grpc'] as const;
+export const ALL_ROUTES = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config', 'agent', 'grpc'] as const;
 export type Route = (typeof ALL_ROUTES)[number];
 
 /** What the credential is to be used for. */
-export type Use =
-  | Sending
-  /** Nothing yet: it is asked whether it could send anything at all. */
-  | { readonly to: 'ask' }
-  | { readonly to: 'manage' };
+export type Use = Sending | Asking | { readonly to: 'manage' };
+
+/** Nothing yet: it is asked whether it could send anything at all. */
+export interface Asking {
+  readonly to: 'ask';
+  /** The address of whoever asks, where that may be anybody. */
+  readonly peer?: string;
+}
 
 export interface Sending {
   readonly to: 'send';
@@ -129,8 +134,8 @@ function objectionToSending(key: KeyRecord, { route, origin, peer, signal }: Sen
  * do is not known here, so that no key which was made for one purpose is good for them.
  */
 const ROUTES: Readonly<Record<KeyType | 'untyped', readonly Route[]>> = {
-  sensor: ['otlp-grpc', 'otlp-http', 'remote-config'],
-  thirdParty: ['otlp-grpc', 'otlp-http'],
+  sensor: ['otlp-grpc', 'otlp-http', 'remote-config', 'agent'],
+  thirdParty: ['otlp-grpc', 'otlp-http', 'agent'],
   rum: ['otlp-http', 'rum'],
-  untyped: ['otlp-grpc', 'otlp-http', 'rum', 'grpc'],
+  untyped: ['otlp-grpc', 'otlp-http', 'rum', 'agent', 'grpc'],
 };

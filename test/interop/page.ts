@@ -97,5 +97,8 @@ function renderCell(cell: Cell | undefined): string {
 
 /** Markdown's tables know no line breaks, and end a cell at a bar. */
 function inOneCell(text: string): string {
-  return text.replaceAll('|', String.raw`\|`).replaceAll(/\s+/g, ' ').trim();
+  return text
+    .replaceAll('|', String.raw`\|`)
+    .replaceAll(/\s+/g, ' ')
+    .trim();
 }

@@ -197,6 +197,7 @@ export async function startWireServer(t: Scope, options: WireServerOptions = {})
         otlp: options.http ?? upstream,
         rum: undefined,
         remoteConfig: options.remoteConfig && { paths: ['/remote-config'], forward: options.remoteConfig },
+        agent: { paths: [], forward: undefined },
       }),
     }),
     cors: options.origins && createCors({ origins: origins(...options.origins), maxAgeMs: 600_000 }, carriers),

@@ -26,11 +26,11 @@ export function framingProblem(request: HttpRequest): 'bad_request' | undefined 
   return hosts > 1 || (hosts === 0 && httpVersion === '1.1') ? 'bad_request' : undefined;
 }
 
-/** Whether the head says that a body follows, though it may turn out to be an empty one. */
-export function announcesBody(request: HttpRequest): boolean {
-  if (request instanceof Http2ServerRequest) return !request.stream.endAfterHeaders;
+/** As it is announced; 0 without a body, absent if only its end will tell. */
+export function bodyLength(request: HttpRequest): number | undefined {
   const { 'content-length': length = '0', 'transfer-encoding': coding } = request.headers;
-  return coding !== undefined || Number(length) !== 0;
+  if (!(request instanceof Http2ServerRequest)) return coding === undefined ? Number(length) : undefined;
+  return request.stream.endAfterHeaders ? 0 : Number(length) || undefined;
 }
 
 export function isHttp1(request: HttpRequest): boolean {

@@ -3,19 +3,21 @@ import type { Gate, Judgement } from '../../gate.ts';
 import { filterResponseFields } from '../../headers.ts';
 import type { ToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
-import { toHttpReply } from '../../reply/http.ts';
+import { affirm, toHttpReply } from '../../reply/http.ts';
+import type { HttpReply } from '../../reply/http.ts';
 import { explain } from '../../reply/refusal.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Cors } from '../cors.ts';
 import type { PlaneLimits } from '../plane.ts';
+import { objectionToBody, toRefusal, toUse } from '../routes.ts';
 import type { HttpMethod, HttpRoute, HttpRoutes } from '../routes.ts';
 import { isDistrusted } from '../discarding.ts';
 import { answerPreflight, isPreflight, markAnswer } from './cors.ts';
 import { discardBody } from './discard.ts';
 import type { HttpRequest, HttpResponse } from './edge.ts';
 import type { Exchange, Exchanges } from './exchange.ts';
-import { announcesBody, framingProblem, isHttp1 } from './framing.ts';
+import { bodyLength, framingProblem, isHttp1 } from './framing.ts';
 import { exceedsHeaderLimits } from './limits.ts';
 
 export interface HttpRelayOptions {
@@ -44,7 +46,7 @@ interface Call {
 /** Where a request goes on to. */
 interface Onward {
   readonly method: HttpMethod;
-  readonly path: string;
+  readonly target: string;
   readonly forward: HttpRoute['forward'];
 }
 
@@ -55,8 +57,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
   const { gate, routes, toUpstream, debit, limits, exchanges } = options;
 
   return function handle(request, response) {
-    const path = pathOf(request);
-    const route = routes.get(path);
+    const { route, target, keys } = routes(request.url ?? '');
     const method = route?.methods.find((each) => each === request.method);
     const objection = objectionToHead(request, route, method);
     const cors = route?.forPages === false ? undefined : options.cors;
@@ -73,15 +74,17 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     exchange.onInterrupt = () => refuse(call, { verdict: 'refuse', reason: 'draining' });
     response.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     if (objection !== undefined || route === undefined || method === undefined) {
-      return refuse(call, { verdict: 'refuse', reason: objection ?? 'not_found' });
+      return refuse(call, toRefusal(objection ?? 'not_found', route));
     }
     const proceed = (judgement: Judgement): void => {
       exchange.judged(judgement);
       const { decision } = judgement;
       if (decision.verdict === 'refuse') refuse(call, decision);
-      else if (!exchange.ended) relay(call, { method, path, forward: route.forward }, decision.key);
+      else if (route.isQuestion) answerYes(call);
+      else if (!exchange.ended) relay(call, { method, target, forward: route.forward }, decision.key);
     };
-    const judgement = gate.judge(fields, { to: 'send', signal, route: route.name, peer, origin });
+    const use = toUse(route, { to: 'send', signal, route: route.name, peer, origin });
+    const judgement = gate.judge(keys.length === 0 ? fields : [...fields, ...keys], use);
     if (judgement instanceof Promise) void judgement.then(proceed);
     else proceed(judgement);
   };
@@ -94,14 +97,12 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     if (exceedsHeaderLimits(request.rawHeaders, limits)) return 'header_limits';
     const problem = framingProblem(request);
     if (problem !== undefined) return problem;
-    if (route === undefined) return 'not_found';
+    if (route === undefined || route.unset !== undefined) return 'not_found';
     if (method === undefined) return 'method_not_allowed';
-    // A body that means nothing (RFC 9110 section 9.3.1) would be read by one and taken for a request by another.
-    if (method !== 'POST' && announcesBody(request)) return 'bad_request';
-    return Number(request.headers['content-length'] ?? 0) > limits.maxBodyBytes ? 'body_too_large' : undefined;
+    return objectionToBody(request, { bodyLength: bodyLength(request) }, limits);
   }
 
-  function relay(call: Call, { method, path, forward }: Onward, key: KeyRecord): void {
+  function relay(call: Call, { method, target, forward }: Onward, key: KeyRecord): void {
     const { request, response, exchange, cors } = call;
     if (forward === undefined) return refuse(call, { verdict: 'refuse', reason: 'upstream_unavailable' });
     if (expectsContinue(request)) response.writeContinue();
@@ -111,7 +112,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     let completed = false;
     exchange.upstreamStarted();
     const giveUp = forward.send(
-      { method, path, fields, body: request },
+      { method, path: target, fields, body: request },
       {
         onResponse: (upstream) => relayResponse(upstream),
         onError: () => fail('upstream_unavailable'),
@@ -171,20 +172,14 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
   }
 }
 
-/** The path alone: routes take no query, and keys are never taken from one. */
-function pathOf(request: HttpRequest): string {
-  const url = request.url ?? '';
-  const query = url.indexOf('?');
-  return query === -1 ? url : url.slice(0, query);
-}
-
 /** HTTP/1.0 knows no interim answers, and would take one for the answer (RFC 9110 section 10.1.1). */
 /** As Node reads it: behind an answer to a request that it thinks still waits for leave, it ends the connection. */
 function expectsContinue({ headers, httpVersion }: HttpRequest): boolean {
   return httpVersion !== '1.0' && /(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? '');
 }
 
-function refuse({ request, response, exchange, route }: Call, refusal: Refusal): void {
+function refuse(call: Call, refusal: Refusal): void {
+  const { request, response, exchange, route } = call;
   if (!exchange.end(refusal.reason) || response.headersSent || response.destroyed) return;
   const reply = toHttpReply(explain(refusal, exchange.requestId), {
     contentType: request.headers['content-type'],
@@ -192,8 +187,18 @@ function refuse({ request, response, exchange, route }: Call, refusal: Refusal):
     methods: route?.methods ?? [],
   });
   if (isDistrusted(refusal.reason) && isHttp1(request)) response.setHeader('connection', 'close');
-  response.writeHead(reply.status, { ...reply.headers });
-  response.end(request.method === 'HEAD' ? undefined : reply.body);
+  answer(call, reply);
+}
+
+/** Whoever asked whether its key is good. */
+function answerYes(call: Call): void {
+  if (call.exchange.end('accepted') && !call.response.destroyed) answer(call, affirm(call.exchange.requestId));
+}
+
+/** In words of our own. */
+function answer({ request, response }: Call, { status, headers, body }: HttpReply): void {
+  response.writeHead(status, { ...headers });
+  response.end(request.method === 'HEAD' ? undefined : body);
   discardBody(request, () => request.destroy());
 }
 

@@ -1,4 +1,5 @@
 import { toHttpReply } from '../../reply/http.ts';
+import type { HttpReply } from '../../reply/http.ts';
 import type { Reply } from '../../reply/refusal.ts';
 import type { Cors, Fields } from '../cors.ts';
 import { httpDate } from './date.ts';
@@ -12,13 +13,17 @@ export interface OwnAnswer {
   readonly body: Buffer | undefined;
 }
 
-export function toOwnAnswer(reply: Reply, head: RequestHead, cors: Cors | undefined): OwnAnswer {
-  const { method, contentType, route, use } = head;
-  const { status, headers, body } = toHttpReply(reply, {
-    contentType,
-    otherwise: route?.plainRefusals ?? 'text',
-    methods: route?.methods ?? [],
-  });
+export function toOwnRefusal(reply: Reply, head: RequestHead, cors: Cors | undefined): OwnAnswer {
+  const { contentType, route } = head;
+  const asker = { contentType, otherwise: route?.plainRefusals ?? 'text', methods: route?.methods ?? [] };
+  return toOwnAnswer(toHttpReply(reply, asker), head, cors);
+}
+
+export function toOwnAnswer(
+  { status, headers, body }: HttpReply,
+  { method, use }: RequestHead,
+  cors: Cors | undefined,
+): OwnAnswer {
   const fields: Fields = [...Object.entries(headers), ['date', httpDate()]];
   return { status, fields: cors?.mark(fields, use.origin) ?? fields, body: method === 'HEAD' ? undefined : body };
 }

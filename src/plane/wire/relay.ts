@@ -2,14 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { RawFields } from '../../credential/read.ts';
 import type { Gate, Judgement } from '../../gate.ts';
 import type { KeyRecord } from '../../keys/record.ts';
+import { affirm } from '../../reply/http.ts';
+import type { HttpReply } from '../../reply/http.ts';
 import { explain } from '../../reply/refusal.ts';
 import type { Reply } from '../../reply/refusal.ts';
 import type { UpstreamReason } from '../../upstream/faults.ts';
 import type { Refusal } from '../../verdict/decide.ts';
-import type { Reason } from '../../verdict/reasons.ts';
 import { tellDeadline } from '../grpc-timeout.ts';
 import { traceIdIn } from '../trace-context.ts';
 import type { PlaneLimits, PlaneObserver, RequestReport } from '../plane.ts';
+import { objectionToBody, toRefusal, toUse } from '../routes.ts';
 import { isOfCollector } from './answer-head.ts';
 import type { BudgetName } from './budgets.ts';
 import { ByteQueue } from './byte-queue.ts';
@@ -80,6 +82,8 @@ export abstract class Relay implements Caller, RequestReport, Seated {
   protected abstract sendAnswerTrailers(trailers: AnswerHead, varying: RawFields): void;
   /** An answer of our own, whole. What the sender still sends is then thrown away for a while, so that it gets to read it. */
   protected abstract sendRefusal(reply: Reply): void;
+  /** The same for what is no refusal; over HTTP only. */
+  protected abstract sendOwn(reply: HttpReply): void;
   /** The answer has begun and cannot be completed: it ends so that no sender takes it for a whole one. */
   protected abstract breakOff(reply: Reply): void;
   /** The sender was too slow: cut off in a way that makes it keep its data. */
@@ -124,17 +128,11 @@ export abstract class Relay implements Caller, RequestReport, Seated {
     this.varying = start.varying;
     context.observer.started(head.protocol);
     context.underWay.add(this);
-    const objection = head.objection ?? start.objection ?? this.objectionToLength(start);
-    if (objection !== undefined) return this.refuse({ verdict: 'refuse', reason: objection });
-    const judgement = context.gate.judgeCredential(head.credential, head.use);
+    const objection = head.objection ?? start.objection ?? objectionToBody(head, start, context.limits);
+    if (objection !== undefined) return this.refuse(toRefusal(objection, head.route));
+    const judgement = context.gate.judgeCredential(head.credential, toUse(head.route, head.use));
     if (judgement instanceof Promise) void judgement.then((late) => this.judged(late, start));
     else this.judged(judgement, start);
-  }
-
-  private objectionToLength({ bodyLength }: RequestStart): Reason | undefined {
-    // A body that means nothing (RFC 9110 section 9.3.1) would be read by one and taken for a request by another.
-    if (this.head.method !== 'POST' && bodyLength !== 0) return 'bad_request';
-    return (bodyLength ?? 0) > this.context.limits.maxBodyBytes ? 'body_too_large' : undefined;
   }
 
   private judged({ decision, fingerprint }: Judgement, start: RequestStart): void {
@@ -142,8 +140,10 @@ export abstract class Relay implements Caller, RequestReport, Seated {
     this.key = decision.key;
     this.fingerprint = fingerprint;
     if (this.ended) return; // the sender left while its key was looked up
-    if (decision.verdict === 'refuse') this.refuse(decision);
-    else this.sendOn(decision.key, start);
+    if (decision.verdict === 'refuse') return this.refuse(decision);
+    if (!this.head.route?.isQuestion) return this.sendOn(decision.key, start);
+    this.end('accepted');
+    this.sendOwn(affirm(this.requestId));
   }
 
   private sendOn(key: KeyRecord, { varying, bodyLength, timeoutMs = Infinity }: RequestStart): void {

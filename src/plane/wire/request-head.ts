@@ -5,7 +5,7 @@ import type { KeyRecord } from '../../keys/record.ts';
 import type { Route, Sending } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Protocol } from '../plane.ts';
-import type { GrpcRoutes, HttpRoute } from '../routes.ts';
+import type { GrpcRoutes, HttpRoute, HttpRoutes } from '../routes.ts';
 import type { HeadEncoder, OnwardHead, Upstream } from './upstream-call.ts';
 
 /**
@@ -42,7 +42,7 @@ export interface WireRoute extends Omit<HttpRoute<Upstream>, 'name'> {
 export interface HeadReaderOptions {
   readonly gate: Gate;
   readonly grpcRoutes: ReadonlyMap<string, WireRoute>;
-  readonly httpRoutes: ReadonlyMap<string, WireRoute>;
+  readonly httpRoutes: HttpRoutes<Upstream>;
 }
 
 /** A head as its protocol read it; names in any case. */
@@ -63,19 +63,19 @@ export type HeadReader = (head: HeadText) => RequestHead;
 
 export function createHeadReader({ gate, grpcRoutes, httpRoutes }: HeadReaderOptions): HeadReader {
   return ({ protocol, method, target, fields, peer, objection, neverIndexed = false }) => {
-    const query = protocol === 'grpc' ? -1 : target.indexOf('?');
-    const path = query === -1 ? target : target.slice(0, query);
-    const route = (protocol === 'grpc' ? grpcRoutes : httpRoutes).get(path);
+    const place = protocol === 'grpc' ? { route: grpcRoutes.get(target), target, keys: [] } : httpRoutes(target);
+    const route: WireRoute | undefined = place.route;
     const methods: readonly string[] = route?.methods ?? ['POST'];
-    const wrong = objection ?? (protocol === 'http' && route === undefined ? 'not_found' : undefined);
+    const isNowhere = protocol === 'http' && (route === undefined || route.unset !== undefined);
+    const wrong = objection ?? (isNowhere ? 'not_found' : undefined);
     const objectionToPlace = methods.includes(method) ? (route ? undefined : 'not_found') : 'method_not_allowed';
     return {
       protocol,
       method,
-      path,
+      path: place.target,
       route,
       objection: wrong ?? objectionToPlace,
-      credential: gate.read(fields),
+      credential: gate.read(place.keys.length === 0 ? fields : [...fields, ...place.keys]),
       use: {
         to: 'send',
         signal: route?.signal,

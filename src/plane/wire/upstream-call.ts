@@ -29,7 +29,7 @@ export interface OnwardRequest {
 export interface OnwardHead {
   readonly protocol: Protocol;
   readonly method: string;
-  /** Without a query: routes take none, and keys are never taken from one. */
+  /** With a query only where a route takes one, and never with a key. */
   readonly path: string;
   readonly fields: RawFields;
   /** It came with a field that nobody may index (RFC 7541 section 6.2.3), and so goes on. */

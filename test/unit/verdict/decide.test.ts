@@ -88,9 +88,9 @@ const CASES: readonly Case[] = [
 /** What each type of key is good for. */
 // oxfmt-ignore
 const ALLOWED_ROUTES: Readonly<Record<KeyType | 'none', readonly Route[]>> = {
-  none: ['otlp-grpc', 'otlp-http', 'rum', 'grpc'],
-  sensor: ['otlp-grpc', 'otlp-http', 'remote-config'],
-  thirdParty: ['otlp-grpc', 'otlp-http'],
+  none: ['otlp-grpc', 'otlp-http', 'rum', 'agent', 'grpc'],
+  sensor: ['otlp-grpc', 'otlp-http', 'remote-config', 'agent'],
+  thirdParty: ['otlp-grpc', 'otlp-http', 'agent'],
   rum: ['otlp-http', 'rum'],
 };
 

@@ -1,13 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import type { RawFields } from '../../../credential/read.ts';
-import type { Reply } from '../../../reply/refusal.ts';
-import type { Cors } from '../../cors.ts';
 import { httpDate } from '../date.ts';
 import { MAX_RESERVED_BYTES } from '../output.ts';
 import type { Output } from '../output.ts';
-import { toOwnAnswer } from '../own-answer.ts';
+import type { OwnAnswer } from '../own-answer.ts';
 import { valueOf } from '../request-head.ts';
-import type { RequestHead } from '../request-head.ts';
 import type { AnswerHead } from '../upstream-call.ts';
 import { EMPTY_LINE } from './grammar.ts';
 
@@ -88,8 +85,7 @@ export class AnswerHeads {
 }
 
 /** Writes an answer of our own. */
-export function writeRefusal(out: Output, reply: Reply, head: RequestHead, cors: Cors | undefined, last: string): void {
-  const { status, fields, body } = toOwnAnswer(reply, head, cors);
+export function writeOwnAnswer(out: Output, { status, fields, body }: OwnAnswer, last: string): void {
   let lines = statusLine(status);
   for (const [name, value] of fields) lines += `${name}: ${value}\r\n`;
   writeText(out, `${lines}${last}\r\n`);

@@ -1,13 +1,16 @@
 import type { RawFields } from '../../../credential/read.ts';
+import type { HttpReply } from '../../../reply/http.ts';
 import type { Reply } from '../../../reply/refusal.ts';
 import { pairs } from '../../cors.ts';
 import type { Cors } from '../../cors.ts';
 import { isDistrusted } from '../../discarding.ts';
+import { toOwnAnswer, toOwnRefusal } from '../own-answer.ts';
+import type { OwnAnswer } from '../own-answer.ts';
 import { Relay } from '../relay.ts';
 import type { ConnectionContext } from '../server-connection.ts';
 import type { Transport } from '../transport.ts';
 import type { AnswerHead } from '../upstream-call.ts';
-import { CONTINUE, writeRefusal } from './answer-lines.ts';
+import { CONTINUE, writeOwnAnswer } from './answer-lines.ts';
 import type { AnswerHeads, BodyFraming } from './answer-lines.ts';
 import { writeChunk, writeLastChunk } from './chunked.ts';
 import type { KnownHead } from './request-heads.ts';
@@ -100,10 +103,18 @@ export class ServerRequest extends Relay {
   }
 
   protected sendRefusal(reply: Reply): void {
-    const connection = this.#connection;
     // Who waits for leave to send its body may go on with its next request instead: both would look alike.
     const closes = this.#closes || this.#awaitsLeave || isDistrusted(reply.status.errorInfo.reason);
-    writeRefusal(connection.transport.out, reply, this.head, this.#cors, connection.lastLine(closes));
+    this.#answer(toOwnRefusal(reply, this.head, this.#cors), closes);
+  }
+
+  protected sendOwn(reply: HttpReply): void {
+    this.#answer(toOwnAnswer(reply, this.head, this.#cors), this.#closes || this.#awaitsLeave);
+  }
+
+  #answer(answer: OwnAnswer, closes: boolean): void {
+    const connection = this.#connection;
+    writeOwnAnswer(connection.transport.out, answer, connection.lastLine(closes));
     connection.answered();
   }
 

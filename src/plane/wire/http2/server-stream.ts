@@ -3,9 +3,11 @@ import { pairs } from '../../cors.ts';
 import type { Cors } from '../../cors.ts';
 import { MAX_DISCARD_MS, MAX_DISCARDED_BYTES } from '../../discarding.ts';
 import { toGrpcReply } from '../../../reply/grpc.ts';
+import type { HttpReply } from '../../../reply/http.ts';
 import type { Reply } from '../../../reply/refusal.ts';
 import { httpDate } from '../date.ts';
-import { toOwnAnswer } from '../own-answer.ts';
+import { toOwnAnswer, toOwnRefusal } from '../own-answer.ts';
+import type { OwnAnswer } from '../own-answer.ts';
 import { Relay } from '../relay.ts';
 import { valueOf } from '../request-head.ts';
 import type { RequestHead, RequestStart } from '../request-head.ts';
@@ -155,7 +157,14 @@ export class ServerStream extends Relay implements SendingOwner {
 
   protected sendRefusal(reply: Reply): void {
     if (this.protocol === 'grpc') return this.sending.head([encodeForNow(fieldsOf(toGrpcReply(reply)))], true);
-    const { status, fields, body } = toOwnAnswer(reply, this.head, this.cors);
+    this.answer(toOwnRefusal(reply, this.head, this.cors));
+  }
+
+  protected sendOwn(reply: HttpReply): void {
+    this.answer(toOwnAnswer(reply, this.head, this.cors));
+  }
+
+  private answer({ status, fields, body }: OwnAnswer): void {
     this.sending.head([encodeForNow([':status', String(status), ...fields.flat()])], body === undefined);
     if (body !== undefined) this.sending.data(body, true);
   }

@@ -21,7 +21,11 @@ function createConnection() {
     lookup: () => UNKNOWN,
     now: () => 0,
   });
-  const readHead = createHeadReader({ gate, grpcRoutes: new Map(), httpRoutes: new Map() });
+  const readHead = createHeadReader({
+    gate,
+    grpcRoutes: new Map(),
+    httpRoutes: (target) => ({ route: undefined, target, keys: [] }),
+  });
   const heads = new RequestHeads(RULES, readHead, '192.0.2.1');
   return (...sent: readonly Buffer[]): number => {
     const before = reads;
