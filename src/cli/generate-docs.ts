@@ -22,10 +22,14 @@ StackState's \`sts\`, so scripts that manage keys there work here.
 - **With \`--url\` and \`--service-token\`** (or \`KEYGATE_URL\` and \`KEYGATE_SERVICE_TOKEN\`, or
   \`KEYGATE_SERVICE_TOKEN_FILE\`, which names a file that holds the token): through the [admin API](admin-api.md) of a
   running gateway. A flag wins over its variable. Prefer the variables: other users of a machine can see flags.
-- **With neither**: straight to the key store of the configuration (\`--config\`, \`KEYGATE_CONFIG\`, or the defaults). A
+- **With a context**, which is a URL and a token that [\`keygate context save\`](#keygate-context-save) has kept: the one that \`--context\` (or
+  \`KEYGATE_CONTEXT\`) names, or else the current one. \`--context none\` is none. They are in \`$XDG_CONFIG_HOME/keygate/contexts.yaml\`
+  (\`~/.config/keygate/contexts.yaml\`, or the file that \`KEYGATE_CONTEXTS\` names) in the form of StackState's CLI, with mode 0600, and are not shown.
+- **With none of these**: straight to the key store of the configuration (\`--config\`, \`KEYGATE_CONFIG\`, or the defaults). A
   running gateway hears of the change at once. This is how the first service token is made:
   \`keygate service-token create --name ops --roles admin\`.
-- One without the other is refused, so that a forgotten variable never sends a change to the wrong place.
+- A URL without a token is refused, as is a token without a URL, and either beside the name of a context: no token is ever sent to a
+  gateway that it was not given for, and a forgotten variable never sends a change to the wrong place.
 
 ## What is printed
 
@@ -44,9 +48,10 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'Done.',
   refused: 'The command line or the configuration is faulty, or the request was refused.',
   connect: 'The admin API or the key store cannot be reached, or the service token is not accepted.',
-  readFile: 'A file that was named cannot be read.',
-  writeFile: 'The file of `--file` cannot be written. If the key had been created already, it is shown after all.',
-  notFound: 'There is no key or token with this id.',
+  readFile: 'A file that was named, or that of the contexts, cannot be read.',
+  writeFile:
+    'The file of `--file`, or that of the contexts, cannot be written. If the key had been created already, it is shown after all.',
+  notFound: 'There is no key or token with this id, or no context with this name.',
   unconfirmed: 'The change was made, but with `--wait` not every gateway has confirmed it in time.',
   execution: 'Something that was not foreseen.',
 };

@@ -2,6 +2,7 @@ import { VERSION } from '../version.ts';
 import { addAudit } from './audit.ts';
 import { CliCommand } from './cli-command.ts';
 import { describe, invalidArgument } from './command.ts';
+import { addContext } from './context.ts';
 import { addExplain } from './explain.ts';
 import { addGatewayCommands } from './gateway-commands.ts';
 import { addIngestionApiKey } from './ingestion-api-key.ts';
@@ -22,8 +23,8 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
     summary: 'The auth gateway in front of your OpenTelemetry collector',
     description:
       'Keygate checks the ingestion keys of OTLP traffic in front of an OpenTelemetry collector.\n' +
-      'This program runs the gateway and manages its keys: through the admin API with --url and --service-token,\n' +
-      'or, on the machine of the key store, directly.',
+      'This program runs the gateway and manages its keys: through the admin API, with --url and --service-token or with\n' +
+      'a saved context, or, on the machine of the key store, directly.',
     examples: [
       { about: 'run a gateway to try it out', line: 'keygate serve --dev' },
       { about: 'create a key for a sender', line: 'keygate ingestion-api-key create --name my-ingestion-api-key' },
@@ -36,6 +37,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
     .helpCommand('help [command]', 'Help about any command')
     .option('--ca-cert-path <string>', 'PEM file of the authorities that may sign the certificate of the admin API')
     .option('--config <string>', 'Path to the configuration file (KEYGATE_CONFIG)')
+    .option('-c, --context <string>', 'Name of the context to use, or none (KEYGATE_CONTEXT); see keygate context')
     .option('--no-color', 'Disable color when printing to the terminal')
     .option('-o, --output <string>', 'Specify the output format (must be { json | text })', 'text')
     .option(
@@ -45,7 +47,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
     .option('--skip-ssl', 'Trust any certificate of the admin API')
     .option(
       '--url <string>',
-      'Specify the URL of the admin API (KEYGATE_URL); without it the key store is used directly',
+      'Specify the URL of the admin API (KEYGATE_URL); without it and a context the key store is used directly',
     )
     .option('-v, --verbose', 'Say what is being used to standard error')
     .configureOutput({
@@ -63,6 +65,7 @@ export function createProgram(terminal: Terminal, exitWith: (code: number) => vo
   addExplain(program, runtime);
   addTop(program, runtime);
   addLogLevel(program, runtime);
+  addContext(program, runtime);
   return program;
 }
 

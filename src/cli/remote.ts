@@ -16,8 +16,10 @@ import {
   createdServiceTokenSchema,
   generatedIngestionKeySchema,
   ingestionKeySchema,
+  serverInfoSchema,
   serviceTokenSchema,
 } from '../admin/schemas.ts';
+import type { ServerInfo } from '../admin/schemas.ts';
 import { trafficSchema } from '../admin/traffic.ts';
 import { importAnswerSchema } from '../admin/transfer-schemas.ts';
 import type { Digester } from '../credential/digest.ts';
@@ -46,8 +48,13 @@ const EXPORT = 'security/keys/export';
 const TRAFFIC = 'traffic';
 const LOG_LEVEL = 'log-level';
 
+export interface RemoteKeyAdmin extends KeyAdmin {
+  /** Who answers there, if it accepts the token. */
+  serverInfo(): Promise<ServerInfo>;
+}
+
 /** Manages keys through the admin API of a running gateway. */
-export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: RemoteOptions): KeyAdmin {
+export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: RemoteOptions): RemoteKeyAdmin {
   const base = parseBase(url);
   checkToken(token);
 
@@ -128,6 +135,7 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: Remot
   }
 
   return {
+    serverInfo: async () => fetchOne(serverInfoSchema, await call('GET', 'server/info')),
     createIngestionKey: async (key) => fetchOne(generatedIngestionKeySchema, await call('POST', KEYS, key)),
     listIngestionKeys: async (query) => fetchAll(ingestionKeySchema, await call('GET', withQuery(KEYS, query))),
     deleteIngestionKey: async (id, revocation, wait) => remove(withQuery(`${KEYS}/${id}`, revocation), wait),

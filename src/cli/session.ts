@@ -2,7 +2,7 @@ import type { CliCommand } from './cli-command.ts';
 import { requireFlags } from './command.ts';
 import { UsageError } from './errors.ts';
 import type { KeyAdmin } from './key-admin.ts';
-import type { ConnectionFlags } from './open-key-admin.ts';
+import type { ConnectionFlags } from './connection.ts';
 import type { Printer } from './printer.ts';
 import type { Terminal } from './terminal.ts';
 

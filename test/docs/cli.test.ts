@@ -48,5 +48,7 @@ test('docs/cli.md has a section for every command', () => {
     'keygate explain',
     'keygate top',
     'keygate log-level',
+    'keygate context',
+    ...['save', 'list', 'show', 'set', 'validate', 'delete'].map((verb) => `keygate context ${verb}`),
   ]);
 });

@@ -20,11 +20,12 @@ async function tell(argv: readonly string[], env: Readonly<Record<string, string
 const GLOBAL_FLAGS = `Global Flags:
       --ca-cert-path string    PEM file of the authorities that may sign the certificate of the admin API
       --config string          Path to the configuration file (KEYGATE_CONFIG)
+  -c, --context string         Name of the context to use, or none (KEYGATE_CONTEXT); see keygate context
       --no-color               Disable color when printing to the terminal
   -o, --output string          Specify the output format (must be { json | text })
       --service-token string   Specify the service token for the admin API (KEYGATE_SERVICE_TOKEN, KEYGATE_SERVICE_TOKEN_FILE)
       --skip-ssl               Trust any certificate of the admin API
-      --url string             Specify the URL of the admin API (KEYGATE_URL); without it the key store is used directly
+      --url string             Specify the URL of the admin API (KEYGATE_URL); without it and a context the key store is used directly
   -v, --verbose                Say what is being used to standard error
 `;
 
