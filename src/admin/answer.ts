@@ -14,6 +14,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
   /** What went wrong inside, for the log only. */
   readonly cause?: unknown;
+  /** The name that a fault has, where the body does not say it in a field of its own. */
+  readonly trackingKey?: string;
 }
 
 export const NO_CONTENT: Answer = { status: 204 };
@@ -32,6 +34,20 @@ export function errors(stamp: ErrorStamp, status: number, type: string, messages
     errors: messages.map((message) => ({ _type: type, message })),
   };
   return { status, body };
+}
+
+/** The same fault as one message. */
+export function asMessage(answer: Answer): Answer {
+  if (!isErrors(answer.body)) return answer;
+  const { trackingKey, errors: faults } = answer.body;
+  const message = faults.map((fault) => fault.message).join(' ');
+  // Of its own faults it says no more than where to look.
+  const where = answer.status >= 500 ? ` (trackingKey ${trackingKey})` : '';
+  return { ...answer, trackingKey, body: { message: `${message}${where}` } };
+}
+
+function isErrors(body: unknown): body is ErrorsResponse {
+  return typeof body === 'object' && body !== null && 'trackingKey' in body && 'errors' in body;
 }
 
 const TOKEN_WANTED =

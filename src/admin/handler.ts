@@ -4,10 +4,11 @@ import type { Credential, Gate } from '../gate.ts';
 import type { KeyRecord } from '../keys/record.ts';
 import type { KeyService } from '../keys/service.ts';
 import type { KeyStore } from '../store/port.ts';
-import { answerTo, errors, forbidden, notLetIn } from './answer.ts';
+import { answerTo, asMessage, errors, forbidden, notLetIn } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { nameOf } from './caller.ts';
 import { createExplainOperation } from './explain.ts';
+import { createGroundcoverRoutes } from './groundcover.ts';
 import { createLifeOperations } from './life-operations.ts';
 import { createLogLevelOperations } from './log-level.ts';
 import type { LogLevelDeps } from './log-level.ts';
@@ -111,6 +112,7 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
       explain,
       { traffic, overview },
       logLevel,
+      createGroundcoverRoutes({ service, now }),
       serverInfo,
     ),
   );
@@ -160,14 +162,18 @@ export function createAdminHandler(options: AdminHandlerOptions): RequestHandler
     }
     const { route, id } = match;
     let caller: KeyRecord | undefined;
+    const toOutcome = (said: Answer): Outcome => ({
+      answer: route.errorForm === 'message' ? asMessage(said) : said,
+      route: route.path,
+      caller,
+    });
     try {
       const entry = await letIn(request, route.access);
-      if ('refused' in entry) return { answer: entry.refused, route: route.path };
+      if ('refused' in entry) return toOutcome(entry.refused);
       caller = entry.caller;
-      const call = { request, id, query: new URLSearchParams(search), caller };
-      return { answer: await route.handle(call), route: route.path, caller };
+      return toOutcome(await route.handle({ request, id, query: new URLSearchParams(search), caller }));
     } catch (error) {
-      return { answer: answerTo(stamp, error, route.invalidExpiry), route: route.path, caller };
+      return toOutcome(answerTo(stamp, error, route.invalidExpiry));
     }
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { messageSchema, namedGroundcoverSchemas } from './groundcover.ts';
 import { namedLifeSchemas } from './life-schemas.ts';
 import { namedLogLevelSchemas } from './log-level.ts';
 import { namedOwnerSchemas } from './owner-schemas.ts';
@@ -13,6 +14,7 @@ const allNamedSchemas = {
   ...namedOwnerSchemas,
   ...namedTransferSchemas,
   ...namedLogLevelSchemas,
+  ...namedGroundcoverSchemas,
 };
 
 /** The OpenAPI 3.1 document, made from the route table and the schemas that the routes work with: it cannot drift. */
@@ -93,8 +95,8 @@ function accessText(access: Access): string {
 }
 
 /** What every route may answer besides its own, by what it asks of its caller. */
-function sharedAnswers({ access, body }: Route): Record<number, AnswerShape> {
-  const schema = errorsResponseSchema;
+function sharedAnswers({ access, body, errorForm }: Route): Record<number, AnswerShape> {
+  const schema = errorForm === 'message' ? messageSchema : errorsResponseSchema;
   return {
     ...(access !== 'public' && {
       401: { description: 'No valid service token was sent.', schema },

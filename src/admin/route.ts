@@ -42,6 +42,8 @@ export interface Route {
   readonly body?: z.ZodType;
   /** What StackState's clients expect to see as the _type of a refused expiry. */
   readonly invalidExpiry?: InvalidExpiryType;
+  /** Faults are told in one message, as groundcover's clients expect; absent: in StackState's shape. */
+  readonly errorForm?: 'message';
   readonly answers: Readonly<Record<number, AnswerShape>>;
   readonly handle: (call: Call) => Answer | Promise<Answer>;
 }

@@ -55,6 +55,7 @@ export function createRoutes(
   explain: Route['handle'],
   watching: Readonly<Record<'traffic' | 'overview', Route['handle']>>,
   logLevel: LogLevelOperations,
+  groundcover: readonly Route[],
   serverInfo: ServerInfo,
 ): readonly Route[] {
   const routes: readonly Route[] = [
@@ -239,6 +240,7 @@ export function createRoutes(
       answers: { 200: { description: 'It does.', schema: serverStatusSchema } },
       handle: () => ({ status: 200, body: { status: 'OK', version: serverInfo.platformVersion } }),
     },
+    ...groundcover,
     {
       method: 'GET',
       path: '/api/openapi.json',

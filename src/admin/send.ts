@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { Answer } from './answer.ts';
 
 /** Returns the tracking key that the caller was given, if any. */
-export function sendAnswer(response: ServerResponse, { status, body, headers }: Answer): string | undefined {
+export function sendAnswer(response: ServerResponse, answer: Answer): string | undefined {
+  const { status, body, headers } = answer;
   const text = body === undefined ? '' : JSON.stringify(body);
   response.writeHead(status, {
     // Answers hold key names, and once in their lives the keys themselves.
@@ -13,7 +14,7 @@ export function sendAnswer(response: ServerResponse, { status, body, headers }: 
     ...headers,
   });
   response.end(text);
-  return isTracked(body) ? body.trackingKey : undefined;
+  return answer.trackingKey ?? (isTracked(body) ? body.trackingKey : undefined);
 }
 
 function isTracked(body: unknown): body is { readonly trackingKey: string } {

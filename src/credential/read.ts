@@ -67,10 +67,18 @@ function createAuthorizationReader(rules: CredentialRules): (value: string) => s
     }
     const scheme = value.slice(0, space).toLowerCase();
     const rest = value.slice(space + 1).trim();
-    if (schemes.has(scheme)) return rest;
+    if (schemes.has(scheme)) return scheme === 'bearer' ? withoutSecondBearer(rest) : rest;
     if (scheme === 'basic') return readBasicPassword(rest, basicUsers);
     return undefined;
   };
+}
+
+/**
+ * `ibmcloud iam oauth-tokens` prints "Bearer <token>", and IBM's documentation puts another "Bearer" before it. A key has no
+ * space in it, so nothing else can be meant.
+ */
+function withoutSecondBearer(rest: string): string {
+  return rest.replace(/^bearer +/i, '');
 }
 
 /** RFC 7617: base64 of "user:password"; the user name ends at the first colon. */

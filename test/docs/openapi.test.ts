@@ -109,6 +109,9 @@ test('its operations are exactly those that the server knows', async () => {
     'PUT /api/log-level',
     'GET /api/server/info',
     'GET /api/server/status',
+    'POST /api/rbac/ingestion-keys/create',
+    'POST /api/rbac/ingestion-keys/list',
+    'DELETE /api/rbac/ingestion-keys/delete',
     'GET /api/openapi.json',
   ]);
   for (const operation of documented) {
@@ -139,7 +142,8 @@ test('every operation says which permission it needs, and names it to whoever la
 const tokens: Record<string, string> = {};
 
 function messageOf({ json }: AdminReply): string | undefined {
-  return (json as { errors: { message: string }[] }).errors[0]?.message;
+  const { errors, message } = json as { errors?: { message: string }[]; message?: string };
+  return errors?.[0]?.message ?? message;
 }
 
 test('every operation has an id of its own, and says whether it needs a token', async () => {
