@@ -18,6 +18,8 @@ import { createKeyMetrics } from './telemetry/key-metrics.ts';
 import type { AdjustableLog } from './telemetry/log.ts';
 import { createLogLevelControl } from './telemetry/log-level.ts';
 import { createMetrics } from './telemetry/metrics.ts';
+import { turnedAwayObserver } from './telemetry/observers.ts';
+import { createRepeatedLog } from './telemetry/observing.ts';
 import { reloadObserver } from './telemetry/reload-metrics.ts';
 import { mergeTraffic, persistentIn } from './traffic/merged.ts';
 import { VERSION } from './version.ts';
@@ -51,6 +53,7 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
   // It knows tokens, and each key that a worker knows if there is a snapshot to be written.
   const known = createKnownKeys({ config, log, metrics, clock, name, writesSnapshot: true });
   const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now });
+  const turnedAway = turnedAwayObserver(metrics, createRepeatedLog(log, metrics));
 
   const team = createTeam({
     size: workers,
@@ -63,7 +66,7 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
     maxConnections: () => reloader.current().limits.maxConnections,
     observe: {
       ...metrics.workers,
-      turnedAway: (port) => metrics.turnedAway(port, 'limit'),
+      turnedAway: (port, peer) => turnedAway(port, 'limit', peer),
       keys: keyMetrics.add,
       found: (digests) => void (learning = learning.then(() => learn(digests))),
     },

@@ -17,6 +17,11 @@ export function tlsOptions(
   };
 }
 
+/** In the words of OpenSSL, such as "unknown ca", if it was OpenSSL that gave up. */
+export function whyHandshakeFailed(error: Error): string {
+  return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
+}
+
 export function hasUntrustedCertificate(socket: tls.TLSSocket, listenerTls: ListenerTls | undefined): boolean {
   return listenerTls?.clientCa !== undefined && !socket.authorized && socket.getPeerX509Certificate() !== undefined;
 }

@@ -75,7 +75,8 @@ export interface PlaneObserver {
   started(protocol: Protocol): void;
   ended(report: RequestReport): void;
   connections(port: Protocol, open: number): void;
-  turnedAway(port: Protocol, why: TurnedAway): void;
+  /** `cause` is what TLS says of a handshake. The address of one that has left already may not be known. */
+  turnedAway(port: Protocol, why: TurnedAway, peer: string | undefined, cause?: string): void;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { CacheObserver } from '../cache/observer.ts';
 import type { SnapshotObserver } from '../cache/snapshot.ts';
 import type { AuditEntry } from '../keys/audit.ts';
 import { KIND_NAMES } from '../keys/record.ts';
-import type { Protocol } from '../plane/plane.ts';
+import type { PlaneObserver, Protocol } from '../plane/plane.ts';
 import type { ChangeObserver, StoreObserver } from '../store/port.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { EndpointsObserver } from '../upstream/endpoints.ts';
@@ -62,6 +62,14 @@ export function storeObserver(metrics: Metrics, log: Log): StoreObserver {
   };
 }
 
+/** Who was not served is only for those who ask for more of the log: checks of load balancers come all the time. */
+export function turnedAwayObserver(metrics: Metrics, log: Log): PlaneObserver['turnedAway'] {
+  return (port, why, peer, cause) => {
+    metrics.turnedAway(port, why);
+    log('debug', 'a connection was turned away', { port, fault: why, peer, cause });
+  };
+}
+
 /** The change feed as it is told on, and until when its reader has heard everything. */
 export function feedObserver(metrics: Metrics, now: () => number, observer: ChangeObserver): ChangeObserver {
   return {
@@ -107,12 +115,17 @@ export function upstreamObserver(metrics: Metrics, log: Log, protocol: Protocol)
   };
 }
 
-/** What is lost is said; what is only late shows in the metric. */
+/** Said once, when it begins: a store that answers and takes no writes is noticed by nothing else. */
 export function usageObserver(metrics: Metrics, log: Log): UsageObserver {
+  let failsSince: string | undefined;
   return {
     written(outcome, error) {
       metrics.usageWrites.inc({ outcome });
-      if (error) log('debug', 'the use of keys could not be written; this is tried again', { cause: error.message });
+      const cause = error?.message;
+      if (cause !== undefined && cause !== failsSince)
+        log('warn', 'the use of keys cannot be written to the key store; this is tried again', { cause });
+      if (cause === undefined && failsSince !== undefined) log('info', 'the use of keys is written again');
+      failsSince = cause;
     },
     dropped(requests) {
       metrics.usageDropped.inc(requests);

@@ -5,6 +5,7 @@ import { createBoundedLog } from './bounded-log.ts';
 import type { BoundedLog } from './bounded-log.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { turnedAwayObserver } from './observers.ts';
 import { createRequestLog } from './request-log.ts';
 
 export interface ObservingOptions {
@@ -47,7 +48,7 @@ export function createObserving(options: ObservingOptions): Observing {
     plane: {
       started: metrics.started,
       connections: metrics.connections,
-      turnedAway: metrics.turnedAway,
+      turnedAway: turnedAwayObserver(metrics, repeatedLog),
       ended(report) {
         metrics.ended(report);
         const refused = traffic.note(report);

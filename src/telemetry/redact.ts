@@ -39,6 +39,7 @@ const NAMES = [
   'permission',
   'pause_ms',
   'pid',
+  'port',
   'protocol',
   'reason',
   'request_id',

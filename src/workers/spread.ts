@@ -23,7 +23,7 @@ export interface SpreadOptions {
   /** The most connections of each port; those above are closed. So many may wait for a worker, too. */
   readonly maxConnections: () => number;
   /** One was closed, because there were so many. */
-  readonly turnedAway: (port: Protocol) => void;
+  readonly turnedAway: (port: Protocol, peer: string | undefined) => void;
 }
 
 interface Place {
@@ -80,8 +80,9 @@ export function createSpread<S extends Seat>({ maxConnections, turnedAway }: Spr
     },
     arrived(port, socket) {
       if (openOn(port) >= maxConnections()) {
+        turnedAway(port, socket.remoteAddress);
         socket.destroy();
-        return turnedAway(port);
+        return;
       }
       waiting.push({ port, socket });
       waitingOn[port] += 1;

@@ -34,7 +34,7 @@ export interface TeamObserver {
   running(count: number): void;
   replaced(why: WorkerEnd): void;
   /** A connection was closed, because there were too many. */
-  turnedAway(port: Protocol): void;
+  turnedAway(port: Protocol, peer: string | undefined): void;
   /** A worker did not tell its figures in time. */
   unanswered(): void;
   keys(used: Extract<ToOffice, { kind: 'keys' }>['used']): void;

@@ -27,6 +27,22 @@ async function startWithTls(t: TestContext, plane: 'wire' | 'library') {
 const turnedAway = (gateway: Gateway, port: string, cause: string): Promise<number> =>
   gateway.metric('keygate_connections_turned_away_total', { port, cause });
 
+/** What the log says of them to those who ask for more of it. */
+function logged(gateway: Gateway): unknown[] {
+  return gateway.log
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ message }) => message === 'a connection was turned away')
+    .map(({ level, port, fault, peer, cause }) => ({
+      level,
+      port,
+      fault,
+      peer,
+      ...(cause !== undefined && { cause }),
+    }));
+}
+
+const LINE = { level: 'debug', peer: '127.0.0.1' };
+
 for (const plane of ['wire', 'library'] as const) {
   describe(`connections that are not served, on the ${plane} plane,`, () => {
     it('are counted when there are as many as there may be', async (t) => {
@@ -40,6 +56,10 @@ for (const plane of ['wire', 'library'] as const) {
         assert.equal(await turnedAway(gateway, port, 'limit'), 1);
         assert.equal(await gateway.metric('keygate_connections', { port }), 1);
       }
+      assert.deepEqual(logged(gateway), [
+        { ...LINE, port: 'grpc', fault: 'limit' },
+        { ...LINE, port: 'http', fault: 'limit' },
+      ]);
     });
 
     it('are counted when they do not speak TLS', async (t) => {
@@ -52,6 +72,10 @@ for (const plane of ['wire', 'library'] as const) {
         await until('it is counted', async () => (await turnedAway(gateway, port, 'handshake')) === 1);
         assert.equal(await turnedAway(gateway, port, 'certificate'), 0);
       }
+      assert.deepEqual(logged(gateway), [
+        { ...LINE, port: 'grpc', fault: 'handshake', cause: 'http request' },
+        { ...LINE, port: 'http', fault: 'handshake', cause: 'http request' },
+      ]);
     });
 
     it('are counted when they show a certificate of a stranger', async (t) => {
@@ -73,6 +97,10 @@ for (const plane of ['wire', 'library'] as const) {
         await until('it is counted', async () => (await turnedAway(gateway, port, 'certificate')) === 1);
         assert.equal(await turnedAway(gateway, port, 'handshake'), 0);
       }
+      assert.deepEqual(logged(gateway), [
+        { ...LINE, port: 'grpc', fault: 'certificate' },
+        { ...LINE, port: 'http', fault: 'certificate' },
+      ]);
     });
   });
 }

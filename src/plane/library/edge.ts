@@ -4,7 +4,7 @@ import * as https from 'node:https';
 import type * as net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import * as tls from 'node:tls';
-import { hasUntrustedCertificate, tlsOptions } from '../listener-tls.ts';
+import { hasUntrustedCertificate, tlsOptions, whyHandshakeFailed } from '../listener-tls.ts';
 import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
 import { http1Options, serveHttp1 } from './http1.ts';
 import { http2Options, serveHttp2 } from './http2.ts';
@@ -33,7 +33,7 @@ export interface EdgeHandlers {
   onHttp(request: HttpRequest, response: HttpResponse): void;
   onGrpc(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, rawHeaders: readonly string[]): void;
   onConnections(open: number): void;
-  onTurnedAway(why: TurnedAway): void;
+  onTurnedAway(why: TurnedAway, peer: string | undefined, cause?: string): void;
 }
 
 /** One data port: HTTP/1.1 and HTTP/2, in plaintext or under TLS, every connection bounded. */
@@ -61,8 +61,10 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
     : http.createServer(http1Options(limits));
   const http1Side = serveHttp1(front, handlers.onHttp);
   front.maxConnections = limits.maxConnections;
-  front.on('drop', () => handlers.onTurnedAway('limit'));
-  front.on('tlsClientError', () => handlers.onTurnedAway('handshake'));
+  front.on('drop', (dropped) => handlers.onTurnedAway('limit', dropped?.remoteAddress));
+  front.on('tlsClientError', (error, socket) =>
+    handlers.onTurnedAway('handshake', socket.remoteAddress, whyHandshakeFailed(error)),
+  );
 
   const http2Server = http2.createServer(http2Options(limits));
   const http2Side = serveHttp2(http2Server, limits, handlers);
@@ -80,7 +82,7 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
     };
     if (socket instanceof tls.TLSSocket) {
       if (hasUntrustedCertificate(socket, listener.tls)) {
-        handlers.onTurnedAway('certificate');
+        handlers.onTurnedAway('certificate', socket.remoteAddress);
         socket.destroy();
       } else serve(socket.alpnProtocol === 'h2');
     } else {

@@ -59,7 +59,7 @@ export function createLibraryPlane(options: LibraryPlaneOptions): LibraryPlane {
       onGrpc,
       onHttp,
       onConnections: (open) => observer.connections(port, open),
-      onTurnedAway: (why) => observer.turnedAway(port, why),
+      onTurnedAway: (...away) => observer.turnedAway(port, ...away),
     });
   const edges = { grpc: edge('grpc'), http: edge('http') };
   const both = [edges.grpc, edges.http];

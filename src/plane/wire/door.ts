@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { hasUntrustedCertificate, tlsOptions } from '../listener-tls.ts';
+import { hasUntrustedCertificate, tlsOptions, whyHandshakeFailed } from '../listener-tls.ts';
 import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
 import { FAREWELL_MS } from './server-connection.ts';
 import { openTransport } from './transport.ts';
@@ -28,7 +28,7 @@ export interface DoorOptions {
   /** Serves a connection, which begins with these bytes. */
   readonly serve: (transport: Transport, protocol: 'http1' | 'http2', first: Buffer) => void;
   readonly onConnections: (open: number) => void;
-  readonly onTurnedAway: (why: TurnedAway) => void;
+  readonly onTurnedAway: (why: TurnedAway, peer: string | undefined, cause?: string) => void;
 }
 
 export function createDoor({ listener, limits, serve, onConnections, onTurnedAway }: DoorOptions): Door {
@@ -62,15 +62,15 @@ export function createDoor({ listener, limits, serve, onConnections, onTurnedAwa
   });
   server.on('secureConnection', (socket: tls.TLSSocket) => {
     if (hasUntrustedCertificate(socket, listener.tls)) {
-      onTurnedAway('certificate');
+      onTurnedAway('certificate', socket.remoteAddress);
       socket.destroy();
     } else welcome(socket);
   });
-  server.on('tlsClientError', (_error, socket: tls.TLSSocket) => {
-    onTurnedAway('handshake');
+  server.on('tlsClientError', (error, socket: tls.TLSSocket) => {
+    onTurnedAway('handshake', socket.remoteAddress, whyHandshakeFailed(error));
     socket.destroy();
   });
-  server.on('drop', () => onTurnedAway('limit'));
+  server.on('drop', (dropped) => onTurnedAway('limit', dropped?.remoteAddress));
 
   return {
     listen: () =>

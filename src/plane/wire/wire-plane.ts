@@ -70,7 +70,7 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
         transport.events.onBytes(first);
       },
       onConnections: (open) => observer.connections(port, open),
-      onTurnedAway: (why) => observer.turnedAway(port, why),
+      onTurnedAway: (...away) => observer.turnedAway(port, ...away),
     });
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { feedObserver, upstreamObserver } from '../../../src/telemetry/observers.ts';
+import { feedObserver, turnedAwayObserver, upstreamObserver, usageObserver } from '../../../src/telemetry/observers.ts';
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
 
 const endpoint = new Endpoint({
@@ -62,6 +62,56 @@ describe('what is told of the way to collectors', () => {
       ['warn', 'the name of the collector cannot be resolved', { protocol: 'grpc', cause: 'ENOTFOUND' }],
       ['info', 'the name of the collector is resolved again', { protocol: 'grpc' }],
     ]);
+  });
+});
+
+describe('what is told of connections that were turned away', () => {
+  it('is who they were and why, for those who ask for more of the log', async () => {
+    const metrics = createMetrics({
+      version: '1.2.3',
+      cacheSizes: () => ({ known: 0, unknown: 0 }),
+      refusedSources: () => [],
+      heldBytes: () => 0,
+    });
+    const lines: unknown[] = [];
+    const turnedAway = turnedAwayObserver(metrics, (...line) => lines.push(line));
+    turnedAway('grpc', 'handshake', '192.0.2.1', 'unknown ca');
+    turnedAway('grpc', 'limit', undefined);
+    const fields = [
+      { port: 'grpc', fault: 'handshake', peer: '192.0.2.1', cause: 'unknown ca' },
+      { port: 'grpc', fault: 'limit', peer: undefined, cause: undefined },
+    ];
+    assert.deepEqual(
+      lines,
+      fields.map((each) => ['debug', 'a connection was turned away', each]),
+    );
+    const text = await metrics.registry.getSingleMetricAsString('keygate_connections_turned_away_total');
+    for (const cause of ['handshake', 'limit']) assert.ok(text.includes(`{port="grpc",cause="${cause}"} 1`), text);
+  });
+});
+
+describe('what is told of the use of keys', () => {
+  it('is a warning when it cannot be written any more, and that it can again', async () => {
+    const metrics = createMetrics({
+      version: '1.2.3',
+      cacheSizes: () => ({ known: 0, unknown: 0 }),
+      refusedSources: () => [],
+      heldBytes: () => 0,
+    });
+    const lines: unknown[] = [];
+    const observer = usageObserver(metrics, (...line) => lines.push(line));
+    observer.written('ok');
+    for (const cause of ['OOM', 'OOM', 'READONLY']) observer.written('failed', new Error(cause));
+    observer.written('ok');
+    observer.written('ok');
+    const warning = 'the use of keys cannot be written to the key store; this is tried again';
+    assert.deepEqual(lines, [
+      ['warn', warning, { cause: 'OOM' }],
+      ['warn', warning, { cause: 'READONLY' }],
+      ['info', 'the use of keys is written again'],
+    ]);
+    const text = await metrics.registry.getSingleMetricAsString('keygate_usage_writes_total');
+    for (const line of ['{outcome="ok"} 3', '{outcome="failed"} 3']) assert.ok(text.includes(line), text);
   });
 });
 
