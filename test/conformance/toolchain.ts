@@ -31,15 +31,36 @@ export function debianProgram(program: string, packageName = program): string {
   if (findProgram('apt-get') === undefined || process.getuid?.() !== 0) {
     miss(`This suite needs ${program} on the PATH: install it, or run the suite as root on Debian.`);
   }
+  installDebian(packageName);
+  return (
+    findProgram(program) ?? miss(`Debian's ${packageName} was installed, but ${program} is still not on the PATH.`)
+  );
+}
+
+/** The path of a shared library of Debian's, installed first if it is not there. */
+export function debianLibrary(library: string, packageName: string): string {
+  const found = findLibrary(library);
+  if (found !== undefined) return found;
+  if (findProgram('apt-get') === undefined || process.getuid?.() !== 0) {
+    miss(`This suite needs ${library}: install it, or run the suite as root on Debian.`);
+  }
+  installDebian(packageName);
+  return findLibrary(library) ?? miss(`Debian's ${packageName} was installed, but ${library} is still not there.`);
+}
+
+function installDebian(packageName: string): void {
   console.log(`installing ${packageName} ...`);
   // RUNLEVEL=1 keeps packages from starting servers of their own.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   execFileSync('apt-get', ['update', '-qq'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const install = ['install', '-qq', '-y', '--no-install-recommends', packageName];
   execFileSync('apt-get', install, { env, stdio: ['ignore', 'ignore', 'inherit'] });
-  return (
-    findProgram(program) ?? miss(`Debian's ${packageName} was installed, but ${program} is still not on the PATH.`)
-  );
+}
+
+/** Where Debian has libraries, whichever the machine's architecture. */
+function findLibrary(library: string): string | undefined {
+  const folders = readdirSync('/usr/lib').filter((name) => name.endsWith('-linux-gnu'));
+  return folders.map((folder) => join('/usr/lib', folder, library)).find((path) => existsSync(path));
 }
 
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];

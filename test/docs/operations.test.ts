@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 
@@ -61,6 +61,19 @@ test('every alert is tried by promtool, both that it fires and that it does not'
       [true, false],
       `${alert} must be seen to fire, and to clear`,
     );
+  }
+});
+
+test('every alert is brought about with a real gateway, and ended, by npm run test:prometheus', () => {
+  const folder = new URL('../prometheus/', import.meta.url);
+  const text = readdirSync(folder)
+    .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+    .join('\n');
+  for (const what of ['fires', 'clears']) {
+    const named = new Set(
+      [...text.matchAll(new RegExp(`\\bwatch\\.${what}\\('(\\w+)'`, 'g'))].map(([, name = '']) => name),
+    );
+    assert.deepEqual([...named].toSorted(), alerts.map(({ alert }) => alert).toSorted(), what);
   }
 });
 

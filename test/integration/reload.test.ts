@@ -88,7 +88,7 @@ const ways: readonly (readonly [string, PlaceFile])[] = [
 for (const [how, place] of ways) {
   it(`a configuration is noticed without a signal when it is ${how}, again and again`, async (t) => {
     const { httpUrl: http } = await startCollector(t);
-    const keygate = await startKeygateProcess(t, { upstream: { http } }, place);
+    const keygate = await startKeygateProcess(t, { upstream: { http } }, { place });
     for (const [maxBody, status] of [
       ['1KiB', 413],
       ['1MiB', 200],

@@ -5,6 +5,7 @@ import * as net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { placeByRename } from '../support/place-file.ts';
 import type { Scope } from '../support/scope.ts';
 import { until } from '../support/wait.ts';
 
@@ -15,10 +16,13 @@ export interface Alert {
 }
 
 export interface TestPrometheus {
+  readonly url: string;
   /** Those that fire now. */
   firing(): Promise<readonly Alert[]>;
   /** The values of an expression now, of each series. */
   query(expression: string): Promise<readonly number[]>;
+  /** Whether it is told where the gateways are: service discovery that works, or not. */
+  setDiscovery(state: 'working' | 'broken'): Promise<void>;
 }
 
 export interface PrometheusOptions {
@@ -38,11 +42,21 @@ export async function startPrometheus(
   const directory = await mkdtemp(join(tmpdir(), 'keygate-prometheus-'));
   scope.after(() => rm(directory, { recursive: true, force: true }));
   await writeFile(join(directory, 'rules.yaml'), rules);
+  const discovered = (name: string): string => join(directory, `${name}.json`);
+  async function setDiscovery(state: 'working' | 'broken'): Promise<void> {
+    for (const [name, targets] of Object.entries(jobs)) {
+      await placeByRename(discovered(name), JSON.stringify(state === 'working' ? [{ targets }] : []));
+    }
+  }
+  await setDiscovery('working');
   // JSON is YAML.
   const config = {
     global: { scrape_interval: '1s', scrape_timeout: '900ms', evaluation_interval: '1s' },
     rule_files: ['rules.yaml'],
-    scrape_configs: Object.entries(jobs).map(([name, targets]) => ({ job_name: name, static_configs: [{ targets }] })),
+    scrape_configs: Object.keys(jobs).map((name) => ({
+      job_name: name,
+      file_sd_configs: [{ files: [discovered(name)], refresh_interval: '1s' }],
+    })),
   };
   await writeFile(join(directory, 'prometheus.yml'), JSON.stringify(config));
   const address = `127.0.0.1:${await freePort()}`;
@@ -83,6 +97,8 @@ export async function startPrometheus(
   };
   await until('Prometheus is ready', isReady, START_TIMEOUT_MS);
   return {
+    url: `http://${address}`,
+    setDiscovery,
     async firing() {
       const { alerts } = await ask<{ alerts: readonly Alert[] }>('/api/v1/alerts');
       return alerts.filter(({ state }) => state === 'firing');
@@ -112,7 +128,13 @@ async function freePort(): Promise<number> {
  * as it was.
  */
 export function inSeconds(rules: string): string {
-  const seconds: Readonly<Record<string, string>> = { '5m': '10s', '10m': '15s', '15m': '20s', '1h': '30s' };
+  const seconds: Readonly<Record<string, string>> = {
+    '2m': '5s',
+    '5m': '10s',
+    '10m': '15s',
+    '15m': '20s',
+    '1h': '30s',
+  };
   return rules
     .replaceAll(/\[(\w+)\]/g, (_all, range: string) => {
       const short = seconds[range];

@@ -2,17 +2,20 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { debianProgram } from '../conformance/toolchain.ts';
+import { parse } from 'yaml';
+import { debianLibrary, debianProgram } from '../conformance/toolchain.ts';
 import { Cleanups } from '../fuzz/target.ts';
 import { watchDashboard } from './dashboard.ts';
 import { openStage } from './gateways.ts';
+import { onPair, openPair } from './pair.ts';
 import { inSeconds, startPrometheus } from './prometheus.ts';
 import { openRunbooks } from './runbooks.ts';
+import { onSecureGateway, openSecureGateway, withTooManyConnections } from './secure-gateway.ts';
 import {
-  onOtherGateway,
-  openSecureGateway,
   withKeys,
+  withoutDiscovery,
   withSenderThatWorked,
+  withSnapshot,
   withStore,
   withUpstream,
 } from './situations.ts';
@@ -25,12 +28,15 @@ import { createWatch } from './watch.ts';
  */
 const CONFIG = join(import.meta.dirname, '../../config/prometheus');
 const RULES = join(CONFIG, 'keygate.rules.yaml');
+const rules = readFileSync(RULES, 'utf8');
 const QUIET_MS = 5_000;
 
 const prometheusProgram = debianProgram('prometheus');
 const promtool = debianProgram('promtool', 'prometheus');
 // The runbooks use them.
 for (const program of ['curl', 'jq', 'openssl']) debianProgram(program);
+// A name with two addresses, without touching this machine's hosts or asking a DNS server.
+const namesLibrary = debianLibrary('libnss_wrapper.so', 'libnss-wrapper');
 
 function check(...args: string[]): void {
   console.log(`promtool ${args.slice(0, 2).join(' ')}`);
@@ -45,34 +51,52 @@ check('test', 'rules', join(CONFIG, 'keygate.rules.test.yaml'));
 
 const scope = new Cleanups();
 try {
-  const [stage, secure] = [await openStage(scope), await openSecureGateway(scope)];
-  // They have a store each, and positions of two feeds cannot be compared.
-  const jobs = { keygate: [stage.keygate.addresses.ops], 'keygate-tls': [secure.ops] };
-  const prometheus = await startPrometheus(scope, {
-    program: prometheusProgram,
-    rules: inSeconds(readFileSync(RULES, 'utf8')),
-    jobs,
-  });
+  const stage = await openStage(scope);
+  const secure = await openSecureGateway(scope);
+  const pair = await openPair(scope, namesLibrary);
+  // Each has a store of its own, and positions of two feeds cannot be compared.
+  const jobs = {
+    keygate: [stage.keygate.addresses.ops],
+    'keygate-tls': [secure.ops],
+    [pair.job]: [pair.near, pair.far].map(({ keygate }) => keygate.addresses.ops),
+  };
+  const prometheus = await startPrometheus(scope, { program: prometheusProgram, rules: inSeconds(rules), jobs });
   const watch = createWatch(prometheus);
   const dashboard = watchDashboard(prometheus, Object.keys(jobs));
-  const runbooks = openRunbooks(scope, stage, await stage.createToken(), secure.certificate);
+  const runbooks = openRunbooks(scope, {
+    scene: { keygate: stage.keygate, redis: stage.redis, token: await stage.createToken() },
+    prometheusUrl: prometheus.url,
+    certificate: secure.certificate,
+  });
   const good = await stage.createKey('good');
   const sender = await stage.send(() => good.key, 20);
   await watch.quietFor(QUIET_MS);
   await Promise.all([
     withSenderThatWorked(stage, watch, runbooks),
-    onOtherGateway(secure, watch, runbooks, prometheus, dashboard),
+    withSnapshot(stage, watch, runbooks),
     (async () => {
-      await withKeys(stage, watch, runbooks);
+      await onSecureGateway(secure, watch, runbooks, prometheus, dashboard);
+      await withTooManyConnections(scope, secure, watch, runbooks);
+    })(),
+    onPair(pair, watch, runbooks),
+    (async () => {
+      await withKeys(scope, stage, watch, runbooks);
       await withUpstream(stage, watch, runbooks);
       await withStore(stage, watch, runbooks);
     })(),
   ]);
   await watch.quietFor(QUIET_MS);
-  await sender.stop();
-  // What no situation was made for is at least run.
-  for (const section of runbooks.left()) await runbooks.follow(section, { id: good.id });
   const { asked, faults } = await dashboard.stop();
+  await withoutDiscovery(prometheus, watch, runbooks);
+  await sender.stop();
+  const { groups } = parse(rules) as { groups: readonly { rules: readonly { alert?: string }[] }[] };
+  const alerts = groups.flatMap((group) => group.rules).flatMap(({ alert }) => alert ?? []);
+  assert.deepEqual(
+    watch.seen().toSorted(),
+    alerts.toSorted(),
+    'an alert has no situation that makes it fire and clear',
+  );
+  assert.deepEqual(runbooks.left(), [], 'a section of docs/operations.md has a command that nobody has run');
   assert.deepEqual(faults, [], 'the dashboard shows nothing there');
   console.log(`the dashboard: each of its ${asked} expressions had data`);
   console.log(`all held: ${watch.seen().length} alerts fired and cleared: ${watch.seen().join(', ')}`);

@@ -5,16 +5,25 @@ import { join } from 'node:path';
 import type { KeygateProcess } from '../support/keygate-process.ts';
 import { blocksOf, openShell, textOf } from '../support/runbook.ts';
 import type { Block } from '../support/runbook.ts';
+import type { TestRedis } from '../support/redis.ts';
 import type { Scope } from '../support/scope.ts';
-import type { Stage } from './gateways.ts';
+import { atRedis } from './gateways.ts';
+
+/** What the commands of the page are run against. */
+export interface Scene {
+  readonly keygate: KeygateProcess;
+  /** Where its keys are, if that is looked at. */
+  readonly redis?: Pick<TestRedis, 'port' | 'url'>;
+  readonly token?: string;
+}
 
 export interface How {
   /** What the page calls ID. */
   readonly id?: string;
   /** Only this one of its blocks. */
   readonly block?: number;
-  /** Another gateway than the one of the stage. */
-  readonly gateway?: KeygateProcess;
+  /** Another scene than the first one. */
+  readonly at?: Scene;
   /** Commands are to find something wrong, and may say so by their exit code. */
   readonly findsFaults?: boolean;
 }
@@ -31,14 +40,14 @@ const PAGE = 'docs/operations.md';
 /** What stands before the alerts, and each of them. */
 const FOLLOWED = /^(?:Operations|Keygate\w+)$/;
 
-/** The command line straight on the store of the stage; the machine of the tests has much to do. */
-const storeOf = (url: string): Record<string, string> => ({
-  KEYGATE_STORE_REDIS_URL: url,
-  KEYGATE_STORE_REDIS_COMMAND_TIMEOUT: '1s',
-});
+export interface RunbooksOptions {
+  readonly scene: Scene;
+  readonly prometheusUrl: string;
+  /** The path of one. */
+  readonly certificate: () => string;
+}
 
-export function openRunbooks(scope: Scope, stage: Stage, token: string, certificate: () => string): Runbooks {
-  const { redis } = stage;
+export function openRunbooks(scope: Scope, { scene, prometheusUrl, certificate }: RunbooksOptions): Runbooks {
   const place = mkdtempSync(join(tmpdir(), 'keygate-runbooks-'));
   scope.after(() => rmSync(place, { recursive: true, force: true }));
   const log = join(place, 'log');
@@ -48,8 +57,8 @@ export function openRunbooks(scope: Scope, stage: Stage, token: string, certific
   const ran = new Set<Block>();
 
   return {
-    async follow(section, { id = '', block, gateway, findsFaults = false } = {}) {
-      const keygate = gateway ?? stage.keygate;
+    async follow(section, { id = '', block, at = scene, findsFaults = false } = {}) {
+      const { keygate, redis, token = '' } = at;
       const own = blocks.filter(({ heading }) => heading === section);
       const chosen = block === undefined ? own : own.slice(block, block + 1);
       assert.ok(chosen.length > 0, `${PAGE} has nothing to run in ${section}`);
@@ -57,12 +66,15 @@ export function openRunbooks(scope: Scope, stage: Stage, token: string, certific
         names: [
           ['http://gateway:7070', `http://${keygate.addresses.admin}`],
           ['http://gateway:9464', `http://${keygate.addresses.ops}`],
-          ['-h redis', `-h 127.0.0.1 -p ${redis.port}`],
+          ['gateway:4317', keygate.addresses.grpc],
+          ['gateway:4318', keygate.addresses.http],
+          ['http://prometheus:9090', prometheusUrl],
+          ...(redis === undefined ? [] : [['-h redis', `-h 127.0.0.1 -p ${redis.port}`] as const]),
           ['/etc/keygate/keygate.yaml', keygate.configFile],
           ['/etc/keygate/tls/tls.crt', certificate()],
           [/\bID\b/g, id],
         ],
-        env: { TOKEN: token, ...(gateway === undefined && storeOf(redis.url)) },
+        env: { TOKEN: token, ...(redis && atRedis(redis.url)) },
         // There is no cluster here: the log is the gateway's own all the same.
         programs: { kubectl: `test "$1" = logs && exec cat ${log}` },
       });

@@ -10,13 +10,14 @@ export interface Watch {
   quietFor(ms: number): Promise<void>;
   fires(name: string, labels?: Labels): Promise<void>;
   clears(name: string, labels?: Labels, withinMs?: number): Promise<void>;
-  /** Those that have cleared again. */
+  /** Those that have fired, and cleared again. */
   seen(): readonly string[];
 }
 
 const WITHIN_MS = 60_000;
 
 export function createWatch(prometheus: TestPrometheus): Watch {
+  const fired = new Set<string>();
   const seen = new Set<string>();
   const startedAt = performance.now();
 
@@ -50,9 +51,11 @@ export function createWatch(prometheus: TestPrometheus): Watch {
     },
     async fires(name, labels = {}) {
       await until(`${name} fires`, async () => (await find(name, labels)) !== undefined, WITHIN_MS);
+      fired.add(name);
       tell(name, `fires: ${(await find(name, labels))?.annotations['summary'] ?? ''}`);
     },
     async clears(name, labels = {}, withinMs = WITHIN_MS) {
+      assert.ok(fired.has(name), `${name} was not seen to fire`);
       await until(`${name} clears`, async () => (await find(name, labels)) === undefined, withinMs);
       tell(name, 'clears');
       seen.add(name);

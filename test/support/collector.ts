@@ -20,6 +20,8 @@ export interface Arrival {
 export interface CollectorOptions {
   /** To come back where another one was; free ports if absent. */
   readonly ports?: { readonly grpc: number; readonly http: number };
+  /** Of this machine; 127.0.0.1 if absent. */
+  readonly host?: string;
   /** Takes a gRPC call over at its head: it is counted as begun and nothing else. */
   readonly onGrpcHead?: (stream: http2.ServerHttp2Stream) => void;
   /** Takes an HTTP request over at its head: it is counted as begun and nothing else. */
@@ -125,8 +127,8 @@ export async function startCollector(t: Scope, options: CollectorOptions = {}): 
     });
   }
   const ports = await Promise.all([
-    listenOnLoopback(grpc, options.ports?.grpc),
-    listenOnLoopback(web, options.ports?.http),
+    listenOnLoopback(grpc, options.ports?.grpc, options.host),
+    listenOnLoopback(web, options.ports?.http, options.host),
   ]);
   const close = async (): Promise<void> => {
     for (const session of sessions) session.destroy();
@@ -137,8 +139,8 @@ export async function startCollector(t: Scope, options: CollectorOptions = {}): 
   };
   t.after(close);
   return {
-    grpcUrl: `http://127.0.0.1:${ports[0]}`,
-    httpUrl: `http://127.0.0.1:${ports[1]}`,
+    grpcUrl: `http://${options.host ?? '127.0.0.1'}:${ports[0]}`,
+    httpUrl: `http://${options.host ?? '127.0.0.1'}:${ports[1]}`,
     arrivals,
     begun: () => begun,
     connections: () => sockets.size,
@@ -161,8 +163,8 @@ export function answerHttp(response: http.ServerResponse, arrival: Arrival): voi
   response.end(type.startsWith('application/json') ? '{}' : '');
 }
 
-export async function listenOnLoopback(server: Server, port = 0): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+export async function listenOnLoopback(server: Server, port = 0, host = '127.0.0.1'): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   return (server.address() as AddressInfo).port;
 }
 

@@ -43,6 +43,13 @@ export interface KeygateProcess {
 /** Puts a file where it belongs, or another one in its place. */
 export type PlaceFile = (path: string, text: string) => Promise<void>;
 
+export interface ProcessOptions {
+  /** How its configuration is written. */
+  readonly place?: PlaceFile;
+  /** Beside what there is of the tests' own. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 const KEY = 'a-key-of-the-child-process';
 const LOOPBACK = { address: '127.0.0.1:0' };
 
@@ -50,7 +57,7 @@ const LOOPBACK = { address: '127.0.0.1:0' };
 export async function startKeygateProcess(
   t: Scope,
   config: Readonly<Record<string, unknown>>,
-  place: PlaceFile = writeFile,
+  { place = writeFile, env = {} }: ProcessOptions = {},
 ): Promise<KeygateProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
@@ -71,7 +78,7 @@ export async function startKeygateProcess(
       }),
     );
   await configure(config);
-  const { child, exited, output, errors } = runServe(t, directory, file, 'plane' in config);
+  const { child, exited, output, errors } = runServe(t, directory, file, 'plane' in config, env);
   const serving = (): Record<string, string> | undefined => {
     const line = output()
       .split('\n')
@@ -133,13 +140,19 @@ export async function runKeygateServe(t: Scope, config: Readonly<Record<string, 
   return runServe(t, directory, file, 'plane' in config).exited;
 }
 
-function runServe(t: Scope, directory: string, file: string, namesPlane: boolean) {
+function runServe(
+  t: Scope,
+  directory: string,
+  file: string,
+  namesPlane: boolean,
+  added: Readonly<Record<string, string>> = {},
+) {
   // A test that names a plane is for that one, whichever the others are run on.
   const { KEYGATE_PLANE, ...env } = process.env;
   const child: ChildProcess = spawn(BIN, ['serve', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: directory,
-    env: { ...env, ...(KEYGATE_PLANE !== undefined && !namesPlane && { KEYGATE_PLANE }) },
+    env: { ...env, ...(KEYGATE_PLANE !== undefined && !namesPlane && { KEYGATE_PLANE }), ...added },
   });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);

@@ -105,7 +105,7 @@ export const STORE_ROW: Row = {
       show: 'lines',
       title: 'Snapshot of known keys: age',
       about:
-        'Only with cache.snapshot. It is written within a second of a change of a key, and not while nothing changes. If writes fail, a gateway that starts while Redis is away knows no keys: look at the disk and the log.',
+        'Only with cache.snapshot. It is written within a second of a change of a key, and not while nothing changes. If writes fail, a gateway that starts while Redis is away knows no keys: look at the disk and the log (docs/operations.md#keygatesnapshotfails).',
       width: 12,
       unit: 's',
       queries: [
@@ -123,7 +123,7 @@ export const STORE_ROW: Row = {
       show: 'lines',
       title: 'Notes of the use of keys',
       about:
-        'Batches written to the store. While they fail, "last used" is out of date, and so is what `delete` goes by; they are kept and written later. dropped: requests that will be missing there for good.',
+        'Batches written to the store. While they fail, "last used" is out of date, and so is what `delete` goes by; they are kept and written later. Failures while the store is there: it takes no writes (docs/operations.md#keygatestorewritesfail). dropped: requests that will be missing there for good.',
       width: 12,
       unit: 'cps',
       queries: [

@@ -60,16 +60,30 @@ export const SENDERS_ROW: Row = {
       title: 'Connections of senders',
       about:
         'Watch it against limits.maxConnections (10,000 for each port). One gateway with far fewer than the others is new: gRPC keeps its connections (docs/load-balancer.md).',
-      width: 8,
+      width: 12,
       unit: 'short',
       queries: [{ expr: sumBy('instance, port', of('keygate_connections')), legend: '{{instance}}: {{port}}' }],
+    },
+    {
+      show: 'lines',
+      title: 'Connections turned away, by cause',
+      about:
+        'No request tells of them. limit: limits.maxConnections are open. handshake: senders do not trust the certificate, or speak no TLS; checks of a load balancer are a flat line. certificate: the client has one of another authority (docs/operations.md#keygateconnectionsturnedaway).',
+      width: 12,
+      unit: 'cps',
+      queries: [
+        {
+          expr: sumBy('instance, port, cause', perSecond('keygate_connections_turned_away_total')),
+          legend: '{{instance}}: {{port}}, {{cause}}',
+        },
+      ],
     },
     {
       show: 'lines',
       title: 'Budgets spent',
       about:
         'Connections of senders that cost more than they should. warned: asked to go; ended: cut. An attack, or a library that misbehaves; docs/wire.md says what each budget is, `keygate top` who it may be. Others are not held up.',
-      width: 8,
+      width: 12,
       unit: 'cps',
       queries: [{ expr: sumBy('budget, how', perSecond('keygate_budget_spent_total')), legend: '{{budget}}, {{how}}' }],
     },
@@ -78,7 +92,7 @@ export const SENDERS_ROW: Row = {
       title: 'Lines left out of the log',
       about:
         'A flood of refusals cannot fill a disk. source: many of one sender; refusals: of many senders. Nothing is lost by it but words: `keygate top` and the metrics count every request (docs/logs.md).',
-      width: 8,
+      width: 12,
       unit: 'cps',
       queries: [{ expr: sumBy('bound', perSecond('keygate_log_lines_dropped_total')), legend: '{{bound}}' }],
     },

@@ -66,7 +66,7 @@ export const LOSS: PanelRow = {
       show: 'number',
       title: 'Let through',
       about:
-        'Requests a second that the collector has answered, whatever it said. If this falls and nothing else here is red, senders do not reach the gateway: look at the load balancer, DNS and certificates.',
+        'Requests a second that the collector has answered, whatever it said. If this falls and nothing else here is red, senders do not reach the gateway: look at the load balancer, DNS and certificates (docs/operations.md#keygatetrafficdrops).',
       width: 4,
       unit: 'reqps',
       query: `sum(${perSecond(REQUESTS, 'verdict="allow"')})`,
@@ -189,7 +189,7 @@ export const REQUEST_ROW: PanelRow = {
       show: 'lines',
       title: 'Time of the collector',
       about:
-        'From sending a request on to the answer. If it rises, the collector is slow, and requests wait here: "In flight" rises too. Near the deadline of senders (5 s for gRPC of a Collector) they cancel and send again.',
+        'From sending a request on to the answer. If it rises, the collector is slow, and requests wait here: "In flight" rises too. Near the deadline of senders (5 s for gRPC of a Collector) they cancel and send again (docs/operations.md#keygatesendersgiveup).',
       width: 8,
       unit: 's',
       queries: quantiles('keygate_upstream_seconds', 'protocol', '{{protocol}}'),
