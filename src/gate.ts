@@ -25,6 +25,8 @@ export interface Gate {
   read(fields: RawFields): Credential;
   /** The second half, for each request anew. */
   judgeCredential(credential: Credential, use: Use): Judgement | Promise<Judgement>;
+  /** The same of a request that was let through before and is still there: nothing is charged for it. */
+  judgeAgain(credential: Credential, use: Use): Judgement | Promise<Judgement>;
 }
 
 export interface GateOptions {
@@ -51,6 +53,12 @@ export function createGate({ readCredential, digest, lookup, charge, now }: Gate
   }
 
   function judgeCredential(credential: Credential, use: Use): Judgement | Promise<Judgement> {
+    const judgement = judgeUncharged(credential, use);
+    if (use.to !== 'send') return judgement;
+    return judgement instanceof Promise ? judgement.then(charged) : charged(judgement);
+  }
+
+  function judgeUncharged(credential: Credential, use: Use): Judgement | Promise<Judgement> {
     if ('problem' in credential) return refuse(credential.problem);
     const answer = lookup(credential.digests, 'peer' in use ? use.peer : undefined);
     return answer instanceof Promise
@@ -59,9 +67,14 @@ export function createGate({ readCredential, digest, lookup, charge, now }: Gate
   }
 
   function conclude(fingerprint: string, answer: KeyAnswer, use: Use): Judgement {
-    const decision = decide(answer, use, now());
-    const isSending = decision.verdict === 'allow' && use.to === 'send';
-    return { decision: isSending && charge ? charge(decision) : decision, fingerprint };
+    return { decision: decide(answer, use, now()), fingerprint };
+  }
+
+  function charged(judgement: Judgement): Judgement {
+    const { decision } = judgement;
+    if (decision.verdict !== 'allow' || charge === undefined) return judgement;
+    const afterwards = charge(decision);
+    return afterwards === decision ? judgement : { ...judgement, decision: afterwards };
   }
 
   return {
@@ -69,6 +82,7 @@ export function createGate({ readCredential, digest, lookup, charge, now }: Gate
     judgeKey: (keyText, use) => judgeCredential(readKey(keyText), use),
     read,
     judgeCredential,
+    judgeAgain: judgeUncharged,
   };
 }
 

@@ -37,8 +37,11 @@ export interface Cors {
 
 export const PREFLIGHT_STATUS = 204;
 
-/** Without Retry-After a page would come back too soon; with the request's id its author can ask what happened. */
-const READABLE = 'Retry-After, X-Request-Id';
+/**
+ * Without Retry-After a page would come back too soon; with the request's id its author can ask what happened. The others are where
+ * gRPC-Web looks for what it was told.
+ */
+const READABLE = 'Retry-After, X-Request-Id, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin';
 
 /** `carriers` are the fields, besides Authorization, that hold a key. */
 export function createCors({ origins, maxAgeMs }: CorsRules, carriers: readonly string[]): Cors {

@@ -11,7 +11,7 @@ export type HttpMethod = 'POST' | 'GET' | 'HEAD';
 
 /** What may be done at a path, and who answers there: `Behind` is how a plane sends requests on. */
 export interface HttpRoute<Behind = HttpForward> {
-  readonly name: Exclude<Route, 'otlp-grpc' | 'grpc'>;
+  readonly name: Exclude<Route, 'grpc'>;
   /** Absent where none of the four comes in. */
   readonly signal: Signal | undefined;
   readonly methods: readonly HttpMethod[];
@@ -25,6 +25,8 @@ export interface HttpRoute<Behind = HttpForward> {
   readonly unset?: string;
   /** It is asked here whether a key is good, and the gateway itself answers. */
   readonly isQuestion?: true;
+  /** Why nobody is served here, whoever it is. Absent: requests are judged. */
+  readonly refusal?: Reason;
 }
 
 /** Where a request target leads. */
@@ -82,6 +84,18 @@ const NO_KEYS: RawFields = [];
 export function createHttpRoutes<Behind = HttpForward>(upstreams: HttpUpstreams<Behind>): HttpRoutes<Behind> {
   const { otlp, rum, remoteConfig, agent } = upstreams;
   const routes = new Map<string, HttpRoute<Behind>>();
+  // A page that sends gRPC-Web asks for leave first: it gets it, and then it gets to read why that is not spoken here.
+  for (const [path, signal] of GRPC_ROUTES) {
+    routes.set(path, {
+      name: 'otlp-grpc',
+      signal,
+      methods: ['POST'],
+      forPages: true,
+      plainRefusals: 'text',
+      forward: undefined,
+      refusal: 'grpc_only',
+    });
+  }
   for (const path of remoteConfig?.paths ?? []) {
     routes.set(path, {
       name: 'remote-config',

@@ -1,3 +1,5 @@
+import { grpcWebType } from '../grpc-type.ts';
+import { toGrpcReply } from './grpc.ts';
 import type { Reply } from './refusal.ts';
 import { encodeStatus, statusToJson } from './status.ts';
 
@@ -19,9 +21,11 @@ export interface HttpAsker {
 
 /**
  * OTLP/HTTP asks for google.rpc.Status in the request's own encoding, under the request's own Content-Type. On its routes a
- * request in neither encoding gets the words as text: it was sent by a person or a probe.
+ * request in neither encoding gets the words as text: it was sent by a person or a probe. gRPC-Web gets them where it reads them.
  */
-export function toHttpReply(reply: Reply, { contentType, otherwise, methods }: HttpAsker): HttpReply {
+export function toHttpReply(reply: Reply, { contentType = '', otherwise, methods }: HttpAsker): HttpReply {
+  const webType = grpcWebType(contentType);
+  if (webType !== undefined) return toGrpcWebReply(reply, webType);
   const { type, body } = encode(reply, contentType, otherwise);
   const headers: Record<string, string> = {
     'content-type': type,
@@ -45,9 +49,22 @@ export function affirm(requestId: string): HttpReply {
 
 const VALID = Buffer.from('{"valid":true}');
 
+/** What trailers-only is to gRPC: a status of gRPC in the head, and no message (PROTOCOL-WEB). */
+function toGrpcWebReply(reply: Reply, type: string): HttpReply {
+  const { ':status': status, ...fields } = toGrpcReply(reply);
+  const headers = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)]));
+  return {
+    status: Number(status),
+    headers: { ...headers, 'content-type': type, 'content-length': '0' },
+    body: NOTHING,
+  };
+}
+
+const NOTHING = Buffer.alloc(0);
+
 function encode(
   { status }: Reply,
-  contentType: string = '',
+  contentType: string,
   otherwise: HttpAsker['otherwise'],
 ): { type: string; body: Buffer } {
   const [mediaType = ''] = contentType.split(';', 1);

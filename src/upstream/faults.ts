@@ -1,4 +1,5 @@
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
+import { isGrpcType } from '../grpc-type.ts';
 import type { Reason } from '../verdict/reasons.ts';
 
 /** The one door by which faults of the collector, and of the way to it, come in; they leave as a reason of the table. */
@@ -19,7 +20,7 @@ const SAID_BY_CHANNEL =
  * would be UNKNOWN to the sender, who deletes its data.
  */
 export function isGrpcAnswer(headers: Metadata): boolean {
-  return headers.get('content-type').some((type) => String(type).startsWith('application/grpc'));
+  return headers.get('content-type').some((type) => isGrpcType(String(type)));
 }
 
 /** Whether the status is the collector's own answer: then it passes untouched. */

@@ -122,6 +122,10 @@ export const REASONS = {
     verdict: 'deny', http: 404, grpc: 12, fault: 'sender',
     message: 'There is no such ingestion route here.',
   },
+  grpc_only: {
+    verdict: 'deny', http: 415, grpc: 12, fault: 'sender',
+    message: 'This is a method of gRPC, and was not called by gRPC; gRPC-Web is not spoken here. Over HTTP, send to /v1/traces, /v1/metrics or /v1/logs.',
+  },
   method_not_allowed: {
     verdict: 'deny', http: 405, grpc: 12, fault: 'sender',
     message: 'This route does not take this method. Telemetry is sent with POST; settings are read with GET.',

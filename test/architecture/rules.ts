@@ -46,6 +46,7 @@ export const ROOMS: Rooms = {
   'budget/bucket.ts': [],
   budget: ['keys/scope.ts', 'keys/record.ts', 'verdict', 'budget/bucket.ts'],
   'headers.ts': ['credential', 'keys/record.ts'],
+  'grpc-type.ts': [],
 
   'store/replica-port.ts': ['credential'],
   'store/usage-port.ts': [],
@@ -66,8 +67,8 @@ export const ROOMS: Rooms = {
   replica: [...MODEL, 'verdict', 'keys', 'store/port.ts', 'store/replica-port.ts'],
 
   'gate.ts': [...MODEL, 'verdict'],
-  reply: ['verdict', 'headers.ts'],
-  upstream: ['verdict', 'headers.ts'],
+  reply: ['verdict', 'headers.ts', 'grpc-type.ts'],
+  upstream: ['verdict', 'headers.ts', 'grpc-type.ts'],
   'plane/otlp-paths.ts': ['keys/record.ts'],
   plane: [
     'credential',
@@ -77,6 +78,7 @@ export const ROOMS: Rooms = {
     'verdict',
     'budget/bucket.ts',
     'headers.ts',
+    'grpc-type.ts',
     'gate.ts',
     'reply',
     'upstream',

@@ -47,7 +47,7 @@ function corsFields(headers: Readonly<Record<string, string>>): Record<string, s
 
 const READABLE = {
   'access-control-allow-origin': SHOP,
-  'access-control-expose-headers': 'Retry-After, X-Request-Id',
+  'access-control-expose-headers': 'Retry-After, X-Request-Id, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin',
   vary: 'Origin',
 };
 
@@ -66,7 +66,7 @@ describe('a preflight', () => {
         'access-control-allow-headers: Authorization, Content-Type, Content-Encoding, x-api-key, apikey, sts-api-key, *',
         'access-control-allow-methods: POST',
         `access-control-allow-origin: ${SHOP}`,
-        'access-control-expose-headers: Retry-After, X-Request-Id',
+        'access-control-expose-headers: Retry-After, X-Request-Id, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin',
         'access-control-max-age: 600',
         'vary: Origin',
       ],

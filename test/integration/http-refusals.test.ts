@@ -99,7 +99,7 @@ describe('a refusal over HTTP', () => {
     ['a known path in another case', { path: '/V1/Traces' }, 404, 'not_found'],
     ['a known path with a slash behind it', { path: '/v1/traces/' }, 404, 'not_found'],
     ['a path that would become a known one', { path: '/v1/./traces' }, 404, 'not_found'],
-    ['a gRPC path', { path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export' }, 404, 'not_found'],
+    ['a gRPC path', { path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export' }, 415, 'grpc_only'],
     ['PUT', { method: 'PUT' }, 405, 'method_not_allowed'],
     ['GET', { method: 'GET', body: '' }, 405, 'method_not_allowed'],
   ];

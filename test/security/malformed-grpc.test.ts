@@ -55,7 +55,7 @@ test('what is sent to a method of gRPC without saying that it is gRPC goes nowhe
   const { collector, session, key } = await setUp(t);
   for (const type of [undefined, '', 'application/json', 'application/x-protobuf', 'text/html, application/grpc']) {
     const { httpStatus } = await callGrpc(session, { headers: { 'x-api-key': key, 'content-type': type } });
-    assert.equal(httpStatus, 404, `content-type: ${type}`);
+    assert.equal(httpStatus, 415, `content-type: ${type}`);
   }
   assert.equal(collector.begun(), 0);
 });

@@ -125,6 +125,21 @@ describe('the gate', () => {
     });
   });
 
+  it('judges a request that is still there by the same rules, and charges nothing for it', () => {
+    const { gate, charged, advance } = createGateBefore(known, true);
+    const credential = gate.read(FIELDS);
+    assert.deepEqual(gate.judgeAgain(credential, TRACES), {
+      decision: { verdict: 'allow', key: record },
+      fingerprint: FINGERPRINT,
+    });
+    advance(1_000);
+    assert.deepEqual(gate.judgeAgain(credential, TRACES), {
+      decision: { verdict: 'refuse', reason: 'expired_key', key: record },
+      fingerprint: FINGERPRINT,
+    });
+    assert.deepEqual(charged, []);
+  });
+
   it('judges a key that came in no header field by the same rules', () => {
     const { gate } = createGateBefore(known);
     assert.deepEqual(gate.judgeKey(KEY, TRACES), gate.judge(FIELDS, TRACES));

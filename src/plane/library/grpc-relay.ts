@@ -1,7 +1,7 @@
 import { constants } from 'node:http2';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
-import type { Gate, Judgement } from '../../gate.ts';
+import type { Credential, Gate, Judgement } from '../../gate.ts';
 import { filterResponseFields } from '../../headers.ts';
 import type { ToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
@@ -10,11 +10,11 @@ import { encodeGrpcMessage, toGrpcReply } from '../../reply/grpc.ts';
 import { grpcFault, isGrpcAnswer, isOk, isUpstreamStatus } from '../../upstream/faults.ts';
 import { cancelCall } from '../../upstream/cancel-call.ts';
 import type { GrpcChannel, RawCall } from '../../upstream/grpc-channel.ts';
-import type { Refusal } from '../../verdict/decide.ts';
-import type { Reason } from '../../verdict/reasons.ts';
+import type { Refusal, Sending } from '../../verdict/decide.ts';
 import type { PlaneLimits } from '../plane.ts';
 import type { GrpcRoutes } from '../routes.ts';
 import { parseGrpcTimeout } from '../grpc-timeout.ts';
+import { LOOK_AGAIN_MS, lookAgain } from '../second-look.ts';
 import { discardBody } from './discard.ts';
 import type { Exchange, Exchanges } from './exchange.ts';
 import { exceedsHeaderLimits } from './limits.ts';
@@ -30,6 +30,16 @@ export interface GrpcRelayOptions {
   readonly limits: Pick<PlaneLimits, 'maxBodyBytes' | 'maxHeaders' | 'maxHeaderBytes' | 'upstreamTimeoutMs'>;
   readonly exchanges: Exchanges;
   readonly now: () => number;
+}
+
+/** What goes on of a request that was let through, and what it was let through for. */
+interface Onward {
+  readonly fields: readonly string[];
+  readonly path: string;
+  readonly key: KeyRecord;
+  readonly deadlineMs: number;
+  readonly credential: Credential;
+  readonly use: Sending;
 }
 
 export type GrpcHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, fields: readonly string[]) => void;
@@ -63,31 +73,28 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     if ('problem' in timeout) return refuse(stream, exchange, { verdict: 'refuse', reason: timeout.problem });
 
     const deadlineMs = now() + Math.min(timeout.timeoutMs, limits.upstreamTimeoutMs);
+    const credential = gate.read(fields);
+    const use: Sending = { to: 'send', signal, route: route.name, peer, origin };
     const proceed = (judgement: Judgement): void => {
       exchange.judged(judgement);
       const { decision } = judgement;
-      if (decision.verdict === 'refuse') refuse(stream, exchange, decision);
-      else if (!exchange.ended) relay(stream, exchange, fields, headers[':path'] ?? '', decision.key, deadlineMs);
+      if (decision.verdict === 'refuse') return refuse(stream, exchange, decision);
+      if (exchange.ended) return;
+      relay(stream, exchange, { fields, path: headers[':path'] ?? '', key: decision.key, deadlineMs, credential, use });
     };
-    const judgement = gate.judge(fields, { to: 'send', signal, route: route.name, peer, origin });
+    const judgement = gate.judgeCredential(credential, use);
     if (judgement instanceof Promise) void judgement.then(proceed);
     else proceed(judgement);
   };
 
-  function relay(
-    stream: ServerHttp2Stream,
-    exchange: Exchange,
-    fields: readonly string[],
-    path: string,
-    key: KeyRecord,
-    deadlineMs: number,
-  ): void {
+  function relay(stream: ServerHttp2Stream, exchange: Exchange, onward: Onward): void {
+    const { fields, path, key, deadlineMs } = onward;
     if (channel === undefined) return refuse(stream, exchange, { verdict: 'refuse', reason: 'upstream_unavailable' });
     const call = channel.open(path, toUpstream(fields, key), deadlineMs);
     if ('problem' in call) return refuse(stream, exchange, { verdict: 'refuse', reason: call.problem });
     exchange.upstreamStarted();
     relayRequestBytes(stream, call, exchange, key);
-    relayResponse(stream, call, exchange);
+    relayResponse(stream, call, exchange, onward);
     stream.on('close', () => cancelCall(call));
   }
 
@@ -118,7 +125,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     else stream.on('end', endCall);
   }
 
-  function relayResponse(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange): void {
+  function relayResponse(stream: ServerHttp2Stream, call: RawCall, exchange: Exchange, onward: Onward): void {
     let sawHeaders = false;
     call.on('metadata', (metadata: Metadata) => {
       if (exchange.ended || stream.destroyed) return;
@@ -139,7 +146,7 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
     });
     call.on('error', () => {}); // every error is also a status
     call.on('status', (status: StatusObject) => {
-      if (!isUpstreamStatus(status, sawHeaders)) return fail(grpcFault(status));
+      if (!isUpstreamStatus(status, sawHeaders)) return fail({ verdict: 'refuse', reason: grpcFault(status) });
       exchange.upstreamAnswered(status.code);
       if (!exchange.end('accepted') || stream.destroyed) return;
       const trailers = toTrailers(status);
@@ -153,15 +160,20 @@ export function createGrpcRelay(options: GrpcRelayOptions): GrpcHandler {
       stream.end();
     });
 
-    exchange.onInterrupt = () => {
+    const breakOff = (refusal: Refusal): void => {
       cancelCall(call);
-      fail('draining');
+      fail(refusal);
     };
+    exchange.onInterrupt = () => breakOff({ verdict: 'refuse', reason: 'draining' });
+    const looking = setInterval(() => {
+      // What the collector has got whole, and has not answered yet, was sent in time.
+      if (!stream.readableEnded || sawHeaders) lookAgain(gate, onward, breakOff);
+    }, LOOK_AGAIN_MS).unref();
+    stream.on('close', () => clearInterval(looking));
 
-    function fail(reason: Reason): void {
-      const refusal: Refusal = { verdict: 'refuse', reason };
+    function fail(refusal: Refusal): void {
       if (!sawHeaders) return refuse(stream, exchange, refusal);
-      if (!exchange.end(reason) || stream.destroyed) return;
+      if (!exchange.end(refusal.reason) || stream.destroyed) return;
       const {
         ':status': _status,
         'content-type': _type,

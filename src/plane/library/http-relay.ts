@@ -1,18 +1,19 @@
 import type { IncomingMessage } from 'node:http';
-import type { Gate, Judgement } from '../../gate.ts';
+import type { Credential, Gate, Judgement } from '../../gate.ts';
 import { filterResponseFields } from '../../headers.ts';
 import type { ToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
 import { affirm, toHttpReply } from '../../reply/http.ts';
 import type { HttpReply } from '../../reply/http.ts';
 import { explain } from '../../reply/refusal.ts';
-import type { Refusal } from '../../verdict/decide.ts';
+import type { Refusal, Sending } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Cors } from '../cors.ts';
 import type { PlaneLimits } from '../plane.ts';
 import { objectionToBody, toRefusal, toUse } from '../routes.ts';
 import type { HttpMethod, HttpRoute, HttpRoutes } from '../routes.ts';
 import { isDistrusted } from '../discarding.ts';
+import { LOOK_AGAIN_MS, lookAgain } from '../second-look.ts';
 import { answerPreflight, isPreflight, markAnswer } from './cors.ts';
 import { discardBody } from './discard.ts';
 import type { HttpRequest, HttpResponse } from './edge.ts';
@@ -43,11 +44,13 @@ interface Call {
   readonly cors: Cors | undefined;
 }
 
-/** Where a request goes on to. */
+/** Where a request goes on to, and what it was let through for. */
 interface Onward {
   readonly method: HttpMethod;
   readonly target: string;
   readonly forward: HttpRoute['forward'];
+  readonly credential: Credential;
+  readonly sending: Sending;
 }
 
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
@@ -71,20 +74,22 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     const { rawHeaders: fields } = request;
     const exchange = exchanges.begin({ protocol: 'http', route: route?.name, signal, peer, userAgent, fields });
     const call: Call = { request, response, exchange, route, cors };
-    exchange.onInterrupt = () => refuse(call, { verdict: 'refuse', reason: 'draining' });
+    exchange.onInterrupt = () => refuse(call, because('draining'));
     response.on('close', () => exchange.end('cancelled')); // the last to speak: a no-op unless the client left first
     if (objection !== undefined || route === undefined || method === undefined) {
       return refuse(call, toRefusal(objection ?? 'not_found', route));
     }
+    const credential = gate.read(keys.length === 0 ? fields : [...fields, ...keys]);
+    const sending: Sending = { to: 'send', signal, route: route.name, peer, origin };
     const proceed = (judgement: Judgement): void => {
       exchange.judged(judgement);
       const { decision } = judgement;
       if (decision.verdict === 'refuse') refuse(call, decision);
       else if (route.isQuestion) answerYes(call);
-      else if (!exchange.ended) relay(call, { method, target, forward: route.forward }, decision.key);
+      else if (!exchange.ended)
+        relay(call, { method, target, forward: route.forward, credential, sending }, decision.key);
     };
-    const use = toUse(route, { to: 'send', signal, route: route.name, peer, origin });
-    const judgement = gate.judge(keys.length === 0 ? fields : [...fields, ...keys], use);
+    const judgement = gate.judgeCredential(credential, toUse(route, sending));
     if (judgement instanceof Promise) void judgement.then(proceed);
     else proceed(judgement);
   };
@@ -99,23 +104,24 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     if (problem !== undefined) return problem;
     if (route === undefined || route.unset !== undefined) return 'not_found';
     if (method === undefined) return 'method_not_allowed';
-    return objectionToBody(request, { bodyLength: bodyLength(request) }, limits);
+    return route.refusal ?? objectionToBody(request, { bodyLength: bodyLength(request) }, limits);
   }
 
-  function relay(call: Call, { method, target, forward }: Onward, key: KeyRecord): void {
+  function relay(call: Call, onward: Onward, key: KeyRecord): void {
+    const { method, target, forward, credential, sending } = onward;
     const { request, response, exchange, cors } = call;
-    if (forward === undefined) return refuse(call, { verdict: 'refuse', reason: 'upstream_unavailable' });
+    if (forward === undefined) return refuse(call, because('upstream_unavailable'));
     if (expectsContinue(request)) response.writeContinue();
 
     const fields = toUpstream(request.rawHeaders, key);
-    const patience = createPatience(limits.upstreamTimeoutMs, () => fail('upstream_timeout'));
+    const patience = createPatience(limits.upstreamTimeoutMs, () => fail(because('upstream_timeout')));
     let completed = false;
     exchange.upstreamStarted();
     const giveUp = forward.send(
       { method, path: target, fields, body: request },
       {
         onResponse: (upstream) => relayResponse(upstream),
-        onError: () => fail('upstream_unavailable'),
+        onError: () => fail(because('upstream_unavailable')),
       },
     );
     request.on('data', (chunk: Buffer) => {
@@ -123,28 +129,33 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       if (exchange.ended) return; // refused: the rest is thrown away, and must not break the answer
       patience.renew();
       debit(key, chunk.length);
-      if (exchange.receivedBytes > limits.maxBodyBytes) fail('body_too_large');
+      if (exchange.receivedBytes > limits.maxBodyBytes) fail(because('body_too_large'));
     });
+    const looking = setInterval(() => {
+      // What the collector has got whole, and has not answered yet, was sent in time.
+      if (!request.complete || response.headersSent) lookAgain(gate, { credential, use: sending }, fail);
+    }, LOOK_AGAIN_MS).unref();
     response.on('close', () => {
       patience.end();
+      clearInterval(looking);
       if (!completed) giveUp(); // the client left, or the collector answered before it had read the request
     });
     request.on('error', giveUp);
     // HTTP/2 also ends the body of a request that was reset; given up first, it cannot look complete to the collector.
     request.on('aborted', giveUp);
 
-    exchange.onInterrupt = () => fail('draining');
+    exchange.onInterrupt = () => fail(because('draining'));
 
-    function fail(reason: Reason): void {
+    function fail(refusal: Refusal): void {
       patience.end();
       giveUp();
       if (response.headersSent) {
         // Too late for a status: a broken answer tells the sender to retry. Without an error, HTTP/2 would end the stream as
         // if the answer were whole.
-        exchange.end(reason);
-        response.destroy(new Error(reason));
+        exchange.end(refusal.reason);
+        response.destroy(new Error(refusal.reason));
       } else {
-        refuse(call, { verdict: 'refuse', reason });
+        refuse(call, refusal);
       }
     }
 
@@ -157,7 +168,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
         patience.renew();
         exchange.sentBytes += chunk.length;
       });
-      upstream.on('error', () => fail('upstream_unavailable'));
+      upstream.on('error', () => fail(because('upstream_unavailable')));
       upstream.on('end', () => {
         patience.end();
         completed = request.complete;
@@ -165,7 +176,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
         if (!completed) discardBody(request, () => request.destroy());
       });
       upstream.on('close', () => {
-        if (!upstream.complete) fail('upstream_unavailable');
+        if (!upstream.complete) fail(because('upstream_unavailable'));
       });
       upstream.pipe(response);
     }
@@ -176,6 +187,10 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
 /** As Node reads it: behind an answer to a request that it thinks still waits for leave, it ends the connection. */
 function expectsContinue({ headers, httpVersion }: HttpRequest): boolean {
   return httpVersion !== '1.0' && /(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? '');
+}
+
+function because(reason: Reason): Refusal {
+  return { verdict: 'refuse', reason };
 }
 
 function refuse(call: Call, refusal: Refusal): void {

@@ -1,5 +1,6 @@
 import * as http2 from 'node:http2';
 import type * as net from 'node:net';
+import { isGrpcType } from '../../grpc-type.ts';
 import type { PlaneLimits } from '../plane.ts';
 import { outliveStreams } from './http2-session-life.ts';
 import { exceedsHeaderLimits } from './limits.ts';
@@ -94,7 +95,7 @@ export function serveHttp2(server: http2.Http2Server, limits: PlaneLimits, { onG
     stream.on('error', () => stream.destroy()); // a reset is seen as 'close' by whoever serves the stream
     if (exceedsHeaderLimits(rawHeaders, limits) && isOneTooMany(stream)) return;
     boundStream(stream, limits);
-    if (isGrpc(headers)) onGrpc(stream, headers, rawHeaders);
+    if (isGrpcType(headers['content-type'])) onGrpc(stream, headers, rawHeaders);
     else onHttp(new http2.Http2ServerRequest(stream, headers, {}, rawHeaders), new http2.Http2ServerResponse(stream));
   });
 
@@ -129,8 +130,4 @@ function boundStream(stream: http2.ServerHttp2Stream, { bodyTimeoutMs, idleTimeo
   stream.on('end', received);
   stream.on('close', received);
   stream.setTimeout(idleTimeoutMs, cancel); // for one that does not read its answer, on a connection that is in use
-}
-
-function isGrpc(headers: http2.IncomingHttpHeaders): boolean {
-  return headers['content-type']?.startsWith('application/grpc') ?? false;
 }

@@ -1,4 +1,5 @@
 import type { RawFields } from '../../credential/read.ts';
+import { isGrpcType } from '../../grpc-type.ts';
 import type { Protocol } from '../plane.ts';
 import type { AnswerHead } from './upstream-call.ts';
 
@@ -9,7 +10,7 @@ export function toAnswerHead(status: number, fields: RawFields, neverIndexed = f
   const grpcStatus = onlyValue(fields, 'grpc-status');
   return {
     status,
-    isGrpc: onlyValue(fields, 'content-type')?.startsWith('application/grpc') === true,
+    isGrpc: isGrpcType(onlyValue(fields, 'content-type')),
     grpcStatus: grpcStatus !== undefined && GRPC_STATUS.test(grpcStatus) ? Number(grpcStatus) : undefined,
     fields,
     neverIndexed,

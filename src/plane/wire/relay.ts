@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { RawFields } from '../../credential/read.ts';
 import type { Gate, Judgement } from '../../gate.ts';
 import type { KeyRecord } from '../../keys/record.ts';
@@ -9,13 +8,14 @@ import type { Reply } from '../../reply/refusal.ts';
 import type { UpstreamReason } from '../../upstream/faults.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import { tellDeadline } from '../grpc-timeout.ts';
-import { traceIdIn } from '../trace-context.ts';
 import type { PlaneLimits, PlaneObserver, RequestReport } from '../plane.ts';
 import { objectionToBody, toRefusal, toUse } from '../routes.ts';
+import { LOOK_AGAIN_MS, lookAgain } from '../second-look.ts';
 import { isOfCollector } from './answer-head.ts';
 import type { BudgetName } from './budgets.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { HeldBytes } from './held-bytes.ts';
+import { RelayReport } from './relay-report.ts';
 import type { RequestHead, RequestStart } from './request-head.ts';
 import type { Roster, Seated } from './roster.ts';
 import type { AnswerHead, Caller, UpstreamCall } from './upstream-call.ts';
@@ -40,15 +40,8 @@ const NOTHING = Buffer.alloc(0);
  * One request, from its head to its end: verdict, refusal or upstream call, limits, deadlines, and the report of how it
  * ended, which is told exactly once. The two protocols extend it with what they send; it never asks which it is.
  */
-export abstract class Relay implements Caller, RequestReport, Seated {
+export abstract class Relay extends RelayReport implements Caller, Seated {
   seat = -1;
-  readonly head: RequestHead;
-  outcome: RequestReport['outcome'] = 'cancelled';
-  upstreamStatus: number | undefined;
-  key: KeyRecord | undefined;
-  fingerprint: string | undefined;
-  receivedBytes = 0;
-  sentBytes = 0;
   /** Nothing may be sent any more, and nothing of the request is of interest. */
   ended = false;
   /** The sender has said everything. */
@@ -60,20 +53,15 @@ export abstract class Relay implements Caller, RequestReport, Seated {
   /** What came of the body while the key was looked up; no more than the sender's window. */
   private early: ByteQueue | undefined;
   private heldBytes = 0;
-  protected readonly startedAtMs = performance.now();
-  private judgedAtMs = 0;
-  private sentUpAtMs = 0;
-  private answeredAtMs = 0;
   /** When the collector has had its time. For HTTP every byte that passes renews it; a gRPC call has one deadline. */
   private deadlineMs = Infinity;
+  private lookAgainAtMs = Infinity;
   /** The time that the gateway itself would wait was the shorter one. */
   private isOwnDeadline = true;
-  private id: string | undefined;
-  private varying: RawFields | undefined;
 
   constructor(context: RelayContext, head: RequestHead) {
+    super(head);
     this.context = context;
-    this.head = head;
   }
 
   /** The collector's answer, in the sender's protocol; pieces are valid only during the call. */
@@ -93,34 +81,6 @@ export abstract class Relay implements Caller, RequestReport, Seated {
 
   /** The request goes on to the collector: who waits for leave to send its body may have it. */
   protected letThrough(): void {}
-
-  get requestId(): string {
-    return (this.id ??= randomUUID()); // most requests are never spoken of
-  }
-  get traceId(): string | undefined {
-    return this.varying && traceIdIn(this.varying);
-  }
-  get protocol(): RequestReport['protocol'] {
-    return this.head.protocol;
-  }
-  get route(): RequestReport['route'] {
-    return this.head.route?.name;
-  }
-  get signal(): RequestReport['signal'] {
-    return this.head.route?.signal;
-  }
-  get peer(): string {
-    return this.head.use.peer;
-  }
-  get userAgent(): string | undefined {
-    return this.head.userAgent;
-  }
-  get decisionSeconds(): number {
-    return this.judgedAtMs === 0 ? 0 : (this.judgedAtMs - this.startedAtMs) / 1_000;
-  }
-  get upstreamSeconds(): number | undefined {
-    return this.sentUpAtMs === 0 ? undefined : ((this.answeredAtMs || performance.now()) - this.sentUpAtMs) / 1_000;
-  }
 
   /** The head is there, and nothing of the body yet. */
   begin(start: RequestStart): void {
@@ -156,6 +116,7 @@ export abstract class Relay implements Caller, RequestReport, Seated {
     this.sentUpAtMs = this.judgedAtMs;
     this.deadlineMs = Math.min(this.startedAtMs + timeoutMs, this.judgedAtMs + upstreamTimeoutMs);
     this.isOwnDeadline = timeoutMs > upstreamTimeoutMs;
+    this.lookAgainAtMs = this.judgedAtMs + LOOK_AGAIN_MS;
     this.letThrough();
     this.early?.drain((piece) => {
       if (!this.ended) this.writeOn(key, call, piece, false);
@@ -263,9 +224,16 @@ export abstract class Relay implements Caller, RequestReport, Seated {
   check(nowMs: number): void {
     if (this.deadlineMs === Infinity && this.call) this.deadlineMs = nowMs + this.context.limits.upstreamTimeoutMs;
     if (nowMs >= this.deadlineMs) return this.failed('upstream_timeout');
-    if (this.requestEnded || nowMs < this.startedAtMs + this.context.limits.bodyTimeoutMs) return;
+    if (nowMs >= this.lookAgainAtMs) this.lookAgain(nowMs);
+    if (this.ended || this.requestEnded || nowMs < this.startedAtMs + this.context.limits.bodyTimeoutMs) return;
     this.senderLeft();
     this.cutOff();
+  }
+
+  /** What the collector has got whole, and has not answered yet, was sent in time. */
+  private lookAgain(nowMs: number): void {
+    this.lookAgainAtMs = nowMs + LOOK_AGAIN_MS;
+    if (!this.requestEnded || this.answerBegan) lookAgain(this.context.gate, this.head, (no) => this.refuse(no));
   }
 
   private refuse(refusal: Refusal): void {

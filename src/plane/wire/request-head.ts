@@ -68,7 +68,8 @@ export function createHeadReader({ gate, grpcRoutes, httpRoutes }: HeadReaderOpt
     const methods: readonly string[] = route?.methods ?? ['POST'];
     const isNowhere = protocol === 'http' && (route === undefined || route.unset !== undefined);
     const wrong = objection ?? (isNowhere ? 'not_found' : undefined);
-    const objectionToPlace = methods.includes(method) ? (route ? undefined : 'not_found') : 'method_not_allowed';
+    const objectionToRoute = route === undefined ? 'not_found' : route.refusal;
+    const objectionToPlace = methods.includes(method) ? objectionToRoute : 'method_not_allowed';
     return {
       protocol,
       method,

@@ -1,3 +1,4 @@
+import { isGrpcType } from '../../../src/grpc-type.ts';
 import type { Arrival } from '../collector.ts';
 
 /** How one request was answered, or why there was no answer. */
@@ -83,8 +84,7 @@ export function asRelayed({ method, path, headers, bodySha256, bodyBytes }: Arri
     if (folded.startsWith('x-keygate-')) return false; // only the gateway may say it
     return !NOT_RELAYED.has(folded) && !named.has(name) && folded !== 'content-length';
   });
-  const isGrpc =
-    headers['content-type']?.[0]?.startsWith('application/grpc') === true && headers[':path'] !== undefined;
+  const isGrpc = isGrpcType(headers['content-type']?.[0]) && headers[':path'] !== undefined;
   const timeout = isGrpc && headers['grpc-timeout'] === undefined ? [`grpc-timeout: ${UPSTREAM_TIMEOUT}`] : [];
   return {
     method,

@@ -1,5 +1,6 @@
 import type { RequestStart } from '../request-head.ts';
 import type { RawFields } from '../../../credential/read.ts';
+import { isGrpcType } from '../../../grpc-type.ts';
 import { parseGrpcTimeout } from '../../grpc-timeout.ts';
 import { isHost } from '../host.ts';
 import type { IsVarying } from '../varying.ts';
@@ -84,7 +85,7 @@ export function readRequestFields(block: RawFields): RequestFields | undefined {
   if (recipient === '' || !isHost(recipient)) return undefined;
   // RFC 9113 section 8.3.1: a request that names two hosts is for one of them here and for the other further on.
   if (host !== undefined && authority !== undefined && host.toLowerCase() !== authority.toLowerCase()) return undefined;
-  return { method, target: path ?? '', isGrpc: type?.startsWith('application/grpc') === true, fields };
+  return { method, target: path ?? '', isGrpc: isGrpcType(type), fields };
 }
 
 /** RFC 9113 sections 8.3.1 and 8.5. */
