@@ -1,10 +1,9 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { cpus, release, totalmem, type } from 'node:os';
-import { createDigester } from '../src/credential/digest.ts';
 import type { KeyRecord } from '../src/keys/record.ts';
-import { createKeyService } from '../src/keys/service.ts';
 import type { KeyService } from '../src/keys/service.ts';
 import type { KeyStore } from '../src/store/port.ts';
+import { openKeyService } from '../test/support/key-service.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { digestOf, openRedisStore } from '../test/support/stores.ts';
 
@@ -65,14 +64,7 @@ interface Place {
 
 function openPlace(prefix: string): Place {
   const store = openRedisStore(redis.url, { prefix, commandTimeoutMs: 5_000, socketTimeoutMs: 10_000 });
-  const service = createKeyService({
-    store,
-    digester: createDigester({}),
-    now: Date.now,
-    random: randomBytes,
-    tombstoneMs: 86_400_000,
-  });
-  return { store, service, close: () => store.close() };
+  return { store, service: openKeyService(store), close: () => store.close() };
 }
 
 /** The i-th of the keys that are there before anything is measured; always the same. */

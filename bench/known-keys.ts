@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { createDigester } from '../src/credential/digest.ts';
 import { createKeyText } from '../src/credential/key-text.ts';
-import { createKeyService } from '../src/keys/service.ts';
 import type { CreatedKey } from '../src/keys/service.ts';
-import { startRedis } from '../test/support/redis.ts';
-import { insertAll, newRecord, openRedisStore } from '../test/support/stores.ts';
+import { DEFAULT_PREFIX, startRedisKeys } from '../test/support/redis-keys.ts';
+import type { Scope } from '../test/support/scope.ts';
+import { insertAll, newRecord } from '../test/support/stores.ts';
 
 /** A Redis of its own with that many keys, which Keygate and nginx both read. */
 export interface KnownKeys {
@@ -16,24 +15,14 @@ export interface KnownKeys {
   /** Many more, and their texts. */
   add(count: number): Promise<string[]>;
   revoke(key: CreatedKey): Promise<void>;
-  close(): Promise<void>;
 }
 
-const PREFIX = 'keygate';
 const ACTOR = { name: 'bench' };
 
-export async function startKnownKeys(count: number): Promise<KnownKeys> {
-  const redis = await startRedis();
-  const store = openRedisStore(redis.url, { prefix: PREFIX, commandTimeoutMs: 5_000 });
+export async function startKnownKeys(t: Scope, count: number): Promise<KnownKeys> {
+  const { redis, store, keys } = await startRedisKeys(t);
   const digester = createDigester({});
-  const service = createKeyService({
-    store,
-    digester,
-    now: Date.now,
-    random: randomBytes,
-    tombstoneMs: 86_400_000,
-  });
-  const create = (name: string) => service.create({ kind: 'ingestion', name }, ACTOR);
+  const create = (name: string) => keys.create({ kind: 'ingestion', name }, ACTOR);
   await insertAll(
     store,
     Array.from({ length: count }, () => newRecord()),
@@ -41,7 +30,7 @@ export async function startKnownKeys(count: number): Promise<KnownKeys> {
   );
   return {
     redisPort: redis.port,
-    prefix: PREFIX,
+    prefix: DEFAULT_PREFIX,
     good: await create('good'),
     create,
     async add(count) {
@@ -53,10 +42,6 @@ export async function startKnownKeys(count: number): Promise<KnownKeys> {
       );
       return texts;
     },
-    revoke: async ({ record }) => void (await service.revoke('ingestion', record.id, ACTOR, { force: true })),
-    async close() {
-      await store.close();
-      await redis.stop();
-    },
+    revoke: async ({ record }) => void (await keys.revoke('ingestion', record.id, ACTOR, { force: true })),
   };
 }

@@ -1,21 +1,16 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createCertificate } from '../test/support/tls.ts';
-import { startKnownKeys } from './known-keys.ts';
 import { load } from './load.ts';
 import { describeMachine } from './machine.ts';
 import { throughputOf, WARM_UP_SECONDS } from './measure.ts';
 import type { Throughput } from './measure.ts';
+import { nodeOptions } from './package.ts';
 import { startKeygate } from './peers.ts';
-import type { Place } from './peers.ts';
-import { canPin, LOAD_CORE, stopChildren } from './processes.ts';
 import { table } from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
 import type { Scenario } from './scenarios.ts';
-import { startSink } from './start-sink.ts';
 import { median } from './statistics.ts';
+import { withSurroundings } from './surroundings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /**
  * `npm run bench:observing [-- rounds [part of a scenario's name]]`: what it costs that requests are counted, timed, attributed and
@@ -24,38 +19,25 @@ import { median } from './statistics.ts';
  */
 const [rounds = '15', wanted = '200 B'] = process.argv.slice(2);
 const SECONDS = 2;
-/** As bin/keygate starts it. */
-const FLAGS = ['--disable-warning=DEP0060', '--max-semi-space-size=4', '--heap-growing-percent=20'];
 /** What it may cost. */
 const GOAL_PERCENT = 5;
 
-if (canPin) spawnSync('taskset', ['-a', '-p', '-c', LOAD_CORE, String(process.pid)]);
-else process.stderr.write('taskset is missing or there is one core: nothing is pinned, and the numbers say little.\n');
-
-const directory = await mkdtemp(join(tmpdir(), 'keygate-observing-'));
-const cleanups: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true })];
-try {
-  const keys = await startKnownKeys(1_000);
-  cleanups.push(keys.close);
-  const { certPath, keyPath } = await createCertificate({ after: (cleanup) => void cleanups.push(cleanup) });
-  const start = { directory, keys, certificate: { certPath, keyPath, bundlePath: '' } };
-  const place = { ...start, sink: await startSink(start) };
+await withSurroundings('observing', 1_000, async (around) => {
   const scenarios = SCENARIOS.filter(({ name, goals }) => goals !== undefined && name.includes(wanted));
   const rows = [];
-  for (const scenario of scenarios) rows.push(await compare(scenario, place));
+  for (const scenario of scenarios) rows.push(await compare(scenario, around));
   const head = ['', 'requests/s without', 'with', 'cost', 'CPU µs each without', 'with', 'cost', 'others on that core'];
   print(table(head, rows));
   print(`\n${describeMachine()}`);
-} finally {
-  await stopChildren();
-  for (const cleanup of cleanups.toReversed()) await cleanup();
-}
+});
 
-async function compare(scenario: Scenario, place: Omit<Place, 'keygate'>): Promise<string[]> {
+async function compare(scenario: Scenario, around: Surroundings): Promise<string[]> {
+  const { directory, keys } = around;
   const script = join(import.meta.dirname, 'observed-gateway.ts');
   const lane = async (mode: 'on' | 'off') => {
-    const running = await startKeygate('wire', { ...place, keygate: [process.execPath, ...FLAGS, script, mode] });
-    const target = { port: running[scenario.protocol], key: place.keys.good.text };
+    const keygate = [process.execPath, ...nodeOptions(), script, mode] as const;
+    const running = await startKeygate('wire', { ...around, keygate });
+    const target = { port: running[scenario.protocol], key: keys.good.text };
     await load(scenario, target, { seconds: WARM_UP_SECONDS, directory });
     const measured: Throughput[] = [];
     const measure = async () => {

@@ -1,17 +1,14 @@
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readFile, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { createCertificate } from '../test/support/tls.ts';
-import { startKnownKeys } from './known-keys.ts';
 import { load } from './load.ts';
+import { nodeOptions } from './package.ts';
 import { startKeygate } from './peers.ts';
-import type { Place } from './peers.ts';
 import { usageOf } from './proc.ts';
-import { stopChildren } from './processes.ts';
 import { table } from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
 import type { Scenario } from './scenarios.ts';
-import { startSink } from './start-sink.ts';
+import { withSurroundings } from './surroundings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /**
  * `npm run bench:profile [-- part of a scenario's name [plane [seconds]]]`: where Keygate spends its time in each scenario,
@@ -35,28 +32,19 @@ interface Profile {
   readonly timeDeltas: readonly number[];
 }
 
-const directory = await mkdtemp(join(tmpdir(), 'keygate-profile-'));
-const cleanups: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true })];
-try {
-  const keys = await startKnownKeys(1_000);
-  cleanups.push(keys.close);
-  const { certPath, keyPath } = await createCertificate({ after: (cleanup) => void cleanups.push(cleanup) });
-  const start = { directory, keys, certificate: { certPath, keyPath, bundlePath: '' } };
-  const place = { ...start, sink: await startSink(start) };
-  for (const scenario of SCENARIOS.filter(({ name }) => name.includes(wanted))) await profile(scenario, place);
-} finally {
-  await stopChildren();
-  for (const cleanup of cleanups.toReversed()) await cleanup();
-}
+await withSurroundings('profile', 1_000, async (around) => {
+  for (const scenario of SCENARIOS.filter(({ name }) => name.includes(wanted))) await profile(scenario, around);
+});
 
-async function profile(scenario: Scenario, place: Omit<Place, 'keygate'>): Promise<void> {
+async function profile(scenario: Scenario, around: Surroundings): Promise<void> {
+  const { directory, keys } = around;
   const profiles = await mkdtemp(join(directory, 'cpu-'));
   const isTls = scenario.isTls ?? false;
   // From the sources, whose names and lines people know.
-  const profiled = ['--cpu-prof', `--cpu-prof-dir=${profiles}`, '--disable-warning=DEP0060', join(root, 'src/main.ts')];
+  const profiled = [...nodeOptions(), '--cpu-prof', `--cpu-prof-dir=${profiles}`, join(root, 'src/main.ts')];
   const keygate = [process.execPath, ...profiled] as const;
-  const running = await startKeygate(plane === 'wire' ? 'wire' : 'library', { ...place, keygate }, { isTls });
-  const target = { port: running[scenario.protocol], key: place.keys.good.text, isTls };
+  const running = await startKeygate(plane === 'wire' ? 'wire' : 'library', { ...around, keygate }, { isTls });
+  const target = { port: running[scenario.protocol], key: keys.good.text, isTls };
   await load(scenario, target, { seconds: WARM_UP_SECONDS, directory });
   const from = Number(process.hrtime.bigint() / 1_000n);
   const before = usageOf(running.pid).cpuMs;

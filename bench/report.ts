@@ -104,7 +104,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => '---')).replaceAll(' ', ''), ...rows.map(line)].join('\n');
 }
 
-function whole(value: number): string {
+export function whole(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 
@@ -117,17 +117,17 @@ function signed(value: number): string {
   return value < 0 ? ms(value) : `+${ms(value)}`;
 }
 
-const BEGIN = '<!-- npm run bench writes from here -->';
 const END = '<!-- to here -->';
 
-/** Puts the text between the markers; all else of the page stays. */
-export function between(page: string, text: string): string {
-  const from = page.indexOf(BEGIN);
-  const to = page.indexOf(END);
-  if (from === -1 || to < from) throw new Error(`the page has no place for the results: ${BEGIN} … ${END}`);
-  return `${page.slice(0, from + BEGIN.length)}\n\n${text.trim()}\n\n${page.slice(to)}`;
+/** Puts the text between the markers of this command; all else of the page stays. */
+export function between(page: string, command: string, text: string): string {
+  const begin = `<!-- ${command} writes from here -->`;
+  const from = page.indexOf(begin);
+  const to = page.indexOf(END, from);
+  if (from === -1 || to === -1) throw new Error(`the page has no place for the results: ${begin} … ${END}`);
+  return `${page.slice(0, from + begin.length)}\n\n${text.trim()}\n\n${page.slice(to)}`;
 }
 
-export async function writeInto(file: string, texts: readonly string[]): Promise<void> {
-  await writeFile(file, between(await readFile(file, 'utf8'), texts.join('\n\n')));
+export async function writeInto(file: string, command: string, texts: readonly string[]): Promise<void> {
+  await writeFile(file, between(await readFile(file, 'utf8'), command, texts.join('\n\n')));
 }

@@ -1,13 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import * as http from 'node:http';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDigester } from '../src/credential/digest.ts';
-import { createKeyService } from '../src/keys/service.ts';
-import { openRedisStore } from '../test/support/stores.ts';
-import { startRedis } from '../test/support/redis.ts';
+import { Cleanups } from '../test/fuzz/target.ts';
+import { startRedisKeys } from '../test/support/redis-keys.ts';
 import { portOf, startChild, stopChildren } from './processes.ts';
 import { HTTP_PATH } from './scenarios.ts';
 
@@ -29,15 +26,9 @@ const PROMISE_MS = 50;
 
 const root = dirname(import.meta.dirname);
 const directory = await mkdtemp(join(tmpdir(), 'keygate-bench-'));
-const redis = await startRedis();
-const store = openRedisStore(redis.url, { prefix: 'keygate', commandTimeoutMs: 5_000 });
-const keys = createKeyService({
-  store,
-  digester: createDigester({}),
-  now: Date.now,
-  random: randomBytes,
-  tombstoneMs: 86_400_000,
-});
+const cleanups = new Cleanups();
+cleanups.after(() => rm(directory, { recursive: true, force: true }));
+const { redis, keys } = await startRedisKeys(cleanups);
 const actor = { name: 'bench' };
 
 interface Gateway {
@@ -175,9 +166,7 @@ try {
   }
 } finally {
   await stopChildren();
-  await store.close();
-  await redis.stop();
-  await rm(directory, { recursive: true, force: true });
+  await cleanups.run();
 }
 
 function quantiles(values: readonly number[]): number[] {

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import type * as http2 from 'node:http2';
 import { it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDigester } from '../../src/credential/digest.ts';
-import { createKeyService } from '../../src/keys/service.ts';
 import type { CreatedKey, KeyService } from '../../src/keys/service.ts';
 import { startCollector } from '../support/collector.ts';
 import { callGrpc, connectGrpc } from '../support/grpc-client.ts';
 import { callHttp, keepAliveAgent } from '../support/http-client.ts';
+import { openKeyService } from '../support/key-service.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import { startRedis } from '../support/redis.ts';
 import { openRedisStore } from '../support/stores.ts';
@@ -43,8 +41,7 @@ const isAccepted = (status: number): boolean => status === 200 || status === 0;
 function openService(t: TestContext, url: string): KeyService {
   const store = openRedisStore(url, { prefix: 'keygate' });
   t.after(() => store.close());
-  const digester = createDigester({});
-  return createKeyService({ store, digester, now: Date.now, random: randomBytes, tombstoneMs: 86_400_000 });
+  return openKeyService(store);
 }
 
 /** Each client sends these keys in turn, one request after the other, until it is stopped. */

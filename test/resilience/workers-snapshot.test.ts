@@ -1,46 +1,30 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { createDigester } from '../../src/credential/digest.ts';
-import { createKeyService } from '../../src/keys/service.ts';
 import { startCollector } from '../support/collector.ts';
 import { reasonOf } from '../support/grpc-client.ts';
 import { callHttp, keepAliveAgent } from '../support/http-client.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
-import { startRedis } from '../support/redis.ts';
-import type { TestRedis } from '../support/redis.ts';
+import { startRedisKeys } from '../support/redis-keys.ts';
 import { decodeStatus } from '../support/rpc-status.ts';
-import { openRedisStore } from '../support/stores.ts';
 import { until } from '../support/wait.ts';
 
 const ACTOR = { name: 'test' };
 
 async function setUp(t: TestContext) {
-  const redis: TestRedis = await startRedis();
-  t.after(() => redis.stop());
+  const { redis, keys } = await startRedisKeys(t);
   const directory = await mkdtemp(join(tmpdir(), 'keygate-workers-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const path = join(directory, 'snapshot');
   const collector = await startCollector(t);
-  const store = openRedisStore(redis.url, { prefix: 'keygate' });
-  t.after(() => store.close());
-  const digester = createDigester({});
-  const keys = createKeyService({
-    store,
-    digester,
-    now: Date.now,
-    random: randomBytes,
-    tombstoneMs: 3_600_000,
-    audited: () => {},
-  });
   return {
     redis,
     path,
-    digester,
+    digester: createDigester({}),
     createKey: async (name: string) => (await keys.create({ kind: 'ingestion', name }, ACTOR)).text,
     start: () =>
       startKeygateProcess(t, {
@@ -84,7 +68,7 @@ describe('the snapshot of a gateway of two workers', { timeout: 120_000 }, () =>
     const [victim = 0] = second.workers();
     process.kill(victim, 'SIGKILL');
     await until('it is replaced', async () => (await second.metric('keygate_worker_restarts_total')) === 1);
-    await until('it serves', async () => (await second.metric('keygate_workers')) === 2, 10_000);
+    await until('it serves', async () => (await second.metric('keygate_workers')) === 2, 20_000);
     for (const text of [...texts, ...texts]) assert.equal(await send(t, second.addresses, text), '200');
     assert.match(await send(t, second.addresses, 'a-key-that-was-never-seen'), /^503 store_/);
   });

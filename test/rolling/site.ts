@@ -1,9 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { createDigester } from '../../src/credential/digest.ts';
-import { createKeyService } from '../../src/keys/service.ts';
-import { startRedis } from '../support/redis.ts';
+import { startRedisKeys } from '../support/redis-keys.ts';
 import type { Scope } from '../support/scope.ts';
-import { openRedisStore } from '../support/stores.ts';
 import { startChild } from './child.ts';
 import type { Child } from './child.ts';
 import { findPort } from './replicas.ts';
@@ -16,17 +12,7 @@ export interface Site {
 }
 
 export async function openSite(t: Scope): Promise<Site> {
-  const redis = await startRedis();
-  t.after(() => redis.stop());
-  const store = openRedisStore(redis.url, { prefix: 'keygate', commandTimeoutMs: 5_000 });
-  t.after(() => store.close());
-  const keys = createKeyService({
-    store,
-    digester: createDigester({}),
-    now: Date.now,
-    random: randomBytes,
-    tombstoneMs: 86_400_000,
-  });
+  const { redis, keys } = await startRedisKeys(t);
   const { text: key } = await keys.create({ kind: 'ingestion', name: 'rolling' }, { name: 'test:rolling' });
   return { key, store: { redis: { url: redis.url, commandTimeout: '1s' } } };
 }

@@ -1,17 +1,13 @@
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createDigester } from '../../src/credential/digest.ts';
-import { createKeyService } from '../../src/keys/service.ts';
 import { Cleanups } from '../fuzz/target.ts';
 import { startCollector } from '../support/collector.ts';
 import type { Collector } from '../support/collector.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import { markdownTable, openHandles, percentile, rssMb } from '../support/process-usage.ts';
-import { startRedis } from '../support/redis.ts';
-import { openRedisStore } from '../support/stores.ts';
+import { startRedisKeys } from '../support/redis-keys.ts';
 import { createCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
 
@@ -47,21 +43,11 @@ interface Tally {
 }
 
 const cleanups = new Cleanups();
-const redis = await startRedis();
-cleanups.after(() => redis.stop());
+const { redis, keys } = await startRedisKeys(cleanups);
 let collector: Collector = await startCollector(cleanups);
 const upstream = { grpc: collector.grpcUrl, http: collector.httpUrl };
 const ports = { grpc: Number(new URL(upstream.grpc).port), http: Number(new URL(upstream.http).port) };
 const certificate = await createCertificate(cleanups);
-const store = openRedisStore(redis.url, { prefix: 'keygate', commandTimeoutMs: 5_000 });
-cleanups.after(() => store.close());
-const keys = createKeyService({
-  store,
-  digester: createDigester({}),
-  now: Date.now,
-  random: randomBytes,
-  tombstoneMs: 86_400_000,
-});
 const actor = { name: 'soak' };
 let current = await keys.create({ kind: 'ingestion', name: 'soak-0' }, actor);
 const address = '127.0.0.1:0';

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { createDigester } from '../../src/credential/digest.ts';
 import type { AuditEntry } from '../../src/keys/audit.ts';
 import { createKeyService } from '../../src/keys/service.ts';
-import type { KeyServiceOptions } from '../../src/keys/service.ts';
+import type { KeyService, KeyServiceOptions } from '../../src/keys/service.ts';
 import { KeyServiceError } from '../../src/keys/service-error.ts';
 import type { KeyServiceFault } from '../../src/keys/service-error.ts';
 import type { KeyStore } from '../../src/store/port.ts';
@@ -39,6 +39,17 @@ export function setUpService(
     ...options,
   });
   return { service, store, audited, now: () => nowMs, advance: (ms: number) => void (nowMs += ms) };
+}
+
+/** The keys in a store that gateways use, from outside, as the command line has them. */
+export function openKeyService(store: KeyStore): KeyService {
+  return createKeyService({
+    store,
+    digester: createDigester({}),
+    now: Date.now,
+    random: randomBytes,
+    tombstoneMs: DAY_MS,
+  });
 }
 
 /** For assert.rejects: the fault, and the words that say what to do about it. */

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type * as http2 from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { createDigester } from '../../src/credential/digest.ts';
 import type { NewKey } from '../../src/keys/new-key.ts';
-import { createKeyService } from '../../src/keys/service.ts';
 import { createSqliteStore } from '../../src/store/sqlite/store.ts';
 import { startCollector } from './collector.ts';
 import type { CollectorOptions } from './collector.ts';
 import { callGrpc, connectGrpc, readRefusal } from './grpc-client.ts';
+import { openKeyService } from './key-service.ts';
 import { startKeygateProcess } from './keygate-process.ts';
 import type { KeygateProcess } from './keygate-process.ts';
 
@@ -33,14 +31,7 @@ export async function startWorkers(t: TestContext, config: object = {}, collecti
   const keygate = await startKeygateProcess(t, whole(config));
   const store = createSqliteStore({ path });
   t.after(() => store.close());
-  const keys = createKeyService({
-    store,
-    digester: createDigester({}),
-    now: Date.now,
-    random: randomBytes,
-    tombstoneMs: 3_600_000,
-    audited: () => {},
-  });
+  const keys = openKeyService(store);
   let made = 0;
   return {
     collector,

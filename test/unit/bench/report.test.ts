@@ -75,9 +75,10 @@ test('a goal that the load did not let the plane reach is judged by the CPU time
 });
 
 test('results go between the markers, and the rest of the page stays', () => {
-  const page = 'before\n<!-- npm run bench writes from here -->\nold\n<!-- to here -->\nafter\n';
-  const written = 'before\n<!-- npm run bench writes from here -->\n\nnew\n\n<!-- to here -->\nafter\n';
-  assert.equal(between(page, 'new\n'), written);
-  assert.equal(between(written, 'new'), written);
-  assert.throws(() => between('no markers', 'new'), /no place for the results/);
+  const other = '<!-- npm run b writes from here -->\nother\n<!-- to here -->\n';
+  const page = `before\n${other}<!-- npm run bench writes from here -->\nold\n<!-- to here -->\nafter\n`;
+  const written = `before\n${other}<!-- npm run bench writes from here -->\n\nnew\n\n<!-- to here -->\nafter\n`;
+  assert.equal(between(page, 'npm run bench', 'new\n'), written);
+  assert.equal(between(written, 'npm run bench', 'new'), written);
+  assert.throws(() => between('no markers', 'npm run bench', 'new'), /no place for the results/);
 });
