@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Config } from '../src/config/schema.ts';
 import type { KnownKeys } from './known-keys.ts';
 import { freePort, MEASURED_CORE, portOf, startProgram, untilListening } from './processes.ts';
 
@@ -28,6 +29,8 @@ export interface Place {
 export interface StartOptions {
   /** Speaks TLS on the port for gRPC. */
   readonly isTls?: boolean;
+  /** Of Keygate: so many processes serve, on whatever core; if absent, one does on the core of its own. */
+  readonly workers?: Config['workers'];
 }
 
 export interface RunningPeer {
@@ -56,15 +59,19 @@ export const PEERS: readonly Peer[] = [
 export async function startKeygate(
   plane: 'wire' | 'library',
   place: Place,
-  { isTls = false }: StartOptions = {},
+  { isTls = false, workers }: StartOptions = {},
 ): Promise<RunningPeer> {
   const { certPath, keyPath } = place.certificate;
-  const file = await fill('keygate.yaml', `keygate-${plane}${isTls ? '-tls' : ''}.yaml`, place, {
+  const name = [plane, ...(isTls ? ['tls'] : []), ...(workers === undefined ? [] : [workers])].join('-');
+  const file = await fill('keygate.yaml', `keygate-${name}.yaml`, place, {
     PLANE: plane,
+    WORKERS: workers ?? 1,
+    REPLICA: name,
     TLS: isTls ? `{ cert: ${certPath}, key: ${keyPath} }` : 'null',
   });
   const [command, ...args] = place.keygate;
-  const started = startProgram(MEASURED_CORE, command, [...args, 'serve', '--config', file]);
+  const core = workers === undefined ? MEASURED_CORE : undefined;
+  const started = startProgram(core, command, [...args, 'serve', '--config', file]);
   const line = await started.line((each) => each.includes('address_grpc'));
   const serving = JSON.parse(line) as Record<'address_grpc' | 'address_http', string>;
   return { ...started, name: plane, grpc: portOf(serving.address_grpc), http: portOf(serving.address_http) };
