@@ -18,11 +18,16 @@ export interface ReloadedGateway {
   readonly authorities: string;
   /** A changed option, another certificate, another collector, a fault, and everything back: each by SIGHUP. */
   reloadAll(): Promise<void>;
+  /** SIGTERM to each of its workers, one after the other. */
+  replaceWorkers(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 /** Between two changes, so that each of them meets thousands of requests. */
 const PAUSE_MS = 1_000;
 const NOTICED_MS = 20_000;
+/** What is in flight, and the start of another one. */
+const REPLACED_MS = 40_000;
 
 interface State {
   readonly maxBody: string;
@@ -34,6 +39,7 @@ export async function startReloadedGateway(
   t: Scope,
   { store }: Site,
   [first, second]: readonly [RestartableCollector, RestartableCollector],
+  workers: number,
 ): Promise<ReloadedGateway> {
   const certificates = [
     await createCertificate(t, undefined, 'first'),
@@ -46,6 +52,7 @@ export async function startReloadedGateway(
   const original: State = { maxBody: '64MiB', certificate: certificates[0], collector: first };
 
   const configOf = ({ maxBody, collector: { upstream } }: State) => ({
+    workers,
     listen: {
       grpc: { address: '127.0.0.1:0', tls: { cert, key } },
       http: { address: '127.0.0.1:0', tls: { cert, key } },
@@ -101,6 +108,24 @@ export async function startReloadedGateway(
       console.log('  refused: a configuration with a fault');
       await delay(PAUSE_MS);
       await change('everything back', original);
+    },
+    async stop() {
+      keygate.signal('SIGTERM');
+      await keygate.exited;
+    },
+    async replaceWorkers() {
+      for (const pid of keygate.workers()) {
+        process.kill(pid, 'SIGTERM');
+        await until(
+          'a worker that was told to end is replaced',
+          async () => !keygate.workers().includes(pid) && (await keygate.metric('keygate_workers')) === workers,
+          REPLACED_MS,
+        );
+        console.log('  replaced: a worker');
+        await delay(PAUSE_MS);
+      }
+      const crashes = await keygate.metric('keygate_worker_restarts_total');
+      if (crashes > 0) throw new Error(`${crashes} workers have ended though nobody had told them to`);
     },
   };
 }

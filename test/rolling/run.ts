@@ -17,9 +17,10 @@ import { createCollector, openSite } from './site.ts';
 
 /**
  * `npm run test:rolling [-- requests a second]`: two gateways on one Redis behind the two HAProxies of config/haproxy, senders of every
- * kind, and a collector that knows each batch by its name. The gateways are restarted one after the other, twice; then the
- * collector is; then a third gateway is reloaded, before which there is no HAProxy. No batch may be lost, and none may arrive twice. How long they take is told, and fails nothing: on a machine that is
- * shared, times lie.
+ * kind, and a collector that knows each batch by its name. The gateways, of which the second has two workers, are restarted one after
+ * the other, twice; then the collector is. Then two more gateways are reloaded, before which there is no HAProxy, and the workers of
+ * the one that has some are replaced. No batch may be lost, and none may arrive twice. How long they take is told, and fails nothing:
+ * on a machine that is shared, times lie.
  */
 const wanted = Number(process.argv[2] ?? 2_000);
 /** Real exporters are made for tens of requests a second, not for hundreds. */
@@ -30,6 +31,7 @@ const REACHED = 0.95;
 const SUSTAINABLE = 0.6;
 const STEADY_MS = 8_000;
 const ROLLS = 2;
+const WORKERS = 2;
 /** What was sent before, in a phase in which nothing may fail, has been answered by then. */
 const SETTLE_MS = 3_000;
 const COLLECTOR_AWAY_MS = 1_000;
@@ -113,9 +115,9 @@ function report(perSecond: number): readonly string[] {
     );
   console.log(`\n${ROLLS} rolling restarts of 2 gateways:\n\n${renderParts(ledger, { before, during: rolls, after })}`);
   console.log(`The collector restarted behind them:\n\n${renderOutage(ledger, outage)}`);
-  console.log(
-    `A gateway reloaded, with nothing between it and its senders:\n\n${renderReloads(ledger, phases.get('reloads') ?? [])}`,
-  );
+  const [reloads = [], replaced = []] = ['reloads', 'workers replaced'].map((name) => phases.get(name));
+  console.log(`Gateways reloaded, with nothing between them and their senders:\n\n${renderReloads(ledger, reloads)}`);
+  console.log(`The workers of the second replaced, one after the other:\n\n${renderReloads(ledger, replaced)}`);
   const strangers = ledger.strangers();
   return [
     ...faultsOf(
@@ -133,7 +135,7 @@ try {
   await collector.start();
   const { upstream } = collector;
   const replicas = await Promise.all(
-    ['gateway-0', 'gateway-1'].map((name) => createReplica(scope, name, { store: site.store, upstream })),
+    [1, WORKERS].map((workers, i) => createReplica(scope, `gateway-${i}`, { workers, store: site.store, upstream })),
   );
   await Promise.all(replicas.map((replica) => replica.start()));
   const fronts: readonly Front[] = await Promise.all(
@@ -173,13 +175,18 @@ try {
 
   const second = await createCollector(scope, (name) => ledger.arrived(name));
   await second.start();
-  const { authorities, ...reloaded } = await startReloadedGateway(scope, site, [collector, second]);
-  const straight = startLoad([{ ...reloaded, mode: 'TLS, no proxy' }], site.key, perSecond, authorities);
-  await during('reloads', async () => {
-    await delay(WARM_UP_MS);
-    await reloaded.reloadAll();
-  });
-  await straight.end();
+  for (const workers of [1, WORKERS]) {
+    const { authorities, ...reloaded } = await startReloadedGateway(scope, site, [collector, second], workers);
+    const mode = workers === 1 ? 'TLS, no proxy' : `the same, ${workers} workers`;
+    const straight = startLoad([{ ...reloaded, mode }], site.key, perSecond, authorities);
+    await during('reloads', async () => {
+      await delay(WARM_UP_MS);
+      await reloaded.reloadAll();
+    });
+    if (workers > 1) await during('workers replaced', reloaded.replaceWorkers);
+    await straight.end();
+    await reloaded.stop();
+  }
   await Promise.all([collector.end(), second.end()]);
   const faults = report(perSecond);
   for (const fault of faults) console.log(`FAULT: ${fault}`);
