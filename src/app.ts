@@ -12,7 +12,7 @@ import type { KnownKeys } from './known-keys.ts';
 import { formatAddress } from './listening.ts';
 import { dataPorts } from './plane-options.ts';
 import type { BoundAddress } from './plane/plane.ts';
-import { createReloader, readOnce } from './reload.ts';
+import { createReloader, readOnce, reload } from './reload.ts';
 import type { Prepare, Reloaded } from './reload.ts';
 import { readFigures } from './telemetry/figures.ts';
 import { createGatewayState } from './telemetry/gateway-state.ts';
@@ -83,12 +83,8 @@ export async function createApp(
   const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now: clock.now });
   const front = await createFront({ config, read, log, metrics, clock, known, noteKey: keyMetrics.note, observe });
   const logLevel = createLogLevelControl(log, clock.now);
-  const reloader = createReloader({
-    config,
-    read,
-    parts: [known.prepare, front.prepare, levelFor(logLevel)],
-    observe: reloadObserver(metrics.reloads, log),
-  });
+  const reloader = createReloader({ config, read, parts: [known.prepare, front.prepare, levelFor(logLevel)] });
+  const reloads = reloadObserver(metrics.reloads, log);
   let state: 'starting' | 'serving' | 'draining' = 'starting';
   const back = createBack({
     config,
@@ -143,8 +139,8 @@ export async function createApp(
       log('info', 'drained');
     },
     close,
-    reload: async (next) => reloader.reload(next),
-    refuseReload: reloader.refuse,
+    reload: (next) => reload(next, reloader, reloads),
+    refuseReload: reloads.refused,
   };
 }
 

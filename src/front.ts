@@ -29,8 +29,8 @@ export interface FrontOptions {
   /** Notes what each key sends. */
   readonly noteKey: PlaneObserver['ended'];
   readonly observe: typeof createObserving;
-  /** Other processes serve the same senders. */
-  readonly isShared?: boolean | undefined;
+  /** How many serve the same senders: 1, if absent. */
+  readonly processes?: number;
 }
 
 /** What senders meet: the gate, the data path, and what is noted of each request. */
@@ -44,10 +44,10 @@ export interface Front {
 }
 
 export async function createFront(options: FrontOptions): Promise<Front> {
-  const { config, read, log, metrics, known, noteKey, isShared } = options;
+  const { config, read, log, metrics, known, noteKey, processes = 1 } = options;
   const { now, elapsed } = options.clock;
   metrics.certificatesEnd(certificateExpiries(config, read));
-  const budgets = createBudgets({ now: elapsed, maxKeys: config.cache.maxKeys, isShared });
+  const budgets = createBudgets({ now: elapsed, maxKeys: config.cache.maxKeys, isShared: processes > 1 });
   const gate = createGate({
     readCredential: createCredentialReader(config.keys),
     digest: known.digest,
@@ -55,7 +55,8 @@ export async function createFront(options: FrontOptions): Promise<Front> {
     charge: budgets.charge,
     now,
   });
-  const observing = options.observe({ metrics, noteKey, log, now, acceptedEvery: config.log.acceptedEvery, isShared });
+  const { acceptedEvery } = config.log;
+  const observing = options.observe({ metrics, noteKey, log, now, acceptedEvery, processes });
   const plane = await createDataPath({
     config,
     read,

@@ -38,6 +38,8 @@ export interface KnownKeysOptions {
   readonly writesSnapshot: boolean;
   /** Hears of keys that the store has given. */
   readonly found?: (digest: KeyDigest) => void;
+  /** How many look up the keys of the same senders, and share what they may log of that: 1, if absent. */
+  readonly processes?: number;
 }
 
 export type KnownKeys = ReturnType<typeof createKnownKeys>;
@@ -65,7 +67,7 @@ export function createKnownKeys({ config, log, metrics, clock, name, judge, ...o
     maxLookups: config.cache.maxLookups,
     maxUnknownLookups: config.cache.maxUnknownLookups,
     lookupTimeoutMs: (config.store.redis?.commandTimeout ?? 100) + LOOKUP_SLACK_MS,
-    observe: cacheObserver(metrics, createRepeatedLog(log, metrics)),
+    observe: cacheObserver(metrics, createRepeatedLog(log, metrics, options.processes)),
   });
   const snapshot = openSnapshot({ config, cache, metrics, log, now, isWritten: options.writesSnapshot });
   const usage = createUsageRecorder({

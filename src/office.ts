@@ -10,7 +10,7 @@ import type { Config } from './config/schema.ts';
 import type { KeyDigest } from './credential/digest.ts';
 import { createKnownKeys } from './known-keys.ts';
 import type { LevelSetting } from './log-levels.ts';
-import { createReloader, readOnce } from './reload.ts';
+import { createReloader, readOnce, reload } from './reload.ts';
 import { addUp, figuresText, readFigures } from './telemetry/figures.ts';
 import type { Figures } from './telemetry/figures.ts';
 import { createGatewayState } from './telemetry/gateway-state.ts';
@@ -59,6 +59,7 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
     size: workers,
     assign: (worker) => ({
       worker,
+      workers,
       name: `${name}/${worker}`,
       config: shareOf(reloader.current(), workers),
     }),
@@ -72,6 +73,8 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
     },
     log,
     welcome: () => ({ kind: 'level', level: log.level() }),
+    drainTimeoutMs: () => reloader.current().limits.drainTimeout,
+    isEnding: () => state === 'draining',
   });
   const doors = createDoors(team.arrived);
 
@@ -106,12 +109,7 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
   });
   const logLevel = createLogLevelControl(logOfAll, now);
   const reloads = reloadObserver(metrics.reloads, log);
-  const reloader = createReloader({
-    config,
-    read: readOnce(),
-    parts: [known.prepare, levelFor(logLevel)],
-    observe: reloads,
-  });
+  const reloader = createReloader({ config, read: readOnce(), parts: [known.prepare, levelFor(logLevel)] });
 
   let state: 'starting' | 'serving' | 'draining' = 'starting';
   const back = createBack({
@@ -172,20 +170,15 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
       metrics.draining.set(1);
       await beforeDrain(reloader.current(), log);
       doors.shut();
-      await team.drain(reloader.current().limits.drainTimeout);
+      await team.drain();
       await Promise.race([learning, delay(LEARN_WITHIN_MS, undefined, { ref: false })]);
       await known.flush();
       await close();
       log('info', 'drained');
     },
     close,
-    async reload(next) {
-      const cause = await team.reload(() => shareOf(next, workers));
-      if (cause === undefined) return reloader.reload(next);
-      const refused = { result: 'refused', cause } as const;
-      reloads.reloaded(refused);
-      return refused;
-    },
+    reload: (next) =>
+      reload(next, reloader, reloads, { ...team, prepare: (config) => team.prepare(shareOf(config, workers)) }),
     refuseReload: reloads.refused,
   };
 }

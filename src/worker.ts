@@ -10,6 +10,7 @@ import { createKnownKeys } from './known-keys.ts';
 import type { KnownKeys } from './known-keys.ts';
 import type { Protocol } from './plane/plane.ts';
 import { createReloader, readOnce } from './reload.ts';
+import type { Refused, Take } from './reload.ts';
 import { readFigures } from './telemetry/figures.ts';
 import { createKeyTallies } from './telemetry/key-tallies.ts';
 import type { Log } from './telemetry/log.ts';
@@ -26,8 +27,10 @@ export interface Worker {
   hear(news: News): void;
   /** Tells the office all that it has counted. */
   tell(): Promise<void>;
-  /** Has another configuration take the place of the one that holds; says why not, if so. */
-  reload(next: Config): string | undefined;
+  /** Reads and judges another configuration, of which nothing holds yet; says why it cannot be used, if so. */
+  prepare(next: Config): string | undefined;
+  /** Has the one that was prepared last hold. Throws if it cannot be used: the other workers hold it. */
+  take(): void;
   /** Finishes what is in flight, then closes everything. */
   drain(): Promise<void>;
   close(): Promise<void>;
@@ -43,7 +46,7 @@ const PIECE = 1_000;
 
 /** The composition root of a worker: what it knows of keys, and what senders meet. */
 export async function createWorker(
-  { config, name }: Assignment,
+  { config, name, workers }: Assignment,
   log: Log,
   say: (message: ToOffice) => void,
   clock: Clock = SYSTEM_CLOCK,
@@ -63,6 +66,7 @@ export async function createWorker(
     metrics,
     clock,
     name,
+    processes: workers,
     judge: async (text) => (await front.gate.judgeKey(text, { to: 'ask' })).decision,
     writesSnapshot: false,
     found(digest) {
@@ -79,12 +83,10 @@ export async function createWorker(
     known,
     noteKey: keyTallies.note,
     observe: createObserving,
-    isShared: true,
+    processes: workers,
   });
-
-  // What became of a new configuration is for the office to say, and to count once.
-  const silent = { reloaded() {}, refused() {} };
-  const reloader = createReloader({ config, read, parts: [known.prepare, front.prepare], observe: silent });
+  const reloader = createReloader({ config, read, parts: [known.prepare, front.prepare] });
+  let prepared: Take | Refused | undefined;
 
   function shareNews(): void {
     for (const spent of inPieces(front.budgets.takeSpent())) say({ kind: 'news', spent, worked: [] });
@@ -139,9 +141,14 @@ export async function createWorker(
       front.traffic.workedElsewhere(worked);
     },
     tell,
-    reload(next) {
-      const reloaded = reloader.reload(next);
-      return reloaded.result === 'refused' ? reloaded.cause : undefined;
+    prepare(next) {
+      prepared = reloader.prepare(next);
+      return typeof prepared === 'function' ? undefined : prepared.cause;
+    },
+    take() {
+      if (typeof prepared !== 'function') throw new Error(prepared?.cause ?? 'no configuration was prepared');
+      prepared();
+      prepared = undefined;
     },
     async drain() {
       metrics.draining.set(1);

@@ -18,8 +18,10 @@ export function startWorkerProcess(worker: number): ChildProcess {
 
 /** Serves senders until the office says that it is over, or has ended; returns the process's exit code. */
 export function work(): Promise<number> {
-  // A terminal sends these to all processes: what they mean for the whole is for the office to say.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {});
+  // A terminal sends these to all processes: what they mean is for the office to say.
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+  // This one may be meant: the office knows whether all are to end, and when this one can.
+  process.on('SIGTERM', () => say({ kind: 'leaving' }));
   return new Promise((resolve) => {
     let isReady = false;
     let started: Promise<void> = Promise.resolve();
@@ -34,26 +36,36 @@ export function work(): Promise<number> {
         await worker.start();
         isReady = true;
       } catch (error) {
-        await sayAndWait({ kind: 'unable', why: error instanceof Error ? error.message : String(error) });
-        leave(1);
+        await giveUp(error);
       }
     }
 
-    function reloadedBy(config: Config): ToOffice {
-      const refusal = serving?.worker.reload(config);
-      return { kind: 'reloaded', ...(refusal !== undefined && { refusal }) };
+    function prepare(id: number, config: Config): void {
+      const refusal = serving?.worker.prepare(config);
+      say({ kind: 'done', id, ...(refusal !== undefined && { refusal }) });
+    }
+
+    /** A worker that does not do what its siblings do is none: another one begins with what they have. */
+    async function take(id: number): Promise<void> {
+      try {
+        serving?.worker.take();
+        say({ kind: 'done', id });
+      } catch (error) {
+        await giveUp(error);
+      }
+    }
+
+    async function giveUp(error: unknown): Promise<void> {
+      await sayAndWait({ kind: 'unable', why: error instanceof Error ? error.message : String(error) });
+      process.exit(1); // what it has begun to open would keep it alive
     }
 
     async function drain(): Promise<void> {
       await serving?.worker.drain();
-      await sayAndWait({ kind: 'told', id: 0 }); // by then, all that was said before has left
-      leave(0);
-    }
-
-    function leave(code: number): void {
+      await sayAndWait({ kind: 'done', id: 0 }); // by then, all that was said before has left
       process.off('disconnect', onOfficeGone);
       if (process.connected) process.disconnect?.();
-      resolve(code);
+      resolve(0);
     }
 
     function onOfficeGone(): void {
@@ -75,11 +87,13 @@ export function work(): Promise<number> {
           say({ kind: 'taken' });
           return say({ kind: 'closed', port: message.port, connections: 1 });
         case 'tell':
-          return void serving?.worker.tell().then(() => say({ kind: 'told', id: message.id }));
+          return void serving?.worker.tell().then(() => say({ kind: 'done', id: message.id }));
         case 'news':
           return serving?.worker.hear(message);
-        case 'reload':
-          return void started.then(() => say(reloadedBy(message.config)));
+        case 'prepare':
+          return void started.then(() => prepare(message.id, message.config));
+        case 'take':
+          return void started.then(() => take(message.id));
         case 'level':
           return serving?.log.setLevel(message.level);
         case 'drain':

@@ -5,6 +5,11 @@ import type { LogFields } from './redact.ts';
 /** From the first line on, lines are counted for so long; then what was left out is told, and the counting begins anew. */
 export const LOG_WINDOW_MS = 10_000;
 
+/** Of lines that so many processes of one gateway may write together, those that each may: one at least. */
+export function shareOfLines(lines: number, processes: number): number {
+  return Math.max(1, Math.floor(lines / processes));
+}
+
 /** Which bound left a line out: see docs/logs.md. */
 export type LineBound = 'source' | 'refusals' | 'requests' | 'repeated';
 

@@ -1,7 +1,7 @@
 import type { PlaneObserver } from '../plane/plane.ts';
 import { createTraffic } from '../traffic/traffic.ts';
 import type { Traffic } from '../traffic/traffic.ts';
-import { createBoundedLog } from './bounded-log.ts';
+import { createBoundedLog, shareOfLines } from './bounded-log.ts';
 import type { BoundedLog } from './bounded-log.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -16,8 +16,8 @@ export interface ObservingOptions {
   readonly now: () => number;
   /** One accepted request of so many is a line in the log; 0: none. */
   readonly acceptedEvery: number;
-  /** Other processes serve the same senders. */
-  readonly isShared?: boolean | undefined;
+  /** How many processes serve the same senders, each with its share of the lines: 1, if absent. */
+  readonly processes?: number;
 }
 
 /** All that is told of requests: to Prometheus, to whoever watches now, and to the log. */
@@ -34,16 +34,16 @@ export interface Observing {
 export const LINES_OF_MESSAGE = 10;
 
 /** For messages about which nobody needs to hear again and again. */
-export function createRepeatedLog(log: Log, metrics: Metrics): BoundedLog {
+export function createRepeatedLog(log: Log, metrics: Metrics, processes = 1): BoundedLog {
   const dropped = (lines: number): void => metrics.linesDropped('repeated', lines);
-  return createBoundedLog({ log, linesOfMessage: LINES_OF_MESSAGE, dropped });
+  return createBoundedLog({ log, linesOfMessage: shareOfLines(LINES_OF_MESSAGE, processes), dropped });
 }
 
 export function createObserving(options: ObservingOptions): Observing {
-  const { metrics, noteKey, log, now, acceptedEvery, isShared } = options;
-  const traffic = createTraffic(now, isShared);
-  const requestLog = createRequestLog({ log, acceptedEvery, dropped: metrics.linesDropped });
-  const repeatedLog = createRepeatedLog(log, metrics);
+  const { metrics, noteKey, log, now, acceptedEvery, processes = 1 } = options;
+  const traffic = createTraffic(now, processes > 1);
+  const requestLog = createRequestLog({ log, acceptedEvery, processes, dropped: metrics.linesDropped });
+  const repeatedLog = createRepeatedLog(log, metrics, processes);
   return {
     plane: {
       started: metrics.started,

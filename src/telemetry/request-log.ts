@@ -3,7 +3,7 @@ import type { RequestReport } from '../plane/plane.ts';
 import { MAX_USER_AGENT } from '../traffic/refused-sources.ts';
 import type { Refused } from '../traffic/refused-sources.ts';
 import { REASONS } from '../verdict/reasons.ts';
-import { createBoundedLog, LogWindow } from './bounded-log.ts';
+import { createBoundedLog, LogWindow, shareOfLines } from './bounded-log.ts';
 import type { LineBound } from './bounded-log.ts';
 import type { Log } from './log.ts';
 import { SourceLines } from './source-lines.ts';
@@ -15,6 +15,8 @@ export interface RequestLogOptions {
   readonly log: Log;
   /** One accepted request of so many is a line of level info; 0: none. */
   readonly acceptedEvery: number;
+  /** How many processes of this gateway write such lines: this one has its share of all bounds. */
+  readonly processes: number;
   /** Hears of lines that were left out, and why. */
   readonly dropped: (bound: LineBound, lines: number) => void;
 }
@@ -31,12 +33,12 @@ export interface RequestLog {
  * together; what is left out is told in one line for each source, and counted. Sources that worked lately have lines of their
  * own, so that the one who will call is not lost among strangers. Accepted and cancelled requests are lines of level debug.
  */
-export function createRequestLog({ log, acceptedEvery, dropped }: RequestLogOptions): RequestLog {
+export function createRequestLog({ log, acceptedEvery, processes, dropped }: RequestLogOptions): RequestLog {
   const isEnabled = (level: LogLevel): boolean => log.isEnabled?.(level) ?? true;
-  const [ofWorking, ofOthers] = [new SourceLines(), new SourceLines()];
+  const [ofWorking, ofOthers] = [new SourceLines(processes), new SourceLines(processes)];
   const passing = createBoundedLog({
     log,
-    linesOfMessage: MAX_REQUEST_LINES,
+    linesOfMessage: shareOfLines(MAX_REQUEST_LINES, processes),
     dropped: (lines) => dropped('requests', lines),
   });
   const window = new LogWindow(() => {

@@ -1,15 +1,16 @@
 import type { Refused } from '../traffic/refused-sources.ts';
+import { shareOfLines } from './bounded-log.ts';
 
 /** In a window: what one source may write, and what all may together. */
 export const LINES_OF_SOURCE = 5;
 export const LINES_OF_ALL = 100;
 /** So many sources are told apart; there is no line left for another one long before. */
 const MAX_SOURCES = 512;
-/** Of the sources whose refusals were left out, so many are told by name, the heaviest first. */
-const MAX_TOLD = 10;
+/** Of what was left out: the heaviest sources by name, and then one for all others. */
+const LINES_LEFT_OUT = 11;
 
 /** So many lines come of refusals in a window at most: their own, and those that say what was left out; of either kind of source. */
-export const MAX_REFUSAL_LINES = 2 * (LINES_OF_ALL + MAX_TOLD + 1);
+export const MAX_REFUSAL_LINES = 2 * (LINES_OF_ALL + LINES_LEFT_OUT);
 
 /** A source some of whose refusals were left out. */
 export interface LeftOut {
@@ -25,10 +26,20 @@ interface Followed {
 
 /** Which refusals of one window are lines: some of each source, and some of all; in bounded memory, however many there are. */
 export class SourceLines {
+  readonly #ofSource: number;
+  readonly #ofAll: number;
+  readonly #toldByName: number;
   readonly #followed = new Map<string, Followed>();
   #written = 0;
   /** Of sources that are not followed. */
   #leftOut = 0;
+
+  /** `processes` share what all sources may write together. */
+  constructor(processes: number) {
+    this.#ofSource = shareOfLines(LINES_OF_SOURCE, processes);
+    this.#ofAll = shareOfLines(LINES_OF_ALL, processes);
+    this.#toldByName = shareOfLines(LINES_LEFT_OUT, processes) - 1;
+  }
 
   /** Takes a line of it, or says which bound there is none by. */
   take({ name, who }: Refused): 'line' | 'source' | 'refusals' {
@@ -37,8 +48,8 @@ export class SourceLines {
       this.#leftOut += 1;
       return 'refusals';
     }
-    const isSourceSpent = source.written >= LINES_OF_SOURCE;
-    if (isSourceSpent || this.#written >= LINES_OF_ALL) {
+    const isSourceSpent = source.written >= this.#ofSource;
+    if (isSourceSpent || this.#written >= this.#ofAll) {
       source.leftOut += 1;
       return isSourceSpent ? 'source' : 'refusals';
     }
@@ -53,11 +64,11 @@ export class SourceLines {
       .filter(({ leftOut }) => leftOut > 0)
       .toSorted((a, b) => b.leftOut - a.leftOut)
       .map(({ who, leftOut }) => ({ who, lines: leftOut }));
-    const others = sources.slice(MAX_TOLD).reduce((sum, { lines }) => sum + lines, this.#leftOut);
+    const others = sources.slice(this.#toldByName).reduce((sum, { lines }) => sum + lines, this.#leftOut);
     this.#followed.clear();
     this.#written = 0;
     this.#leftOut = 0;
-    return { heaviest: sources.slice(0, MAX_TOLD), others };
+    return { heaviest: sources.slice(0, this.#toldByName), others };
   }
 
   #follow(name: string, who: Refused['who']): Followed | undefined {

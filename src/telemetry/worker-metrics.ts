@@ -20,7 +20,7 @@ export function createWorkerMetrics(registers: Registry[]) {
   });
   const unanswered = new Counter({
     name: 'keygate_worker_unanswered_total',
-    help: 'Times that a worker did not tell its figures in time; its last ones stood in.',
+    help: 'Times that a worker did not answer in time: to a scrape, for which its last figures stood in, or to a reload.',
     registers,
   });
   // From the start, so that the first one is seen as an increase.

@@ -2,11 +2,14 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import type { Protocol } from '../plane/plane.ts';
-import type { Assignment, ToOffice, ToWorker } from './messages.ts';
+import type { Assignment, Question, ToOffice, ToWorker } from './messages.ts';
 import type { Seat } from './spread.ts';
 
 /** What a worker has told of itself. */
 type Told = Omit<Extract<ToOffice, { kind: 'figures' }>, 'kind'>;
+
+/** What came of a question, and what did not come of it. */
+type Answer = Extract<ToOffice, { kind: 'done' }> | 'late' | 'ended';
 
 /** How its process ended; neither if it could not even be started. */
 export interface End {
@@ -16,7 +19,7 @@ export interface End {
 
 export interface MemberEvents {
   heard(member: Member, message: ToOffice): void;
-  /** It was asked for its figures, and has not told them in time. */
+  /** It was asked for something, and has not done it in time. */
   silent(member: Member): void;
   /** Exactly once, after all that it has said. */
   ended(member: Member, end: End): void;
@@ -26,22 +29,26 @@ export interface MemberEvents {
 const ANSWER_WITHIN_MS = 1_000;
 /** It reads a few files, and makes contexts for TLS. */
 const RELOAD_WITHIN_MS = 5_000;
+/** Of questions whose answer nobody waits for. */
+const UNASKED = 0;
 
 /** One worker, as the office sees it: its process, and what it has told last. */
 export class Member implements Seat {
   readonly worker: number;
   told: Told | undefined;
-  isServing = false;
+  /** `leaving`: it gets no more connections, and ends when those that it has are done. */
+  stage: 'starting' | 'serving' | 'leaving' = 'starting';
+  /** Somebody has told it to end. */
+  wantsToLeave = false;
   /** It was given up, for it did not answer. */
   isHung = false;
-  /** Why it could not start, in its own words. */
+  /** Why it had to end, in its own words. */
   objection: string | undefined;
   readonly #child: ChildProcess;
   readonly #events: MemberEvents;
+  readonly #asked = new Map<number, (answer: Answer) => void>();
   #questions = 0;
-  #asking: Promise<boolean> | undefined;
-  #reloaded: ((refusal: string | undefined) => void) | undefined;
-  #answered: ((id: number | undefined) => void) | undefined;
+  #telling: Promise<boolean> | undefined;
 
   constructor(assignment: Assignment, child: ChildProcess, events: MemberEvents) {
     this.worker = assignment.worker;
@@ -51,8 +58,7 @@ export class Member implements Seat {
     const end = (how: End): void => {
       if (hasEnded) return;
       hasEnded = true;
-      this.#answered?.(undefined);
-      this.#reloaded?.(undefined); // whoever takes its place begins with the new one
+      for (const answer of this.#asked.values()) answer('ended');
       events.ended(this, how);
     };
     child.on('message', (message) => {
@@ -86,19 +92,28 @@ export class Member implements Seat {
 
   /** Has it tell its figures; false if it did not in time. Whoever asks meanwhile gets the same answer. */
   tell(): Promise<boolean> {
-    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
-    return this.#asking;
+    this.#telling ??= this.#ask({ kind: 'tell' }, ANSWER_WITHIN_MS)
+      .then((answer) => typeof answer === 'object')
+      .finally(() => (this.#telling = undefined));
+    return this.#telling;
   }
 
-  /** Has it take another configuration; says why it did not, if so. */
-  async reload(config: Config): Promise<string | undefined> {
-    const { promise, resolve } = Promise.withResolvers<string | undefined>();
-    const late = setTimeout(() => resolve(`it did not answer within ${RELOAD_WITHIN_MS / 1_000} s`), RELOAD_WITHIN_MS);
-    this.#reloaded = resolve;
-    this.send({ kind: 'reload', config });
-    const refusal = await promise;
-    clearTimeout(late);
-    return refusal;
+  /** Has it judge another configuration; says why it cannot use it, if so. One that ends meanwhile has no say. */
+  async prepare(config: Config): Promise<string | undefined> {
+    const answer = await this.#ask({ kind: 'prepare', config }, RELOAD_WITHIN_MS);
+    if (answer === 'late') return `it did not answer within ${RELOAD_WITHIN_MS / 1_000} s`;
+    return answer === 'ended' ? undefined : answer.refusal;
+  }
+
+  /** Has it take what it has prepared. One that is late does so before it hears anything else. */
+  async take(): Promise<void> {
+    await this.#ask({ kind: 'take' }, RELOAD_WITHIN_MS);
+  }
+
+  /** Has it take a configuration that the others have judged, as soon as it has started; if it cannot, it ends. */
+  adopt(config: Config): void {
+    this.send({ kind: 'prepare', config, id: UNASKED });
+    this.send({ kind: 'take', id: UNASKED });
   }
 
   kill(): void {
@@ -106,24 +121,25 @@ export class Member implements Seat {
   }
 
   #note(message: ToOffice): void {
-    if (message.kind === 'serving') this.isServing = true;
+    if (message.kind === 'serving') this.stage = 'serving';
+    else if (message.kind === 'leaving') this.wantsToLeave = true;
     else if (message.kind === 'unable') this.objection = message.why;
-    else if (message.kind === 'reloaded') this.#reloaded?.(message.refusal);
-    else if (message.kind === 'told') this.#answered?.(message.id);
+    else if (message.kind === 'done') this.#asked.get(message.id)?.(message);
     else if (message.kind === 'figures') this.told = { figures: message.figures, traffic: message.traffic };
   }
 
-  async #ask(): Promise<boolean> {
-    const question = (this.#questions += 1);
-    const { promise, resolve } = Promise.withResolvers<boolean>();
+  async #ask(question: Question, withinMs: number): Promise<Answer> {
+    const id = (this.#questions += 1);
+    const { promise, resolve } = Promise.withResolvers<Answer>();
     const late = setTimeout(() => {
       this.#events.silent(this);
-      resolve(false);
-    }, ANSWER_WITHIN_MS);
-    this.#answered = (id) => (id === undefined || id === question) && resolve(id === question);
-    this.send({ kind: 'tell', id: question });
-    const isInTime = await promise;
+      resolve('late');
+    }, withinMs);
+    this.#asked.set(id, resolve);
+    this.send({ ...question, id });
+    const answer = await promise;
     clearTimeout(late);
-    return isInTime;
+    this.#asked.delete(id);
+    return answer;
   }
 }

@@ -18,27 +18,38 @@ export const WORKER_COMMAND = 'worker';
 export interface Assignment {
   /** From 1 to as many as there are. */
   readonly worker: number;
+  readonly workers: number;
   /** What it is called among the replicas. */
   readonly name: string;
   /** With this worker's share of what there is once. */
   readonly config: Config;
 }
 
+/** What is answered with `done`, in the order in which it was asked. */
+export type Question =
+  /** Tell me your figures. */
+  | { readonly kind: 'tell' }
+  /** Read and judge this configuration. Nothing of it holds yet; the one that was prepared before and not taken is forgotten. */
+  | { readonly kind: 'prepare'; readonly config: Config }
+  /** Have the one that was prepared last hold. Whoever cannot, because its refusal came too late to be heard, has to end. */
+  | { readonly kind: 'take' };
+
 export type ToWorker =
   | ({ readonly kind: 'begin' } & Assignment)
   /** With a socket. The next one comes when this one was taken. */
   | { readonly kind: 'connection'; readonly port: Protocol }
-  /** Tell me your figures, then say that you have. */
-  | { readonly kind: 'tell'; readonly id: number }
+  | (Question & { readonly id: number })
   | ({ readonly kind: 'news' } & News)
-  /** Have this take the place of the configuration that holds, then say what became of it. */
-  | { readonly kind: 'reload'; readonly config: Config }
   | { readonly kind: 'level'; readonly level: LevelSetting }
+  /** Finish what is in flight, then end. */
   | { readonly kind: 'drain' };
 
 export type ToOffice =
   | { readonly kind: 'serving' }
+  /** It has to end, and nobody wanted that. */
   | { readonly kind: 'unable'; readonly why: string }
+  /** Somebody has told it to end: it will, when it is told so by the office. */
+  | { readonly kind: 'leaving' }
   /** The connection that was sent. */
   | { readonly kind: 'taken' }
   | { readonly kind: 'closed'; readonly port: Protocol; readonly connections: number }
@@ -46,9 +57,8 @@ export type ToOffice =
   | { readonly kind: 'keys'; readonly used: readonly UsedKey[] }
   /** All that was counted since the start. */
   | { readonly kind: 'figures'; readonly figures: Figures; readonly traffic: ToldTraffic }
-  | { readonly kind: 'told'; readonly id: number }
-  /** With why it was refused, if it was. */
-  | { readonly kind: 'reloaded'; readonly refusal?: string }
+  /** What was asked for with this id; with why not, if so. */
+  | { readonly kind: 'done'; readonly id: number; readonly refusal?: string }
   /** Keys that were looked up and found. */
   | { readonly kind: 'found'; readonly digests: readonly KeyDigest[] }
   | ({ readonly kind: 'news' } & News);

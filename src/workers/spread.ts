@@ -10,6 +10,8 @@ export interface Seat {
 /** Which worker serves which connection. */
 export interface Spread<S extends Seat> {
   join(seat: S): void;
+  /** It gets no more; those that it has are counted until it leaves. */
+  dismiss(seat: S): void;
   /** Its connections are over, but for those that it has not been given yet: others get them. */
   leave(seat: S): void;
   arrived(port: Protocol, socket: Socket): void;
@@ -30,6 +32,7 @@ interface Place {
   readonly open: Record<Protocol, number>;
   /** A connection is on its way to it. */
   isBusy: boolean;
+  isDismissed: boolean;
 }
 
 /**
@@ -51,7 +54,8 @@ export function createSpread<S extends Seat>({ maxConnections, turnedAway }: Spr
   function quietest(mayBeBusy: boolean): readonly [S, Place] | undefined {
     let best: readonly [S, Place] | undefined;
     for (const entry of places) {
-      const isFree = mayBeBusy || !entry[1].isBusy;
+      const { isBusy, isDismissed } = entry[1];
+      const isFree = !isDismissed && (mayBeBusy || !isBusy);
       if (isFree && (best === undefined || sum(entry[1]) < sum(best[1]))) best = entry;
     }
     return best;
@@ -72,8 +76,12 @@ export function createSpread<S extends Seat>({ maxConnections, turnedAway }: Spr
 
   return {
     join(seat) {
-      places.set(seat, { open: { grpc: 0, http: 0 }, isBusy: false });
+      places.set(seat, { open: { grpc: 0, http: 0 }, isBusy: false, isDismissed: false });
       handOver();
+    },
+    dismiss(seat) {
+      const place = places.get(seat);
+      if (place !== undefined) place.isDismissed = true;
     },
     leave(seat) {
       places.delete(seat);

@@ -1,14 +1,15 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Config } from '../config/schema.ts';
 import type { Protocol } from '../plane/plane.ts';
+import type { Others } from '../reload.ts';
 import { addUp, countsIn } from '../telemetry/figures.ts';
 import type { Figures } from '../telemetry/figures.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { WorkerEnd } from '../telemetry/worker-metrics.ts';
 import { countsOf } from '../traffic/merged.ts';
 import type { ToldTraffic } from '../traffic/merged.ts';
+import { createAgreement } from './agreement.ts';
+import { causeOf, pauseBefore, STEADY_MS, whyOf } from './ends.ts';
 import { Member } from './member.ts';
 import type { End } from './member.ts';
 import type { Assignment, ToOffice, ToWorker } from './messages.ts';
@@ -25,6 +26,10 @@ export interface TeamOptions {
   readonly log: Log;
   /** What a worker is to hear when it begins to serve, beside what it was told to begin with. */
   readonly welcome: () => ToWorker;
+  /** How long a worker that is to end has for what is in flight. */
+  readonly drainTimeoutMs: () => number;
+  /** All of them are about to be told to end: none has to go before the others. */
+  readonly isEnding: () => boolean;
   /** How often it is seen whether a worker still answers. */
   readonly beatMs?: number;
 }
@@ -35,14 +40,14 @@ export interface TeamObserver {
   replaced(why: WorkerEnd): void;
   /** A connection was closed, because there were too many. */
   turnedAway(port: Protocol, peer: string | undefined): void;
-  /** A worker did not tell its figures in time. */
+  /** A worker did not do in time what it was asked for. */
   unanswered(): void;
   keys(used: Extract<ToOffice, { kind: 'keys' }>['used']): void;
   found(digests: Extract<ToOffice, { kind: 'found' }>['digests']): void;
 }
 
 /** The processes that serve senders: started together, replaced when they end, and drained together. */
-export interface Team {
+export interface Team extends Others {
   /** Resolves once all of them could serve; rejects, and ends all, if one cannot. */
   start(): Promise<void>;
   /** A connection for one of them. */
@@ -50,18 +55,13 @@ export interface Team {
   serving(): number;
   /** For each of them. */
   say(message: ToWorker): void;
-  /**
-   * Has all of them take another configuration, each its own share; says why one did not, if so. The first one tries it out: what
-   * that refuses, nobody else is told of.
-   */
-  reload(configOf: (worker: number) => Config): Promise<string | undefined>;
   /** Has all of them tell their figures, and waits for no answer longer than a second. */
   tell(): Promise<void>;
   /** What was told last, and what those had counted that are gone. */
   figures(): readonly Figures[];
   traffic(): readonly ToldTraffic[];
-  /** Resolves when the last one has ended: after this time and a little more, at the latest. */
-  drain(timeoutMs: number): Promise<void>;
+  /** Resolves when the last one has ended: after the time for what is in flight and a little more, at the latest. */
+  drain(): Promise<void>;
   /** Ends them at once. */
   close(): Promise<void>;
 }
@@ -78,10 +78,6 @@ interface Place {
 }
 
 const START_WITHIN_MS = 30_000;
-/** Whoever has served for so long is replaced at once when it ends; who ends sooner, after a pause that grows. */
-const STEADY_MS = 60_000;
-const FIRST_PAUSE_MS = 500;
-const LAST_PAUSE_MS = 30_000;
 const BEAT_MS = 10_000;
 /** Half a minute: longer than any pause of a process that will ever go on. */
 const MAX_SILENCES = 3;
@@ -102,7 +98,9 @@ export function createTeam(options: TeamOptions): Team {
   const over = Promise.withResolvers<void>();
 
   const members = (): Member[] => places.flatMap(({ member }) => member ?? []);
-  const serving = (): Member[] => members().filter(({ isServing }) => isServing);
+  const serving = (): Member[] => members().filter(({ stage }) => stage === 'serving');
+  /** Also those that are leaving: they serve whom they have. */
+  const atWork = (): Member[] => members().filter(({ stage }) => stage !== 'starting');
 
   function begin(place: Place): void {
     place.startedAtMs = performance.now();
@@ -115,7 +113,7 @@ export function createTeam(options: TeamOptions): Team {
     place.member = member;
     // It does not matter any more when it serves by then, or has ended.
     setTimeout(() => {
-      if (member.isServing || place.member !== member) return;
+      if (member.stage !== 'starting' || place.member !== member) return;
       member.objection ??= `it did not serve within ${START_WITHIN_MS / 1_000} s`;
       member.kill();
     }, START_WITHIN_MS).unref();
@@ -127,8 +125,10 @@ export function createTeam(options: TeamOptions): Team {
         member.send(options.welcome());
         spread.join(member);
         observe.running(serving().length);
-        if (serving().length === places.length) starting.resolve();
-        return;
+        if (serving().length === size) starting.resolve();
+        return letOneGo();
+      case 'leaving':
+        return letOneGo();
       case 'taken':
         return spread.taken(member);
       case 'closed':
@@ -138,14 +138,40 @@ export function createTeam(options: TeamOptions): Team {
       case 'found':
         return observe.found(message.digests);
       case 'news':
-        for (const other of serving()) if (other !== member) other.send(message);
+        for (const other of atWork()) if (other !== member) other.send(message);
         return;
       case 'unable':
       case 'figures':
-      case 'told':
-      case 'reloaded':
+      case 'done':
         return; // the member has noted it
     }
+  }
+
+  /**
+   * One that was told to end by somebody else does so when all others serve: so they go one after the other, each when the successor
+   * of the one before is there.
+   */
+  function letOneGo(): void {
+    if (state !== 'serving' || options.isEnding() || serving().length < size) return;
+    const member = serving().find(({ wantsToLeave }) => wantsToLeave);
+    if (member === undefined) return;
+    log('info', 'a worker was told to end: it gets no more connections, and is replaced when those it has are done', {
+      worker: member.worker,
+    });
+    dismiss(member);
+    observe.running(serving().length);
+  }
+
+  /** It finishes what is in flight, and has some time for that. */
+  function dismiss(member: Member): void {
+    member.stage = 'leaving';
+    spread.dismiss(member);
+    member.send({ kind: 'drain' });
+    setTimeout(() => {
+      if (!members().includes(member)) return;
+      member.isHung = true;
+      member.kill();
+    }, options.drainTimeoutMs() + ENDING_MS).unref();
   }
 
   function ended(member: Member, end: End): void {
@@ -159,9 +185,10 @@ export function createTeam(options: TeamOptions): Team {
       departedTraffic = countsOf([...(departedTraffic ? [departedTraffic] : []), member.told.traffic]);
     }
     if (state === 'starting') {
-      starting.reject(new Error(`worker ${member.worker} cannot start: ${member.objection ?? inWords(end)}`));
+      starting.reject(new Error(`worker ${member.worker} cannot start: ${causeOf(member, end)}`));
     } else if (state === 'serving') {
-      replace(place, member, end);
+      if (member.stage === 'leaving' && end.code === 0) begin(place);
+      else replace(place, member, end);
     } else if (members().length === 0) {
       over.resolve();
     }
@@ -175,7 +202,7 @@ export function createTeam(options: TeamOptions): Team {
     log('error', 'a worker has ended, and is replaced; its connections are broken, all others go on', {
       worker: member.worker,
       fault: why,
-      cause: member.objection ?? inWords(end),
+      cause: causeOf(member, end),
       pause_ms: pauseMs,
     });
     place.pause = setTimeout(() => begin(place), pauseMs);
@@ -221,67 +248,34 @@ export function createTeam(options: TeamOptions): Team {
       }
       state = 'serving';
       beat = setInterval(() => {
-        for (const place of places) if (place.member?.isServing) void look(place, place.member);
+        for (const place of places) if (place.member?.stage === 'serving') void look(place, place.member);
       }, beatMs).unref();
+      letOneGo();
     },
     arrived: spread.arrived,
     serving: () => serving().length,
     say(message) {
-      for (const member of serving()) member.send(message);
+      for (const member of atWork()) member.send(message);
     },
-    async reload(configOf) {
-      for (const member of members()) {
-        const config = configOf(member.worker);
-        if (!member.isServing) {
-          member.send({ kind: 'reload', config }); // heard when it has started
-          continue;
-        }
-        const refusal = await member.reload(config);
-        if (refusal !== undefined) return `worker ${member.worker}: ${refusal}`;
-      }
-      return undefined;
-    },
+    ...createAgreement(members),
     async tell() {
-      await Promise.all(serving().map((member) => member.tell()));
+      await Promise.all(atWork().map((member) => member.tell()));
     },
     figures: () => [departed, ...members().flatMap(({ told }) => (told ? [told.figures] : []))],
     traffic: () => [
       ...(departedTraffic ? [departedTraffic] : []),
       ...members().flatMap(({ told }) => (told ? [told.traffic] : [])),
     ],
-    async drain(timeoutMs) {
+    async drain() {
       spread.flush();
       stopLooking();
       for (const member of members()) {
-        if (member.isServing) member.send({ kind: 'drain' });
-        else member.kill(); // nobody is connected to it yet
+        if (member.stage === 'serving') dismiss(member);
+        else if (member.stage === 'starting') member.kill(); // nobody is connected to it yet
       }
-      const enough = new AbortController();
-      const late = delay(timeoutMs + ENDING_MS, undefined, { signal: enough.signal }).then(killAll, () => {});
       await over.promise;
-      enough.abort();
-      await late;
       process.off('exit', killAll);
     },
     close,
   };
-}
-
-/** The first time it is replaced at once. */
-export function pauseBefore(failures: number): number {
-  return failures <= 1 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (failures - 2), LAST_PAUSE_MS);
-}
-
-function whyOf({ isHung, isServing }: Member, { signal }: End): WorkerEnd {
-  if (isHung) return 'hung';
-  if (!isServing) return 'unable';
-  return signal === null ? 'crashed' : 'killed';
-}
-
-function inWords({ code, signal }: End): string {
-  if (signal === 'SIGKILL') return 'it was killed (SIGKILL), which is what happens when memory runs out';
-  if (signal !== null) return `it was ended by ${signal}`;
-  return code === null
-    ? 'its process could not be started'
-    : `it ended with exit code ${code}; its last words are above`;
 }

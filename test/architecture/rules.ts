@@ -163,6 +163,7 @@ export const ROOMS: Rooms = {
     'telemetry',
     'config',
     'listening.ts',
+    'reload.ts',
   ],
   'app.ts': ['keys', 'plane', 'config', 'telemetry', 'known-keys.ts', 'front.ts', 'back.ts', ...EDGES],
 

@@ -30,7 +30,7 @@ test('the page explains each field of a refusal, and no other', () => {
   const lines: Record<string, unknown>[] = [];
   const output = { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) };
   const log = createLog({ level: 'info', format: 'json', output });
-  const requests = createRequestLog({ log, acceptedEvery: 0, dropped: () => {} });
+  const requests = createRequestLog({ log, acceptedEvery: 0, processes: 1, dropped: () => {} });
   const sources = createRefusedSources(() => 1);
   const key = newRecord();
   sources.note(newReport({ key }));

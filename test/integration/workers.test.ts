@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ClientHttp2Session } from 'node:http2';
 import { describe, it } from 'node:test';
+import { LINES_OF_SOURCE } from '../../src/telemetry/source-lines.ts';
 import { connectGrpc } from '../support/grpc-client.ts';
 import { callHttp, connectRaw, keepAliveAgent } from '../support/http-client.ts';
 import { createCertificate } from '../support/tls.ts';
@@ -99,6 +100,20 @@ describe('a gateway of two workers', { timeout: 120_000 }, () => {
       .filter((line) => line.startsWith(`${name}{`));
     assert.equal(series.length, 1, series.join('\n'));
     assert.match(series[0] ?? '', new RegExp(`reason="revoked_key".*key_id="${id}".*worked="true"`));
+  });
+
+  it('writes no more of a flood into the log than one process would, and accounts for each refusal', async (t) => {
+    const { keygate, connectBoth } = await startWorkers(t);
+    for (const session of await connectBoth()) {
+      for (let i = 0; i < 20; i++) assert.equal(await send(session, 'nobody-has-this'), '7 unknown_key');
+    }
+    keygate.signal('SIGTERM');
+    await keygate.exited;
+    const refused = keygate.logged('request refused');
+    assert.deepEqual(new Set(refused.map(({ worker }) => worker)), new Set([1, 2]));
+    assert.ok(refused.length <= LINES_OF_SOURCE, `${refused.length} lines of one source`);
+    const leftOut = keygate.logged('refusals of one source were left out of the log');
+    assert.equal(refused.length + leftOut.reduce((sum, { dropped }) => sum + Number(dropped), 0), 40);
   });
 
   it('tells the admin API the traffic of both', async (t) => {

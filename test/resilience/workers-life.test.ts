@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,13 +10,14 @@ import { WORKER_COMMAND } from '../../src/workers/messages.ts';
 import type { ToWorker } from '../../src/workers/messages.ts';
 import { startBrokenServer } from '../support/broken-server.ts';
 import { answerGrpc, answerHttp } from '../support/collector.ts';
-import { callGrpc, connectGrpc, frame, openGrpc, readGrpc } from '../support/grpc-client.ts';
+import { connectGrpc, frame, openGrpc, readGrpc } from '../support/grpc-client.ts';
 import { callHttp, keepAliveAgent, openHttp } from '../support/http-client.ts';
 import { runKeygateServe } from '../support/keygate-process.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
 import { until } from '../support/wait.ts';
 import { send, startWorkers } from '../support/workers.ts';
 
+const METRICS_PATH = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export';
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 const isThere = (pid: number): boolean => existsSync(`/proc/${pid}`);
@@ -47,32 +48,76 @@ describe('a worker that is killed', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a gateway of two workers whose configuration changes', { timeout: 120_000 }, () => {
-  it('takes it at both, counts it once, and has one that is replaced begin with it', async (t) => {
-    const { keygate, configure, connectBoth } = await startWorkers(t);
-    const sessions = await connectBoth();
-    const big = frame(Buffer.alloc(3_000));
-    const sendBig = async (session: (typeof sessions)[number]): Promise<number> =>
-      (await callGrpc(session, { headers: { 'x-api-key': keygate.key }, body: big })).code;
-    for (const session of sessions) assert.equal(await sendBig(session), 0);
-
-    await configure({ limits: { maxBody: '1KiB' } });
-    for (const session of sessions) await until('it is too large', async () => (await sendBig(session)) === 8, 20_000);
-    assert.equal(await keygate.metric('keygate_config_reloads_total', 'applied'), 1);
-    assert.equal(await keygate.metric('keygate_config_reloads_total'), 1);
-
-    await configure({ limits: { maxBody: '1KiB' }, listen: 'nowhere' });
-    await until(
-      'it is refused',
-      async () => (await keygate.metric('keygate_config_reloads_total', 'refused')) === 1,
-      20_000,
+describe('a worker that is told to end', { timeout: 120_000 }, () => {
+  it('finishes what it has while the other takes what comes, is replaced, and then the other may go', async (t) => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const { collector, keygate, connectBoth } = await startWorkers(
+      t,
+      {},
+      {
+        onGrpc: (stream, { path }) =>
+          void (path.includes('Metrics') ? released : Promise.resolve()).then(() => answerGrpc(stream)),
+      },
     );
-    assert.equal(await keygate.metric('keygate_config_last_reload_successful'), 0);
-
-    for (const pid of keygate.workers()) process.kill(pid, 'SIGKILL');
-    await until('both are replaced', async () => (await keygate.metric('keygate_worker_restarts_total')) === 2);
+    const sessions = await connectBoth();
+    const headers = { 'x-api-key': keygate.key };
+    const inFlight = sessions.map((session) => {
+      const stream = openGrpc(session, { path: METRICS_PATH, headers });
+      stream.end(frame(Buffer.alloc(10)));
+      return readGrpc(stream);
+    });
+    await until('both have something in flight', () => collector.arrivals.length === 2 + 2);
+    const pids = keygate.workers();
+    for (const pid of pids) process.kill(pid, 'SIGTERM');
+    await until('one of them lets its sender go', () => sessions.some(({ closed }) => closed));
+    for (let i = 0; i < 4; i++) {
+      const session = await connectGrpc(t, keygate.addresses.grpc);
+      assert.equal(await send(session, keygate.key), '0');
+    }
+    assert.equal((await fetch(`http://${keygate.addresses.ops}/readyz`)).status, 200);
+    assert.deepEqual(pids.map(isThere), [true, true]);
+    release();
+    assert.deepEqual(
+      (await Promise.all(inFlight)).map(({ code }) => code),
+      [0, 0],
+    );
+    await until('both are replaced', () => !pids.some(isThere) && keygate.workers().length === 2, 20_000);
     await until('both serve', async () => (await keygate.metric('keygate_workers')) === 2, 20_000);
-    for (const session of await connectBoth()) assert.equal(await sendBig(session), 8);
+    assert.equal(await keygate.metric('keygate_worker_restarts_total'), 0);
+    assert.equal(await keygate.metric('keygate_requests_total', 'allow'), 2 + 2 + 4);
+    assert.deepEqual(
+      keygate.log().filter(({ level }) => level === 'error'),
+      [],
+    );
+    for (const session of await connectBoth()) assert.equal(await send(session, keygate.key), '0');
+  });
+
+  it('is found by the name of its process, as the office is', async (t) => {
+    const { keygate } = await startWorkers(t);
+    const nameOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
+    assert.equal(nameOf(keygate.pid), `keygate serve --config ${keygate.configFile}`);
+    assert.deepEqual(keygate.workers().map(nameOf), ['keygate-worker 1', 'keygate-worker 2']);
+  });
+
+  it('takes no notice of signals that a terminal sends to all processes', async (t) => {
+    const { keygate, connectBoth } = await startWorkers(t);
+    const sessions = await connectBoth();
+    const pids = keygate.workers();
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) for (const pid of pids) process.kill(pid, signal);
+    assert.equal(await keygate.metric('keygate_workers'), 2); // they have told their figures since
+    for (const session of sessions) assert.equal(await send(session, keygate.key), '0');
+    assert.deepEqual(keygate.workers(), pids);
+  });
+
+  it('drains with all others when all processes are told so at once, as systemd does', async (t) => {
+    const { keygate } = await startWorkers(t, { limits: { drainDelay: '1s' } });
+    const pids = keygate.workers();
+    for (const pid of [keygate.pid, ...pids]) process.kill(pid, 'SIGTERM');
+    const { code, stdout } = await keygate.exited;
+    assert.equal(code, 0);
+    assert.match(stdout, /"message":"drained"\}\n$/);
+    assert.doesNotMatch(stdout, /a worker has ended|"level":"error"/);
+    assert.deepEqual(pids.map(isThere), [false, false]);
   });
 });
 
@@ -90,9 +135,8 @@ describe('a gateway of two workers that is told to stop', { timeout: 120_000 }, 
     );
     const headers = { 'x-api-key': keygate.key };
     const sessions = await connectBoth();
-    const path = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export';
     const grpcAnswers = sessions.map((session) => {
-      const stream = openGrpc(session, { path, headers });
+      const stream = openGrpc(session, { path: METRICS_PATH, headers });
       stream.end(frame(Buffer.alloc(10)));
       return readGrpc(stream);
     });
@@ -159,7 +203,7 @@ describe('a worker', { timeout: 120_000 }, () => {
         upstream: { http: 'http://127.0.0.1:1' },
         store: { redis: { url: 'redis://127.0.0.1:1' } },
       });
-      child.send({ kind: 'begin', worker: 1, name: 'test/1', config } satisfies ToWorker);
+      child.send({ kind: 'begin', worker: 1, workers: 1, name: 'test/1', config } satisfies ToWorker);
       await delay(pauseMs);
       child.disconnect();
       await ended;

@@ -4,7 +4,7 @@ import type { LogLevel } from '../../../src/log-levels.ts';
 import type { RequestReport } from '../../../src/plane/plane.ts';
 import { LOG_WINDOW_MS } from '../../../src/telemetry/bounded-log.ts';
 import { createRequestLog, MAX_REQUEST_LINES } from '../../../src/telemetry/request-log.ts';
-import { MAX_REFUSAL_LINES } from '../../../src/telemetry/source-lines.ts';
+import { LINES_OF_ALL, MAX_REFUSAL_LINES } from '../../../src/telemetry/source-lines.ts';
 import { createRefusedSources } from '../../../src/traffic/refused-sources.ts';
 import { newReport } from '../../support/reports.ts';
 import { newRecord } from '../../support/stores.ts';
@@ -18,7 +18,11 @@ interface Line {
 const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
 /** A log of requests whose lines are kept, and who was refused by. */
-function createLogOnPaper({ acceptedEvery = 0, from = 'debug' }: { acceptedEvery?: number; from?: LogLevel } = {}) {
+function createLogOnPaper({
+  acceptedEvery = 0,
+  from = 'debug',
+  processes = 1,
+}: Partial<{ acceptedEvery: number; from: LogLevel; processes: number }> = {}) {
   const lines: Line[] = [];
   const dropped = new Map<string, number>();
   const sources = createRefusedSources(() => 1_700_000_000_000);
@@ -32,6 +36,7 @@ function createLogOnPaper({ acceptedEvery = 0, from = 'debug' }: { acceptedEvery
   const requests = createRequestLog({
     log,
     acceptedEvery,
+    processes,
     dropped: (bound, count) => void dropped.set(bound, (dropped.get(bound) ?? 0) + count),
   });
   return {
@@ -163,6 +168,30 @@ describe('the log of requests', () => {
       [...dropped.values()].reduce((sum, each) => sum + each, 0),
     );
   });
+
+  for (const processes of [2, 3, 11, 50, 64]) {
+    it(`is bounded for ${processes} processes together as for one, but that each has a line at least`, () => {
+      const logs = Array.from({ length: processes }, () => createLogOnPaper({ processes }));
+      const key = newRecord({ id: '42', name: 'checkout' });
+      for (const { report, turn, lines } of logs) {
+        report(newReport({ key }));
+        lines.splice(0);
+        times(1_000, (i) => report(refused({ peer: `10.0.${i >> 8}.${i & 255}` })));
+        times(1_000, () => report(refused({ outcome: 'revoked_key', key })));
+        turn();
+        assert.ok(lines.some(({ message, fields }) => message === 'request refused' && fields['worked'] === true));
+        const leftOut = lines.reduce((sum, { fields }) => sum + Number(fields['dropped'] ?? 0), 0);
+        assert.equal(lines.filter(({ message }) => message === 'request refused').length + leftOut, 2_000);
+        times(MAX_REQUEST_LINES, () => report(newReport()));
+      }
+      const all = logs.flatMap(({ lines }) => lines);
+      const passed = all.filter(({ message }) => message === 'request accepted').length;
+      assert.ok(passed <= MAX_REQUEST_LINES && passed > MAX_REQUEST_LINES - processes, `${passed}`);
+      // Of both kinds of source: their own, and those that say what was left out.
+      const bounds = [LINES_OF_ALL, MAX_REFUSAL_LINES / 2 - LINES_OF_ALL].map((lines) => Math.max(lines, processes));
+      assert.ok(all.length - passed <= bounds.reduce((sum, lines) => sum + 2 * lines, 0), `${all.length - passed}`);
+    });
+  }
 
   it('has room for a sender that worked, whatever strangers do', () => {
     const { report, lines } = createLogOnPaper();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { shareOf, workersOf } from '../../../src/workers/share.ts';
-import { pauseBefore } from '../../../src/workers/team.ts';
+import { pauseBefore } from '../../../src/workers/ends.ts';
 
 const CONFIG = configSchema.parse({ upstream: { http: 'http://collector:4318' }, workers: 'auto' });
 

@@ -135,6 +135,28 @@ describe('connections', () => {
     assert.equal(refused(), 2);
   });
 
+  it('go to no worker that is leaving, and those that it has are counted until it has left', async () => {
+    const { spread, worker, arrive, passed, refused } = setUp(4);
+    const a = worker('a');
+    worker('b');
+    await arrive(2);
+    spread.dismiss(a);
+    await arrive(3);
+    assert.deepEqual([counts(passed), refused()], [{ a: 1, b: 3 }, 1]);
+    spread.leave(a);
+    await arrive(1);
+    assert.deepEqual([counts(passed), refused()], [{ a: 1, b: 4 }, 1]);
+  });
+
+  it('wait for somebody to come while the only worker is leaving', async () => {
+    const { spread, worker, arrive, passed } = setUp();
+    spread.dismiss(worker('a'));
+    await arrive(2);
+    worker('b');
+    await Promise.resolve();
+    assert.deepEqual(counts(passed), { b: 2 });
+  });
+
   it('of a worker that is gone are not counted for the one in its place', async () => {
     const { spread, worker, arrive, passed } = setUp();
     const a = worker('a');
