@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AuthzAddresses } from './authorizer/authorizer.ts';
 import { createBack } from './back.ts';
 import { SYSTEM_CLOCK } from './clock.ts';
 import type { Clock } from './clock.ts';
@@ -26,7 +27,7 @@ import { createObserving } from './telemetry/observing.ts';
 import { reloadObserver } from './telemetry/reload-metrics.ts';
 import { VERSION } from './version.ts';
 
-export interface AppAddresses {
+export interface AppAddresses extends AuthzAddresses {
   readonly grpc: BoundAddress;
   readonly http: BoundAddress;
   readonly admin: BoundAddress;
@@ -81,11 +82,24 @@ export async function createApp(
     judge: async (text) => (await front.gate.judgeKey(text, { to: 'ask' })).decision,
   });
   const keyMetrics = createKeyMetrics({ maxKeys: config.ops.keySeries, now: clock.now });
-  const front = await createFront({ config, read, log, metrics, clock, known, noteKey: keyMetrics.note, observe });
+  const front = await createFront({
+    config,
+    read,
+    log,
+    metrics,
+    clock,
+    known,
+    noteKey: keyMetrics.note,
+    observe,
+    notReady,
+  });
   const logLevel = createLogLevelControl(log, clock.now);
   const reloader = createReloader({ config, read, parts: [known.prepare, front.prepare, levelFor(logLevel)] });
   const reloads = reloadObserver(metrics.reloads, log);
   let state: 'starting' | 'serving' | 'draining' = 'starting';
+  function notReady(): string | undefined {
+    return state === 'serving' ? known.notReady() : state;
+  }
   const back = createBack({
     config,
     log,
@@ -99,14 +113,11 @@ export async function createApp(
       yield `${await metrics.registry.metrics()}\n`;
       yield* keyMetrics.text();
     },
-    notReady() {
-      if (state !== 'serving') return state;
-      return known.notReady();
-    },
+    notReady,
   });
 
   async function close(): Promise<void> {
-    await front.plane.close();
+    await front.close();
     await back.close();
     await known.close();
     logLevel.close();
@@ -118,7 +129,11 @@ export async function createApp(
       try {
         await known.open();
         const backAddresses = await back.listen();
-        const addresses: AppAddresses = { ...(await front.plane.listen()), ...backAddresses };
+        const addresses: AppAddresses = {
+          ...(await front.plane.listen()),
+          ...(await front.authorizer.listen()),
+          ...backAddresses,
+        };
         known.join();
         metrics.workers.running(1);
         state = 'serving';
@@ -133,7 +148,7 @@ export async function createApp(
       state = 'draining';
       metrics.draining.set(1);
       await beforeDrain(reloader.current(), log);
-      await front.plane.drain(reloader.current().limits.drainTimeout);
+      await front.drain(reloader.current().limits.drainTimeout);
       await known.flush();
       await close();
       log('info', 'drained');
@@ -174,6 +189,8 @@ export function servingFields({ store }: Config, addresses: AppAddresses) {
     version: VERSION,
     address_grpc: formatAddress(addresses.grpc),
     address_http: formatAddress(addresses.http),
+    address_authz_grpc: addresses.authz_grpc && formatAddress(addresses.authz_grpc),
+    address_authz_http: addresses.authz_http && formatAddress(addresses.authz_http),
     address_admin: formatAddress(addresses.admin),
     address_ops: formatAddress(addresses.ops),
     store: store.redis === null ? `sqlite ${store.sqlite.path}` : 'redis',

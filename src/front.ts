@@ -1,3 +1,6 @@
+import { createAuthorizer } from './authorizer/authorizer.ts';
+import type { Authorizer } from './authorizer/authorizer.ts';
+import { authorizerOptions } from './authz-options.ts';
 import { createBudgets } from './budget/budgets.ts';
 import type { Budgets } from './budget/budgets.ts';
 import type { Clock } from './clock.ts';
@@ -8,7 +11,7 @@ import type { DataPath } from './data-path.ts';
 import { createGate } from './gate.ts';
 import type { Gate } from './gate.ts';
 import type { KnownKeys } from './known-keys.ts';
-import { certificateExpiries } from './plane-options.ts';
+import { certificateExpiries, planeLimits } from './plane-options.ts';
 import type { ReadBytes } from './plane-options.ts';
 import type { PlaneObserver } from './plane/plane.ts';
 import type { Prepare } from './reload.ts';
@@ -29,18 +32,25 @@ export interface FrontOptions {
   /** Notes what each key sends. */
   readonly noteKey: PlaneObserver['ended'];
   readonly observe: typeof createObserving;
+  /** Why other proxies should not ask here, if so. */
+  readonly notReady: () => string | undefined;
   /** How many serve the same senders: 1, if absent. */
   readonly processes?: number;
 }
 
-/** What senders meet: the gate, the data path, and what is noted of each request. */
+/** What senders meet: the gate, the data path, and what is noted of each request. Other proxies meet the same gate. */
 export interface Front {
   readonly gate: Gate;
   readonly plane: DataPath;
+  readonly authorizer: Authorizer;
   /** For another configuration. */
   readonly prepare: Prepare;
   readonly traffic: Traffic;
   readonly budgets: Budgets;
+  /** Lets requests in flight finish for this long, then ends the rest. */
+  drain(timeoutMs: number): Promise<void>;
+  /** Ends everything at once. */
+  close(): Promise<void>;
 }
 
 export async function createFront(options: FrontOptions): Promise<Front> {
@@ -57,31 +67,41 @@ export async function createFront(options: FrontOptions): Promise<Front> {
   });
   const { acceptedEvery } = config.log;
   const observing = options.observe({ metrics, noteKey, log, now, acceptedEvery, processes });
+  const observer: PlaneObserver = {
+    ...observing.plane,
+    ended(report) {
+      if (report.outcome === 'accepted' && report.key) known.usage.used(report.key, report.peer, report.receivedBytes);
+      observing.plane.ended(report);
+    },
+  };
   const plane = await createDataPath({
     config,
     read,
     gate,
     debit: budgets.debit,
-    observer: {
-      ...observing.plane,
-      ended(report) {
-        if (report.outcome === 'accepted' && report.key)
-          known.usage.used(report.key, report.peer, report.receivedBytes);
-        observing.plane.ended(report);
-      },
-    },
+    observer,
     budgetSpent: (budget, how) => metrics.budgetsSpent.inc({ budget, how }),
     observe: (protocol) => upstreamObserver(metrics, observing.log, protocol),
     now,
   });
+  const limits = planeLimits(config);
+  const authorizer = await createAuthorizer({
+    ...authorizerOptions(config),
+    gate,
+    limits,
+    observer,
+    notReady: options.notReady,
+  });
   return {
     gate,
-    plane: {
-      ...plane,
-      async close() {
-        await plane.close();
-        observing.close();
-      },
+    plane,
+    authorizer,
+    async drain(timeoutMs) {
+      await Promise.all([plane.drain(timeoutMs), authorizer.drain(timeoutMs)]);
+    },
+    async close() {
+      await Promise.all([plane.close(), authorizer.close()]);
+      observing.close();
     },
     traffic: observing.traffic,
     budgets,
@@ -90,6 +110,8 @@ export async function createFront(options: FrontOptions): Promise<Front> {
       const expiries = certificateExpiries(next, readNext);
       return () => {
         apply();
+        Object.assign(limits, planeLimits(next));
+        authorizer.renew();
         metrics.certificatesEnd(expiries);
       };
     },

@@ -73,6 +73,26 @@ export function createToUpstream({ carriers, tenantHeader }: UpstreamHead): ToUp
   return (fields, key) => [...filterRequest(fields), ...identityFields(key, tenantHeader)];
 }
 
+/**
+ * For a proxy that relays the request itself: which of these fields it is to take out, beside those that it never lets pass. All that
+ * may hold a key or pass for a word of ours, by its usual name and by each that this request has; but not what it is to set.
+ */
+export function createNamesToRemove({ carriers, tenantHeader }: UpstreamHead) {
+  const ours = tenantHeader === undefined ? [] : [tenantHeader];
+  const usual = ['authorization', ...carriers, ...Object.values(IDENTITY), ...ours];
+  const folded = new Set(usual.map(fold));
+  return (fields: RawFields, set: readonly (readonly [name: string, value: string])[]): string[] => {
+    const names = new Set(usual);
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      const name = (fields[i] ?? '').toLowerCase();
+      const seenAs = fold(name);
+      if (folded.has(seenAs) || seenAs.startsWith(IDENTITY_PREFIX)) names.add(name);
+    }
+    for (const [name] of set) names.delete(name);
+    return [...names];
+  };
+}
+
 function filter(fields: RawFields, isDropped: (name: string) => boolean): [string, string][] {
   const named = connectionNamed(fields);
   const kept: [string, string][] = [];

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { App, AppAddresses } from './app.ts';
 import { beforeDrain, fixedState, levelFor, servingFields } from './app.ts';
+import { authzAddresses } from './authz-options.ts';
 import { createBack } from './back.ts';
 import { SYSTEM_CLOCK } from './clock.ts';
 import type { Clock } from './clock.ts';
@@ -154,7 +155,11 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
         await team.start();
         const backAddresses = await back.listen();
         const { grpc, http } = config.listen;
-        const doorAddresses = await doors.listen({ grpc: grpc.address, http: http.address });
+        const doorAddresses = await doors.listen({
+          grpc: grpc.address,
+          http: http.address,
+          ...authzAddresses(config),
+        });
         const addresses: AppAddresses = { ...doorAddresses, ...backAddresses };
         known.join();
         state = 'serving';
@@ -168,6 +173,7 @@ export function createOffice(config: Config, log: AdjustableLog, options: Office
     async drain() {
       state = 'draining';
       metrics.draining.set(1);
+      team.say({ kind: 'leave' });
       await beforeDrain(reloader.current(), log);
       doors.shut();
       await team.drain();

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { setImmediate as letOthersRun } from 'node:timers/promises';
+import { isAuthzPort } from './authorizer/authorizer.ts';
 import { SYSTEM_CLOCK } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
@@ -8,7 +9,7 @@ import { createFront } from './front.ts';
 import type { Front } from './front.ts';
 import { createKnownKeys } from './known-keys.ts';
 import type { KnownKeys } from './known-keys.ts';
-import type { Protocol } from './plane/plane.ts';
+import type { Port } from './plane/plane.ts';
 import { createReloader, readOnce } from './reload.ts';
 import type { Refused, Take } from './reload.ts';
 import { readFigures } from './telemetry/figures.ts';
@@ -19,11 +20,12 @@ import { createObserving } from './telemetry/observing.ts';
 import { TOLD_SOURCES, toTold } from './traffic/merged.ts';
 import { VERSION } from './version.ts';
 import type { Assignment, News, ToOffice } from './workers/messages.ts';
+import { noneOpen } from './workers/spread.ts';
 
 /** One of the processes that serve senders, for an office that hands it their connections. */
 export interface Worker {
   start(): Promise<void>;
-  accept(port: Protocol, socket: Socket): void;
+  accept(port: Port, socket: Socket): void;
   hear(news: News): void;
   /** Tells the office all that it has counted. */
   tell(): Promise<void>;
@@ -31,6 +33,8 @@ export interface Worker {
   prepare(next: Config): string | undefined;
   /** Has the one that was prepared last hold. Throws if it cannot be used: the other workers hold it. */
   take(): void;
+  /** Says to those who ask about health that it will go. */
+  leave(): void;
   /** Finishes what is in flight, then closes everything. */
   drain(): Promise<void>;
   close(): Promise<void>;
@@ -73,6 +77,7 @@ export async function createWorker(
       if (hasSnapshot) found.add(digest);
     },
   });
+  let isLeaving = false;
   const keyTallies = createKeyTallies(config.ops.keySeries);
   const front: Front = await createFront({
     config,
@@ -84,6 +89,7 @@ export async function createWorker(
     noteKey: keyTallies.note,
     observe: createObserving,
     processes: workers,
+    notReady: () => (isLeaving ? 'draining' : known.notReady()),
   });
   const reloader = createReloader({ config, read, parts: [known.prepare, front.prepare] });
   let prepared: Take | Refused | undefined;
@@ -96,16 +102,19 @@ export async function createWorker(
   }
 
   /** Of each port, those that have not been told yet. */
-  const closed: Record<Protocol, number> = { grpc: 0, http: 0 };
-  function noteClosed(port: Protocol): void {
-    if (closed.grpc + closed.http === 0) setImmediate(tellClosed);
+  let closed = noneOpen();
+  let isTelling = false;
+  function noteClosed(port: Port): void {
+    if (!isTelling) setImmediate(tellClosed);
+    isTelling = true;
     closed[port] += 1;
   }
   function tellClosed(): void {
-    for (const port of ['grpc', 'http'] as const) {
-      if (closed[port] > 0) say({ kind: 'closed', port, connections: closed[port] });
-      closed[port] = 0;
+    isTelling = false;
+    for (const [port, connections] of Object.entries(closed)) {
+      if (connections > 0) say({ kind: 'closed', port: port as Port, connections });
     }
+    closed = noneOpen();
   }
 
   async function tell(): Promise<void> {
@@ -120,7 +129,7 @@ export async function createWorker(
   let news: NodeJS.Timeout | undefined;
   async function close(): Promise<void> {
     clearInterval(news);
-    await front.plane.close();
+    await front.close();
     await known.close();
   }
 
@@ -134,7 +143,8 @@ export async function createWorker(
     accept(port, socket) {
       socket.once('close', () => noteClosed(port));
       say({ kind: 'taken' });
-      front.plane.accept(port, socket);
+      if (isAuthzPort(port)) front.authorizer.accept(port, socket);
+      else front.plane.accept(port, socket);
     },
     hear({ spent, worked }) {
       front.budgets.spentElsewhere(spent);
@@ -150,9 +160,11 @@ export async function createWorker(
       prepared();
       prepared = undefined;
     },
+    leave: () => void (isLeaving = true),
     async drain() {
+      isLeaving = true;
       metrics.draining.set(1);
-      await front.plane.drain(reloader.current().limits.drainTimeout);
+      await front.drain(reloader.current().limits.drainTimeout);
       shareNews();
       await tell();
       await close();

@@ -96,6 +96,8 @@ export function work(): Promise<number> {
           return void started.then(() => take(message.id));
         case 'level':
           return serving?.log.setLevel(message.level);
+        case 'leave':
+          return serving?.worker.leave();
         case 'drain':
           return void drain();
       }

@@ -85,10 +85,11 @@ const ANY_HOST: ReadonlySet<string> = new Set(['0.0.0.0', '[::]']);
 function sharedAddresses(config: Config, root: SectionOption): Problem[] {
   const listening = optionsBelow(root)
     .filter((option) => option.listens)
-    .map(({ path, name }) => {
-      const address = String(valueAt(config, path));
+    .flatMap(({ path, name }) => {
+      const address = valueAt(config, path);
+      if (typeof address !== 'string') return []; // this one is not open
       const colon = address.lastIndexOf(':');
-      return { path, name, address, host: address.slice(0, colon), port: address.slice(colon + 1) };
+      return [{ path, name, address, host: address.slice(0, colon), port: address.slice(colon + 1) }];
     });
   return listening.flatMap(({ path, host, port }, index) => {
     const other = listening
@@ -101,8 +102,10 @@ function sharedAddresses(config: Config, root: SectionOption): Problem[] {
   });
 }
 
-function missingUpstream({ upstream }: Config): Problem[] {
+/** Whoever is only asked by other proxies needs no collector. */
+function missingUpstream({ upstream, authz }: Config): Problem[] {
   if (upstream.grpc !== null || upstream.http !== null) return [];
+  if (authz.grpc !== null || authz.http !== null) return [];
   const message =
     'must name the collector: set upstream.grpc, such as http://collector:4317, or upstream.http, or both';
   return [{ path: ['upstream'], message, others: ['upstream.grpc', 'upstream.http'] }];

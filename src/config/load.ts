@@ -72,9 +72,8 @@ function fillEmptySections(tree: Tree, root: SectionOption): void {
 
 function listenOnLoopback(tree: Tree, root: SectionOption): void {
   for (const { listens, path, defaultValue } of optionsBelow(root)) {
-    if (!listens || valueAt(tree, path) !== undefined) continue;
-    const address = String(defaultValue);
-    setAt(tree, path, `127.0.0.1${address.slice(address.lastIndexOf(':'))}`);
+    if (!listens || typeof defaultValue !== 'string' || valueAt(tree, path) !== undefined) continue;
+    setAt(tree, path, `127.0.0.1${defaultValue.slice(defaultValue.lastIndexOf(':'))}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { admin } from './admin-section.ts';
+import { authz } from './authz-section.ts';
 import { keys } from './keys-section.ts';
 import { log } from './log-section.ts';
 import { redis } from './redis-section.ts';
@@ -250,7 +251,7 @@ const limits = z
       .min(1)
       .max(1_000_000)
       .default(10_000)
-      .describe('The most connections of each data port.')
+      .describe('The most connections of each data port, and of each at which other proxies ask.')
       .meta({ reloads: 'yes' }),
     maxStreams: z
       .int()
@@ -280,7 +281,7 @@ const limits = z
   .prefault({})
   .describe('Bounds on what senders may use.');
 
-export const configSchema = z.strictObject({ listen, workers, admin, ops, upstream, plane, routes, store, keys, cors, cache, usage, replica, canary, limits, log });
+export const configSchema = z.strictObject({ listen, workers, authz, admin, ops, upstream, plane, routes, store, keys, cors, cache, usage, replica, canary, limits, log });
 
 /** A validated configuration: durations in milliseconds, sizes in bytes, nothing optional by accident. */
 export type Config = z.output<typeof configSchema>;

@@ -41,17 +41,27 @@ export interface BoundAddress {
 
 export type Protocol = 'grpc' | 'http';
 
+/** Where other proxies ask about requests that they relay themselves: over gRPC as Envoy does, or over HTTP. */
+export type AuthzPort = 'authz_grpc' | 'authz_http';
+
+/** All ports at which requests are judged. */
+export type Port = Protocol | AuthzPort;
+
 /** How a request ended; told once for each. */
 export interface RequestReport {
   readonly requestId: string;
   /** Of the trace that the request is a part of, if it says so by the W3C grammar. Read when it is asked for. */
   readonly traceId: string | undefined;
-  readonly protocol: Protocol;
+  /** How it came here, itself or as the question of a proxy. */
+  readonly protocol: Port;
   /** Absent when the request was for none. */
   readonly route: Route | undefined;
   /** Absent also on routes that carry none of the four. */
   readonly signal: Signal | undefined;
-  /** `accepted`: the collector answered. `cancelled`: the sender left first. Otherwise why it was refused. */
+  /**
+   * `accepted`: the collector answered, or the proxy that asked was told to relay it. `cancelled`: the sender left first. Otherwise
+   * why it was refused.
+   */
   readonly outcome: 'accepted' | 'cancelled' | Reason;
   /** The collector's own answer: an HTTP status or a gRPC code. */
   readonly upstreamStatus: number | undefined;
@@ -72,11 +82,11 @@ export interface RequestReport {
 export type TurnedAway = 'limit' | 'handshake' | 'certificate';
 
 export interface PlaneObserver {
-  started(protocol: Protocol): void;
+  started(protocol: Port): void;
   ended(report: RequestReport): void;
-  connections(port: Protocol, open: number): void;
+  connections(port: Port, open: number): void;
   /** `cause` is what TLS says of a handshake. The address of one that has left already may not be known. */
-  turnedAway(port: Protocol, why: TurnedAway, peer: string | undefined, cause?: string): void;
+  turnedAway(port: Port, why: TurnedAway, peer: string | undefined, cause?: string): void;
 }
 
 /**

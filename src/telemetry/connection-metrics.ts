@@ -1,6 +1,6 @@
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
-import type { Protocol, TurnedAway } from '../plane/plane.ts';
+import type { Port, Protocol, TurnedAway } from '../plane/plane.ts';
 
 const PORTS: readonly Protocol[] = ['grpc', 'http'];
 const CAUSES: readonly TurnedAway[] = ['limit', 'handshake', 'certificate'];
@@ -9,7 +9,7 @@ const CAUSES: readonly TurnedAway[] = ['limit', 'handshake', 'certificate'];
 export function createConnectionMetrics(registers: Registry[], heldBytes: () => number) {
   const connections = new Gauge({
     name: 'keygate_connections',
-    help: 'Open connections of each data port.',
+    help: 'Open connections of each data port, and of those where proxies ask.',
     labelNames: ['port'],
     registers,
   });
@@ -31,7 +31,7 @@ export function createConnectionMetrics(registers: Registry[], heldBytes: () => 
   });
 
   return {
-    connections: (port: Protocol, open: number): void => connections.set({ port }, open),
-    turnedAway: (port: Protocol, cause: TurnedAway): void => turnedAway.inc({ port, cause }),
+    connections: (port: Port, open: number): void => connections.set({ port }, open),
+    turnedAway: (port: Port, cause: TurnedAway): void => turnedAway.inc({ port, cause }),
   };
 }

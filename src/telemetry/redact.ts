@@ -8,6 +8,8 @@ const NAMES = [
   'actor',
   'address',
   'address_admin',
+  'address_authz_grpc',
+  'address_authz_http',
   'address_grpc',
   'address_http',
   'address_ops',

@@ -1,6 +1,6 @@
 import { Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
-import type { Protocol, RequestReport } from '../plane/plane.ts';
+import type { Port, RequestReport } from '../plane/plane.ts';
 import { REASONS } from '../verdict/reasons.ts';
 import { perKey, talliedCounter, talliedHistogram } from './tally.ts';
 
@@ -32,7 +32,7 @@ export function createRequestMetrics(registers: Registry[]) {
     labelNames: ['signal', 'protocol'],
     registers,
   });
-  const tallies: { readonly protocol: Protocol; inFlight: number }[] = [];
+  const tallies: { readonly protocol: Port; inFlight: number }[] = [];
   new Gauge({
     name: 'keygate_requests_in_flight',
     help: 'Requests that have begun and not ended.',
@@ -57,7 +57,7 @@ export function createRequestMetrics(registers: Registry[]) {
     registers,
   });
 
-  const ofProtocol = perKey((protocol: Protocol) => {
+  const ofProtocol = perKey((protocol: Port) => {
     const tally = {
       protocol,
       inFlight: 0,
@@ -74,7 +74,7 @@ export function createRequestMetrics(registers: Registry[]) {
   });
 
   return {
-    started(protocol: Protocol): void {
+    started(protocol: Port): void {
       ofProtocol(protocol).inFlight++;
     },
     ended(report: RequestReport): void {

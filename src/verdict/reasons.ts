@@ -110,6 +110,10 @@ export const REASONS = {
     verdict: 'undecided', http: 503, grpc: 14, retrySeconds: RETRY, fault: 'gateway',
     message: 'This gateway is shutting down. Retry: another one will answer.',
   },
+  unclear_question: {
+    verdict: 'undecided', http: 503, grpc: 14, retrySeconds: RETRY, fault: 'gateway',
+    message: 'The proxy in front did not say, or said in two ways, which request it asks about. Keep the data and retry.',
+  },
   upstream_timeout: {
     verdict: 'undecided', http: 504, grpc: 4, fault: 'upstream',
     message: 'The collector did not answer in time.',

@@ -1,31 +1,43 @@
 import * as net from 'node:net';
 import { listen } from '../listening.ts';
-import type { PlaneAddresses, Protocol } from '../plane/plane.ts';
+import type { BoundAddress, Port, Protocol } from '../plane/plane.ts';
 
-/** The data ports, where connections are taken for whoever is to serve them. */
+/** Where connections are taken for whoever is to serve them. */
 export interface Doors {
-  listen(addresses: Readonly<Record<Protocol, string>>): Promise<PlaneAddresses>;
+  /** The data ports are always there, those for other proxies if they have an address. */
+  listen(addresses: DoorAddresses<string>): Promise<DoorAddresses<BoundAddress>>;
   /** Takes no more. */
   shut(): void;
 }
 
+export type DoorAddresses<T> = Readonly<Record<Protocol, T> & Partial<Record<Port, T>>>;
+
 /** Not a byte is read here: what a connection says is for the one that serves it. */
-export function createDoors(arrived: (port: Protocol, socket: net.Socket) => void): Doors {
-  const door = (port: Protocol): net.Server =>
-    net.createServer({ pauseOnConnect: true }, (socket) => {
+export function createDoors(arrived: (port: Port, socket: net.Socket) => void): Doors {
+  const doors: net.Server[] = [];
+
+  async function open(port: Port, address: string): Promise<BoundAddress> {
+    const door = net.createServer({ pauseOnConnect: true }, (socket) => {
       socket.on('error', () => {}); // it left before anybody could serve it
       arrived(port, socket);
     });
-  const doors = { grpc: door('grpc'), http: door('http') };
+    doors.push(door);
+    const bound = await listen(door, address);
+    door.on('error', () => {}); // a connection that could not be taken, for want of descriptors
+    return bound;
+  }
+
   return {
-    async listen(addresses) {
-      const [grpc, http] = await Promise.all([listen(doors.grpc, addresses.grpc), listen(doors.http, addresses.http)]);
-      // A connection that could not be taken, for want of descriptors.
-      for (const each of [doors.grpc, doors.http]) each.on('error', () => {});
-      return { grpc, http };
+    async listen({ grpc, http, ...others }) {
+      const [grpcAddress, httpAddress, ...otherAddresses] = await Promise.all([
+        open('grpc', grpc),
+        open('http', http),
+        ...Object.entries(others).map(async ([port, address]) => [port, await open(port as Port, address)] as const),
+      ]);
+      return { ...Object.fromEntries(otherAddresses), grpc: grpcAddress, http: httpAddress };
     },
     shut() {
-      for (const each of [doors.grpc, doors.http]) if (each.listening) each.close();
+      for (const door of doors) if (door.listening) door.close();
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
-import type { Protocol } from '../plane/plane.ts';
+import type { Port } from '../plane/plane.ts';
 import type { Assignment, Question, ToOffice, ToWorker } from './messages.ts';
 import type { Seat } from './spread.ts';
 
@@ -86,7 +86,7 @@ export class Member implements Seat {
     });
   }
 
-  pass(port: Protocol, socket: Socket): void {
+  pass(port: Port, socket: Socket): void {
     this.send({ kind: 'connection', port }, socket);
   }
 

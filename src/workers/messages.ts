@@ -2,7 +2,7 @@ import type { Spending } from '../budget/budgets.ts';
 import type { Config } from '../config/schema.ts';
 import type { KeyDigest } from '../credential/digest.ts';
 import type { LevelSetting } from '../log-levels.ts';
-import type { Protocol } from '../plane/plane.ts';
+import type { Port } from '../plane/plane.ts';
 import type { Figures } from '../telemetry/figures.ts';
 import type { UsedKey } from '../telemetry/key-metrics.ts';
 import type { ToldTraffic } from '../traffic/merged.ts';
@@ -37,10 +37,12 @@ export type Question =
 export type ToWorker =
   | ({ readonly kind: 'begin' } & Assignment)
   /** With a socket. The next one comes when this one was taken. */
-  | { readonly kind: 'connection'; readonly port: Protocol }
+  | { readonly kind: 'connection'; readonly port: Port }
   | (Question & { readonly id: number })
   | ({ readonly kind: 'news' } & News)
   | { readonly kind: 'level'; readonly level: LevelSetting }
+  /** The end is near: who asks about health is told, and all is served as before. */
+  | { readonly kind: 'leave' }
   /** Finish what is in flight, then end. */
   | { readonly kind: 'drain' };
 
@@ -52,7 +54,7 @@ export type ToOffice =
   | { readonly kind: 'leaving' }
   /** The connection that was sent. */
   | { readonly kind: 'taken' }
-  | { readonly kind: 'closed'; readonly port: Protocol; readonly connections: number }
+  | { readonly kind: 'closed'; readonly port: Port; readonly connections: number }
   /** What keys have sent since this was told last. */
   | { readonly kind: 'keys'; readonly used: readonly UsedKey[] }
   /** All that was counted since the start. */

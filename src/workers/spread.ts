@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import type { Protocol } from '../plane/plane.ts';
+import type { Port } from '../plane/plane.ts';
 
 /** A worker, as far as connections are concerned. */
 export interface Seat {
   /** Hands the connection over; `taken` is to be told when it has arrived. */
-  pass(port: Protocol, socket: Socket): void;
+  pass(port: Port, socket: Socket): void;
 }
 
 /** Which worker serves which connection. */
@@ -14,9 +14,9 @@ export interface Spread<S extends Seat> {
   dismiss(seat: S): void;
   /** Its connections are over, but for those that it has not been given yet: others get them. */
   leave(seat: S): void;
-  arrived(port: Protocol, socket: Socket): void;
+  arrived(port: Port, socket: Socket): void;
   taken(seat: S): void;
-  closed(seat: S, port: Protocol, connections: number): void;
+  closed(seat: S, port: Port, connections: number): void;
   /** Hands over those that wait, however busy the workers are: no others will come. */
   flush(): void;
 }
@@ -25,11 +25,11 @@ export interface SpreadOptions {
   /** The most connections of each port; those above are closed. So many may wait for a worker, too. */
   readonly maxConnections: () => number;
   /** One was closed, because there were so many. */
-  readonly turnedAway: (port: Protocol, peer: string | undefined) => void;
+  readonly turnedAway: (port: Port, peer: string | undefined) => void;
 }
 
 interface Place {
-  readonly open: Record<Protocol, number>;
+  readonly open: Record<Port, number>;
   /** A connection is on its way to it. */
   isBusy: boolean;
   isDismissed: boolean;
@@ -41,10 +41,10 @@ interface Place {
  */
 export function createSpread<S extends Seat>({ maxConnections, turnedAway }: SpreadOptions): Spread<S> {
   const places = new Map<S, Place>();
-  const waiting: { readonly port: Protocol; readonly socket: Socket }[] = [];
-  const waitingOn: Record<Protocol, number> = { grpc: 0, http: 0 };
+  const waiting: { readonly port: Port; readonly socket: Socket }[] = [];
+  const waitingOn = noneOpen();
 
-  function openOn(port: Protocol): number {
+  function openOn(port: Port): number {
     let count = waitingOn[port];
     for (const { open } of places.values()) count += open[port];
     return count;
@@ -76,7 +76,7 @@ export function createSpread<S extends Seat>({ maxConnections, turnedAway }: Spr
 
   return {
     join(seat) {
-      places.set(seat, { open: { grpc: 0, http: 0 }, isBusy: false, isDismissed: false });
+      places.set(seat, { open: noneOpen(), isBusy: false, isDismissed: false });
       handOver();
     },
     dismiss(seat) {
@@ -117,6 +117,11 @@ export function createSpread<S extends Seat>({ maxConnections, turnedAway }: Spr
   };
 }
 
+/** Nothing of any port. */
+export function noneOpen(): Record<Port, number> {
+  return { grpc: 0, http: 0, authz_grpc: 0, authz_http: 0 };
+}
+
 function sum({ open }: Place): number {
-  return open.grpc + open.http;
+  return open.grpc + open.http + open.authz_grpc + open.authz_http;
 }

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Protocol } from '../plane/plane.ts';
+import type { Port } from '../plane/plane.ts';
 import type { Others } from '../reload.ts';
 import { addUp, countsIn } from '../telemetry/figures.ts';
 import type { Figures } from '../telemetry/figures.ts';
@@ -39,7 +39,7 @@ export interface TeamObserver {
   running(count: number): void;
   replaced(why: WorkerEnd): void;
   /** A connection was closed, because there were too many. */
-  turnedAway(port: Protocol, peer: string | undefined): void;
+  turnedAway(port: Port, peer: string | undefined): void;
   /** A worker did not do in time what it was asked for. */
   unanswered(): void;
   keys(used: Extract<ToOffice, { kind: 'keys' }>['used']): void;
@@ -51,7 +51,7 @@ export interface Team extends Others {
   /** Resolves once all of them could serve; rejects, and ends all, if one cannot. */
   start(): Promise<void>;
   /** A connection for one of them. */
-  arrived(port: Protocol, socket: Socket): void;
+  arrived(port: Port, socket: Socket): void;
   serving(): number;
   /** For each of them. */
   say(message: ToWorker): void;

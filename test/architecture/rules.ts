@@ -84,6 +84,9 @@ export const ROOMS: Rooms = {
     'upstream',
   ],
 
+  /** For proxies that relay requests themselves: the same gate, routes, replies and reports as the library plane's. */
+  authorizer: ['credential', 'keys/scope.ts', 'verdict', 'headers.ts', 'gate.ts', 'reply', 'plane'],
+
   config: [
     'near.ts',
     'log-levels.ts',
@@ -146,11 +149,23 @@ export const ROOMS: Rooms = {
     'wire-upstreams.ts',
   ],
   'plane-options.ts': ['config', 'plane', 'upstream', 'listening.ts'],
+  'authz-options.ts': ['config', 'plane', 'authorizer', 'listening.ts'],
   'reload.ts': ['config', 'plane-options.ts'],
   'open-snapshot.ts': ['cache', 'config', 'telemetry'],
   'admin-server.ts': ['credential', 'gate.ts', 'admin', 'console', 'telemetry', 'version.ts'],
   'known-keys.ts': [...MODEL, ...STORES, 'config', 'telemetry', 'open-snapshot.ts', ...EDGES],
-  'front.ts': [...MODEL, ...REQUEST, 'config', 'traffic', 'telemetry', 'data-path.ts', 'known-keys.ts', ...EDGES],
+  'front.ts': [
+    ...MODEL,
+    ...REQUEST,
+    'authorizer',
+    'authz-options.ts',
+    'config',
+    'traffic',
+    'telemetry',
+    'data-path.ts',
+    'known-keys.ts',
+    ...EDGES,
+  ],
   'back.ts': [...MODEL, ...STORES, 'plane', 'admin-server.ts', 'config', 'telemetry', 'known-keys.ts', ...EDGES],
   // What the processes of one gateway say to each other, and how there come to be as many as there should be.
   workers: [
@@ -165,9 +180,10 @@ export const ROOMS: Rooms = {
     'listening.ts',
     'reload.ts',
   ],
-  'app.ts': ['keys', 'plane', 'config', 'telemetry', 'known-keys.ts', 'front.ts', 'back.ts', ...EDGES],
+  'app.ts': ['keys', 'plane', 'authorizer', 'config', 'telemetry', 'known-keys.ts', 'front.ts', 'back.ts', ...EDGES],
 
   'office.ts': [
+    'authz-options.ts',
     'log-levels.ts',
     ...MODEL,
     'plane',
@@ -180,7 +196,18 @@ export const ROOMS: Rooms = {
     'workers',
     ...EDGES,
   ],
-  'worker.ts': [...MODEL, 'plane', 'traffic', 'telemetry', 'config', 'known-keys.ts', 'front.ts', 'workers', ...EDGES],
+  'worker.ts': [
+    ...MODEL,
+    'plane',
+    'authorizer',
+    'traffic',
+    'telemetry',
+    'config',
+    'known-keys.ts',
+    'front.ts',
+    'workers',
+    ...EDGES,
+  ],
 
   dev: ['keys/record.ts', 'plane/otlp-paths.ts'],
   'dev/dev-mode.ts': ['config', 'keys', 'app.ts', 'dev', ...EDGES],
@@ -208,7 +235,7 @@ export const PACKAGES: Rooms = {
   'node:sqlite': ['store/sqlite'],
   'lru-cache': ['cache', 'budget'],
   'http-proxy': ['upstream'],
-  '@grpc/grpc-js': ['upstream', 'plane', 'admin', 'dev'],
+  '@grpc/grpc-js': ['upstream', 'plane', 'authorizer', 'dev'],
   pino: ['telemetry'],
   'prom-client': ['telemetry'],
   commander: ['cli'],

@@ -20,6 +20,8 @@ export interface ExitedProcess {
 export interface KeygateProcess {
   readonly pid: number;
   readonly addresses: { readonly grpc: string; readonly http: string; readonly admin: string; readonly ops: string };
+  /** Where other proxies ask; empty if its configuration names no such port. */
+  readonly authz: { readonly grpc: string; readonly http: string };
   /** A key that this gateway knows from its configuration. */
   readonly key: string;
   readonly exited: Promise<ExitedProcess>;
@@ -101,10 +103,13 @@ export async function startKeygateProcess(
     address_http: http = '',
     address_admin: admin = '',
     address_ops: ops = '',
+    address_authz_grpc: authzGrpc = '',
+    address_authz_http: authzHttp = '',
   } = serving() ?? {};
   return {
     pid: child.pid ?? 0,
     addresses: { grpc, http, admin, ops },
+    authz: { grpc: authzGrpc, http: authzHttp },
     key: KEY,
     exited,
     configFile: file,

@@ -62,6 +62,7 @@ async function hear(message: ToWorker): Promise<void> {
       return;
     case 'connection':
     case 'level':
+    case 'leave':
   }
 }
 

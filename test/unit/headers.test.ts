@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import {
+  createNamesToRemove,
   createRequestFilter,
   createToUpstream,
   filterResponseFields,
@@ -160,6 +161,38 @@ describe('what the collector is told of a key', () => {
   it('cannot end the field and begin another one', () => {
     const [, [, value] = []] = identityFields(newRecord({ name: 'a\r\nx-admin: 1' }));
     assert.equal(value, 'a%0D%0Ax-admin: 1');
+  });
+});
+
+describe('what a proxy that relays the request itself takes out', () => {
+  const namesToRemove = createNamesToRemove({ carriers: ['x-api-key'], tenantHeader: 'x-scope-orgid' });
+  const IDENTITIES = Object.values(IDENTITY);
+
+  it('is all that may hold a key or pass for a word of ours, whether it was sent or not', () => {
+    assert.deepEqual(namesToRemove([], []), ['authorization', 'x-api-key', ...IDENTITIES, 'x-scope-orgid']);
+  });
+
+  it('is that in every spelling that was sent, and nothing else', () => {
+    const names = [
+      'X_Api_Key',
+      'Authorization',
+      'x.keygate.anything',
+      'X-Scope_OrgID',
+      'X-Api-Keys',
+      'Content-Type',
+      ':path',
+    ];
+    const sent = names.flatMap((name) => [name, 'a']);
+    const usual = new Set(namesToRemove([], []));
+    assert.deepEqual(
+      namesToRemove(sent, []).filter((name) => !usual.has(name)),
+      ['x_api_key', 'x.keygate.anything', 'x-scope_orgid'],
+    );
+  });
+
+  it('is not what it is to set', () => {
+    const set = identityFields(newRecord({ tenant: 'acme' }), 'x-scope-orgid');
+    assert.deepEqual(namesToRemove(['X-Keygate-Key-Id', 'forged'], set), ['authorization', 'x-api-key']);
   });
 });
 

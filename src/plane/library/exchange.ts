@@ -3,7 +3,7 @@ import type { RawFields } from '../../credential/read.ts';
 import type { Judgement } from '../../gate.ts';
 import type { KeyRecord, Signal } from '../../keys/record.ts';
 import type { Route } from '../../verdict/decide.ts';
-import type { PlaneObserver, Protocol, RequestReport } from '../plane.ts';
+import type { PlaneObserver, Port, RequestReport } from '../plane.ts';
 import { traceIdIn } from '../trace-context.ts';
 
 /** One request from its head to its end: gathers what the report needs, and sees to it that it is told exactly once. */
@@ -22,7 +22,7 @@ export interface Exchange {
 }
 
 export interface ExchangeStart {
-  readonly protocol: Protocol;
+  readonly protocol: Port;
   readonly route: Route | undefined;
   readonly signal: Signal | undefined;
   readonly peer: string;

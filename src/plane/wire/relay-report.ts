@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RawFields } from '../../credential/read.ts';
 import type { KeyRecord } from '../../keys/record.ts';
-import type { RequestReport } from '../plane.ts';
+import type { Protocol, RequestReport } from '../plane.ts';
 import { traceIdIn } from '../trace-context.ts';
 import type { RequestHead } from './request-head.ts';
 
@@ -33,7 +33,7 @@ export abstract class RelayReport implements RequestReport {
   get traceId(): string | undefined {
     return this.varying && traceIdIn(this.varying);
   }
-  get protocol(): RequestReport['protocol'] {
+  get protocol(): Protocol {
     return this.head.protocol;
   }
   get route(): RequestReport['route'] {

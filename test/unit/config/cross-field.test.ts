@@ -70,6 +70,7 @@ test('a gateway needs an upstream for at least one protocol', () => {
   ]);
   assert.deepEqual(faultsOf({ upstream: { http: 'http://collector:4318' } }), []);
   assert.equal(load({ upstream: {} }, true).ok, true);
+  assert.deepEqual(faultsOf({ upstream: {}, authz: { http: '127.0.0.1:9192' } }), [], 'others relay');
 });
 
 test('each route has a path of its own', () => {
@@ -308,4 +309,22 @@ test('a snapshot is for keys in Redis, and is signed', () => {
     faultsOf({ cache: { snapshot: { path: '/snapshot' } } }).map((fault) => fault.split(' ')[0]),
     ['cache.snapshot.secret'],
   );
+});
+
+test('ports for other proxies are closed unless they are named, and no two ports are one', () => {
+  const result = load({});
+  assert.ok(result.ok);
+  assert.deepEqual(result.config.authz, { grpc: null, http: null, proxies: [] });
+  assert.deepEqual(faultsOf({ authz: { grpc: '127.0.0.1:9192', http: '127.0.0.1:9192' } }), [
+    'authz.http must be an address of its own: authz.grpc is 127.0.0.1:9192',
+  ]);
+  const dev = load({}, true);
+  assert.ok(dev.ok && dev.config.authz.http === null);
+});
+
+test('networks of further proxies are networks', () => {
+  assert.deepEqual(faultsOf({ authz: { proxies: ['10.0.0.0/8', '192.0.2.1'] } }), []);
+  assert.deepEqual(faultsOf({ authz: { proxies: ['10.0.0.1/8'] } }), [
+    'authz.proxies[0] must be a whole network: write 10.0.0.0/8',
+  ]);
 });

@@ -23,10 +23,11 @@ describe('the reason table', () => {
       'upstream_unavailable',
       'upstream_overloaded',
       'draining',
+      'unclear_question',
       'upstream_timeout',
     ]);
     const answers = undecided.map((reason) => `${row(reason).http} / ${row(reason).grpc}`);
-    assert.deepEqual(answers, ['503 / 14', '503 / 14', '503 / 14', '503 / 14', '503 / 14', '504 / 4']);
+    assert.deepEqual(answers, [...Array<string>(6).fill('503 / 14'), '504 / 4']);
   });
 
   it('hints at a retry for every doubt but a timeout, whose sender has waited enough', () => {

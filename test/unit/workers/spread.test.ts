@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { describe, it } from 'node:test';
-import type { Protocol } from '../../../src/plane/plane.ts';
+import type { Port } from '../../../src/plane/plane.ts';
 import { createSpread } from '../../../src/workers/spread.ts';
 import type { Seat } from '../../../src/workers/spread.ts';
 
 /** Workers with names, which take what they are given at once unless they are slow. */
 function setUp(maxConnections = 1_000) {
-  const turnedAway: Protocol[] = [];
+  const turnedAway: Port[] = [];
   const spread = createSpread<Seat>({
     maxConnections: () => maxConnections,
     turnedAway: (port) => turnedAway.push(port),
@@ -28,7 +28,7 @@ function setUp(maxConnections = 1_000) {
       spread.join(seat);
       return seat;
     },
-    async arrive(count: number, port: Protocol = 'grpc') {
+    async arrive(count: number, port: Port = 'grpc') {
       for (let i = 0; i < count; i++) {
         const socket = new Socket();
         sockets.push(socket);

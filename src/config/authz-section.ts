@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { parseCidr } from '../keys/scope.ts';
+import { address } from './values.ts';
+
+const network = z
+  .string()
+  .transform((text, context) => {
+    const result = parseCidr(text);
+    if ('value' in result) return result.value;
+    context.addIssue({ code: 'custom', message: result.problem });
+    return z.NEVER;
+  })
+  .meta({ form: 'a network such as `10.0.0.0/8`, or an address' });
+
+/** Where other proxies ask. Nothing here is open unless it is named. */
+export const authz = z
+  .strictObject({
+    grpc: address
+      .nullable()
+      .default(null)
+      .describe(
+        'Where Envoy asks (ext_authz over gRPC, envoy.service.auth.v3) and checks our health (grpc.health.v1). null: nowhere.',
+      )
+      .meta({ examples: ['127.0.0.1:9191'] }),
+    http: address
+      .nullable()
+      .default(null)
+      .describe(
+        'Where nginx, HAProxy, Traefik, Caddy and Envoy ask over HTTP, at /authz. Whoever reaches this port or the one above may say for ' +
+          'whom he asks: let nobody but proxies do so. null: nowhere.',
+      )
+      .meta({ examples: ['127.0.0.1:9192'] }),
+    proxies: z
+      .array(network)
+      .max(100)
+      .default([])
+      .describe(
+        'Further proxies before the one that asks over HTTP: the sender is the last in X-Forwarded-For that is none of these.',
+      ),
+  })
+  .prefault({})
+  .describe('For other proxies, which relay telemetry themselves and ask Keygate whether they may (docs/authorizer.md).');
