@@ -6,6 +6,7 @@ import type { ReadBytes } from './plane-options.ts';
 import { createLibraryPlane } from './plane/library/library-plane.ts';
 import type { LibraryPlaneOptions } from './plane/library/library-plane.ts';
 import { tlsOptions } from './plane/listener-tls.ts';
+import type { Desk } from './plane/desk.ts';
 import type { ListenerOptions, Plane, PlaneLimits, Protocol } from './plane/plane.ts';
 import { toWireRoutes } from './plane/wire/request-head.ts';
 import { NamesInBlocks } from './plane/wire/http2/block-walk.ts';
@@ -25,6 +26,8 @@ export interface DataPathOptions
     Pick<WireUpstreamOptions, 'observe'> {
   readonly config: Config;
   readonly read: ReadBytes;
+  /** Exchanges keys for tokens. */
+  readonly desk: Desk | undefined;
 }
 
 /** The data path with all that is behind it. */
@@ -40,20 +43,20 @@ type Listen = Readonly<Record<Protocol, ListenerOptions>>;
 
 /** The data path that the configuration asks for. */
 export async function createDataPath(options: DataPathOptions): Promise<DataPath> {
-  const { config, read, observe, budgetSpent, ...given } = options;
+  const { config, read, observe, budgetSpent, desk, ...given } = options;
   const carriers = config.keys.carriers;
   const tenantHeader = config.keys.tenantHeader ?? undefined;
   const limits: PlaneLimits = { ...planeLimits(config) };
   const common = { ...given, listen: listeners(config, read), limits, cors: corsOf(config) };
 
   const tls = upstreamTls(config.upstream, read);
-  const libraryUpstreams = await createUpstreams(config, tls);
+  const libraryUpstreams = await createUpstreams(config, tls, desk);
   const library = createLibraryPlane({ ...common, ...libraryUpstreams, carriers, tenantHeader });
   if (config.plane === 'library') return toDataPath(library, limits, [libraryUpstreams]);
 
   // What the wire plane leaves to the library plane goes its way to the end.
   const toUpstream = createToUpstream({ carriers, tenantHeader });
-  const upstreams = createWireUpstreams(config, tls, { toUpstream, observe });
+  const upstreams = createWireUpstreams(config, tls, { toUpstream, observe, desk });
   const wire = createWirePlane({
     ...common,
     budgetSpent,

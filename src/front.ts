@@ -10,10 +10,12 @@ import { createDataPath } from './data-path.ts';
 import type { DataPath } from './data-path.ts';
 import { createGate } from './gate.ts';
 import type { Gate } from './gate.ts';
+import { tokensOf } from './key-options.ts';
 import type { KnownKeys } from './known-keys.ts';
 import { certificateExpiries, planeLimits } from './plane-options.ts';
 import type { ReadBytes } from './plane-options.ts';
 import type { PlaneObserver } from './plane/plane.ts';
+import { createTokenDesk } from './plane/token-desk.ts';
 import type { Prepare } from './reload.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
@@ -58,8 +60,10 @@ export async function createFront(options: FrontOptions): Promise<Front> {
   const { now, elapsed } = options.clock;
   metrics.certificatesEnd(certificateExpiries(config, read));
   const budgets = createBudgets({ now: elapsed, maxKeys: config.cache.maxKeys, isShared: processes > 1 });
+  const tokens = tokensOf(config.keys);
   const gate = createGate({
     readCredential: createCredentialReader(config.keys),
+    readToken: tokens?.read,
     digest: known.digest,
     lookup: known.lookup,
     charge: budgets.charge,
@@ -78,6 +82,8 @@ export async function createFront(options: FrontOptions): Promise<Front> {
     config,
     read,
     gate,
+    // With former secrets only, tokens end, and there are no new ones.
+    desk: tokens && config.keys.tokens.secret !== null ? createTokenDesk(tokens, now) : undefined,
     debit: budgets.debit,
     observer,
     budgetSpent: (budget, how) => metrics.budgetsSpent.inc({ budget, how }),

@@ -1,6 +1,7 @@
-import type { Digester, Digests } from './credential/digest.ts';
+import type { Digester, Digests, KeyDigest } from './credential/digest.ts';
 import { checkKeyText } from './credential/key-text.ts';
 import type { CredentialReader, RawFields } from './credential/read.ts';
+import type { Tokens } from './credential/token.ts';
 import type { KeyAnswer, KeyLookup } from './keys/answer.ts';
 import { decide } from './verdict/decide.ts';
 import type { Allow, Decision, Refusal, Use } from './verdict/decide.ts';
@@ -14,7 +15,14 @@ export interface Judgement {
 }
 
 /** What a request's header fields say of its key once the secret is gone: enough to judge it again and again. */
-export type Credential = { readonly digests: Digests; readonly fingerprint: string } | { readonly problem: Reason };
+export type Credential = KnownCredential | { readonly problem: Reason };
+
+interface KnownCredential {
+  readonly digests: Digests;
+  readonly fingerprint: string;
+  /** When it stops to stand for its key: tokens do. */
+  readonly endsAtMs?: number;
+}
 
 export interface Gate {
   /** Judges a request by its header fields; at once when the key's record is in memory. Never rejects. */
@@ -33,6 +41,8 @@ export interface GateOptions {
   readonly readCredential: CredentialReader;
   readonly digest: Digester;
   readonly lookup: KeyLookup;
+  /** Reads the tokens that keys were exchanged for. Without it there are none. */
+  readonly readToken?: Tokens['read'] | undefined;
   /** Takes a request off what its key may send, or says that this is used up. Without it, no key has limits. */
   readonly charge?: (allowed: Allow) => Allow | Refusal;
   /** Milliseconds since the epoch. */
@@ -40,7 +50,7 @@ export interface GateOptions {
 }
 
 /** The sentence: credential -> key -> verdict -> charge. */
-export function createGate({ readCredential, digest, lookup, charge, now }: GateOptions): Gate {
+export function createGate({ readCredential, digest, lookup, readToken, charge, now }: GateOptions): Gate {
   function read(fields: RawFields): Credential {
     const credential = readCredential(fields);
     return 'problem' in credential ? credential : readKey(credential.key);
@@ -48,8 +58,12 @@ export function createGate({ readCredential, digest, lookup, charge, now }: Gate
 
   function readKey(keyText: string): Credential {
     if (checkKeyText(keyText) === 'bad') return { problem: 'bad_checksum' };
-    const digests = digest(keyText); // the secret dies here: from now on only its digest is known
-    return { digests, fingerprint: fingerprintOf(digests) };
+    const token = readToken?.(keyText);
+    if (token !== undefined && 'problem' in token) return token;
+    // The secret dies here: from now on only its digest is known.
+    const digests = token === undefined ? digest(keyText) : { digest: token.digest, alternates: NONE };
+    const fingerprint = fingerprintOf(digests);
+    return token === undefined ? { digests, fingerprint } : { digests, fingerprint, endsAtMs: token.endsAtMs };
   }
 
   function judgeCredential(credential: Credential, use: Use): Judgement | Promise<Judgement> {
@@ -60,10 +74,12 @@ export function createGate({ readCredential, digest, lookup, charge, now }: Gate
 
   function judgeUncharged(credential: Credential, use: Use): Judgement | Promise<Judgement> {
     if ('problem' in credential) return refuse(credential.problem);
+    const { fingerprint, endsAtMs } = credential;
+    if (endsAtMs !== undefined && now() >= endsAtMs) return { ...refuse('expired_token'), fingerprint };
     const answer = lookup(credential.digests, 'peer' in use ? use.peer : undefined);
     return answer instanceof Promise
-      ? answer.then((late) => conclude(credential.fingerprint, late, use))
-      : conclude(credential.fingerprint, answer, use);
+      ? answer.then((late) => conclude(fingerprint, late, use))
+      : conclude(fingerprint, answer, use);
   }
 
   function conclude(fingerprint: string, answer: KeyAnswer, use: Use): Judgement {
@@ -85,6 +101,8 @@ export function createGate({ readCredential, digest, lookup, charge, now }: Gate
     judgeAgain: judgeUncharged,
   };
 }
+
+const NONE: readonly KeyDigest[] = [];
 
 function refuse(reason: Reason): Judgement {
   return { decision: { verdict: 'refuse', reason } };

@@ -1,6 +1,7 @@
 import type { Config } from './config/schema.ts';
+import type { Desk } from './plane/desk.ts';
 import { createGrpcRoutes, createHttpRoutes } from './plane/routes.ts';
-import type { GrpcRoutes, HttpRoutes, RelayedPaths } from './plane/routes.ts';
+import type { GrpcRoutes, HttpRoutes, RelayedPaths, RelayedSection } from './plane/routes.ts';
 import { Standing } from './standing.ts';
 import type { GrpcChannel } from './upstream/grpc-channel.ts';
 import { createHttpForward } from './upstream/http-forward.ts';
@@ -31,7 +32,7 @@ const NO_TLS: UpstreamTls = { ca: undefined, cert: undefined, key: undefined };
  * With a channel for gRPC only if the library plane is to relay it: grpc-js, and what that needs, is a good part of the memory of
  * a gateway that has just started, and what the wire plane hands over is HTTP/1.1.
  */
-export async function createUpstreams(config: Config, tls: UpstreamTls): Promise<Upstreams> {
+export async function createUpstreams(config: Config, tls: UpstreamTls, desk?: Desk): Promise<Upstreams> {
   const renewals: ((config: Config, tls: UpstreamTls) => void)[] = [];
   const closings: (() => void)[] = [];
 
@@ -71,9 +72,9 @@ export async function createUpstreams(config: Config, tls: UpstreamTls): Promise
     );
   }
 
-  function relayed(section: 'rum' | 'remoteConfig'): RelayedPaths | undefined {
+  function relayed(section: RelayedSection): RelayedPaths | undefined {
     const forward = forwardTo(({ routes }) => routes[section].target);
-    return forward && { paths: config.routes[section].paths, forward };
+    return forward && { ...config.routes[section], forward };
   }
 
   const grpc =
@@ -91,6 +92,11 @@ export async function createUpstreams(config: Config, tls: UpstreamTls): Promise
       rum: relayed('rum'),
       remoteConfig: relayed('remoteConfig'),
       agent: { paths: config.routes.agent.paths, forward: forwardTo(({ routes }) => routes.agent.target) },
+      logs: relayed('logs'),
+      singles: relayed('singles'),
+      remoteWrite: relayed('remoteWrite'),
+      tokens: desk && { paths: config.keys.tokens.paths, desk },
+      pagesOverOtlp: config.routes.rum.otlp,
     }),
     renew(next, nextTls) {
       for (const renew of renewals) renew(next, nextTls);

@@ -1,7 +1,8 @@
 import type { Config } from './config/schema.ts';
 import type { ToUpstream } from './headers.ts';
+import type { Desk } from './plane/desk.ts';
 import { createHttpRoutes } from './plane/routes.ts';
-import type { HttpRoutes, RelayedPaths } from './plane/routes.ts';
+import type { HttpRoutes, RelayedPaths, RelayedSection } from './plane/routes.ts';
 import type { Protocol } from './plane/plane.ts';
 import { createHttp1Upstream } from './plane/wire/http1/pool.ts';
 import { createHttp2Upstream } from './plane/wire/http2/pool.ts';
@@ -29,6 +30,7 @@ export interface WireUpstreams {
 export interface WireUpstreamOptions {
   readonly toUpstream: ToUpstream;
   readonly observe: (protocol: Protocol) => UpstreamObserver;
+  readonly desk: Desk | undefined;
 }
 
 /** What makes an upstream; another one is made only if this has changed. */
@@ -59,7 +61,7 @@ const NO_TLS: UpstreamTls = { ca: undefined, cert: undefined, key: undefined };
 export function createWireUpstreams(
   config: Config,
   tls: UpstreamTls,
-  { toUpstream, observe }: WireUpstreamOptions,
+  { toUpstream, observe, desk }: WireUpstreamOptions,
 ): WireUpstreams {
   const standing: { readonly urlOf: UrlOf; readonly behind: Standing<Wanted, Behind> }[] = [];
   /** Those whose place another one has taken, until their last request has ended; requests have bounds of their own. */
@@ -97,9 +99,9 @@ export function createWireUpstreams(
     };
   }
 
-  function relayed(section: 'rum' | 'remoteConfig'): RelayedPaths<Upstream> | undefined {
+  function relayed(section: RelayedSection): RelayedPaths<Upstream> | undefined {
     const forward = stand('http', ({ routes }) => routes[section].target);
-    return forward && { paths: config.routes[section].paths, forward };
+    return forward && { ...config.routes[section], forward };
   }
 
   function check({ pool, observer }: Behind, nowMs: number): void {
@@ -122,6 +124,11 @@ export function createWireUpstreams(
       rum: relayed('rum'),
       remoteConfig: relayed('remoteConfig'),
       agent: { paths: config.routes.agent.paths, forward: stand('http', ({ routes }) => routes.agent.target) },
+      logs: relayed('logs'),
+      singles: relayed('singles'),
+      remoteWrite: relayed('remoteWrite'),
+      tokens: desk && { paths: config.keys.tokens.paths, desk },
+      pagesOverOtlp: config.routes.rum.otlp,
     }),
     check(nowMs) {
       for (const { behind } of standing) check(behind.current, nowMs);

@@ -53,7 +53,10 @@ export interface JudgeOptions extends UpstreamHead {
   readonly exchanges: Exchanges;
 }
 
-type Asked = Pick<Sending, 'route' | 'signal'> & { readonly methods: readonly string[]; readonly isGrpc: boolean };
+type Asked = Pick<Sending, 'route' | 'signal' | 'isNotForPages'> & {
+  readonly methods: readonly string[];
+  readonly isGrpc: boolean;
+};
 
 /** The sentence for a request that somebody else relays: the same gate, and the same report of how it ended. */
 export function createJudge({ gate, routes, exchanges, ...head }: JudgeOptions): Judge {
@@ -70,7 +73,8 @@ export function createJudge({ gate, routes, exchanges, ...head }: JudgeOptions):
     const { route, target: relayed } = routes.http(target);
     if (route === undefined || route.isQuestion || relayed !== (route.name === 'agent' ? target : path))
       return undefined;
-    return { route: route.name, signal: route.signal, methods: route.methods, isGrpc: false };
+    const { name, signal, methods, forPages } = route;
+    return { route: name, signal, methods, isNotForPages: !forPages, isGrpc: false };
   }
 
   return async ({ port, target, method, fields, peer }) => {
@@ -88,9 +92,9 @@ export function createJudge({ gate, routes, exchanges, ...head }: JudgeOptions):
       if (target === undefined) return refused('unclear_question');
       if (asked === undefined) return refused('not_found');
       if (method !== undefined && !asked.methods.includes(method)) return refused('method_not_allowed');
-      const { route, signal } = asked;
+      const { route, signal, isNotForPages } = asked;
       const origin = fieldIn(fields, 'origin');
-      const judgement = await gate.judge(fields, { to: 'send', signal, route, peer, origin });
+      const judgement = await gate.judge(fields, { to: 'send', signal, route, isNotForPages, peer, origin });
       exchange.judged(judgement);
       return judgement.decision;
     }

@@ -11,7 +11,17 @@ import type { Runtime } from './session.ts';
 import { printable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
-const ROUTES = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config', 'agent', 'grpc'] as const;
+const ROUTES = [
+  'otlp-grpc',
+  'otlp-http',
+  'logs',
+  'remote-write',
+  'rum',
+  'remote-config',
+  'agent',
+  'token',
+  'grpc',
+] as const;
 
 interface ExplainFlags {
   readonly signal?: string;

@@ -131,11 +131,25 @@ function tenantInCarrier({ keys: { tenantHeader, carriers } }: Config): Problem[
 }
 
 /** Each path has one upstream and one kind of key. */
-function repeatedRoutes({ routes }: Config): Problem[] {
+function repeatedRoutes(config: Config): Problem[] {
+  const { routes } = config;
   return [
     ...repeatedPaths(routes, ['grpc'], [...GRPC_ROUTES.keys()], 'OTLP/gRPC'),
-    ...repeatedPaths(routes, ['rum', 'remoteConfig', 'agent'], [...HTTP_ROUTES.keys()], 'OTLP/HTTP'),
+    ...repeatedPaths(routes, HTTP_SECTIONS, [...HTTP_ROUTES.keys()], 'OTLP/HTTP'),
+    ...tokenPathsTaken(config),
   ];
+}
+
+const HTTP_SECTIONS = ['rum', 'remoteConfig', 'agent', 'logs', 'singles', 'remoteWrite'] as const;
+
+/** What is answered here is answered by nobody else. */
+function tokenPathsTaken({ keys, routes }: Config): Problem[] {
+  const taken: readonly string[] = [...HTTP_ROUTES.keys(), ...HTTP_SECTIONS.flatMap((each) => routes[each].paths)];
+  return keys.tokens.paths.flatMap((path, index) =>
+    taken.includes(path)
+      ? [{ path: ['keys', 'tokens', 'paths', index], message: `must be a path of its own: ${path} is another route` }]
+      : [],
+  );
 }
 
 function repeatedPaths(

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseEncryptionKey, REVEALABLE_TYPES } from '../keys/seal.ts';
-import { freeHeaderName, headerName, inputFile, label, secret } from './values.ts';
+import { tokens } from './tokens-section.ts';
+import { carrierName, freeHeaderName, inputFile, label, secret } from './values.ts';
 
 const pepper = z.strictObject({
   id: label.describe('Names this pepper; it is stored beside each digest.').meta({ examples: ['2026'] }),
@@ -109,10 +110,13 @@ export const keys = z
       .default(['apikey', 'groundcover'])
       .describe('User names that may carry a key as the password of Basic authorization.'),
     carriers: z
-      .array(headerName)
+      .array(carrierName)
       .max(16)
       .default(['x-api-key', 'apikey', 'sts-api-key'])
-      .describe('Headers, besides Authorization, that hold a key and nothing else.'),
+      .describe(
+        'Headers, besides Authorization, that hold a key and nothing else. Whatever stands in one of them is a key, and never ' +
+          'goes on. groundcover also knows token, api_key, dd-api-key and x-amz-firehose-access-key.',
+      ),
     tenantHeader: freeHeaderName
       .nullable()
       .default(null)
@@ -120,6 +124,7 @@ export const keys = z
         'A header that tells the collector the tenant of a key, besides x-keygate-tenant, such as x-scope-orgid. ' +
           'What senders put in it is removed.',
       ),
+    tokens,
   })
   .prefault({})
   .describe('How keys are sent and stored.');

@@ -1,7 +1,24 @@
 import { z } from 'zod';
+import { size } from './units.ts';
 import { grpcPath, routePath, target } from './values.ts';
 
 const MAX_PATHS = 20;
+
+/** Paths that one upstream answers. */
+function relayedOptions(path: string, whoAnswers: string) {
+  return z.strictObject({
+    target: target
+      .nullable()
+      .default(null)
+      .describe(`${whoAnswers} null: there are no such routes.`)
+      .meta({ reloads: 'unless null' }),
+    paths: z
+      .array(routePath)
+      .max(MAX_PATHS)
+      .default([path])
+      .describe('The paths, which must match exactly; they are the same behind the gateway.'),
+  });
+}
 
 /** What the data ports take besides OTLP. */
 export const routes = z
@@ -31,6 +48,12 @@ export const routes = z
           .max(MAX_PATHS)
           .default(['/json/rum', '/rum/sourcemaps'])
           .describe('The paths, which must match exactly; they are the same behind the gateway.'),
+        otlp: z
+          .boolean()
+          .default(true)
+          .describe(
+            'Whether pages may also send OTLP over HTTP. false: keys of type rum are good for these paths only, as at groundcover.',
+          ),
       })
       .prefault({})
       .describe('Events and source maps of web pages, sent with POST. For keys of type rum, and keys of no type.'),
@@ -67,6 +90,20 @@ export const routes = z
         "What StackState's agents send, and others to the same receiver: the only routes that take a key from api_key in the " +
           'query. For all keys but those of type rum.',
       ),
+    logs: relayedOptions('/json/logs', 'Who takes them, such as http://logs-intake:8080.')
+      .prefault({})
+      .describe('Logs in a form of their own, sent with POST. For all keys but those of type rum.'),
+    singles: relayedOptions('/logs/v1/singles', 'Who takes them, such as http://logs-intake:8080.')
+      .extend({
+        maxRequest: size('1KiB', '256MiB')
+          .prefault('2MiB')
+          .describe('The largest request, as sent; limits.maxBody holds too. IBM Cloud Logs takes 2 MB.'),
+      })
+      .prefault({})
+      .describe('Logs as IBM Cloud Logs takes them, sent with POST. For all keys but those of type rum.'),
+    remoteWrite: relayedOptions('/api/v1/write', 'Who takes them, such as http://prometheus:9090.')
+      .prefault({})
+      .describe('Metrics as Prometheus sends them on (remote write), with POST. For all keys but those of type rum.'),
   })
   .prefault({})
   .describe('Routes on the data ports besides OTLP. upstream.tls and upstream.timeout hold for them too.');

@@ -34,6 +34,12 @@ export const headerName = z
   .regex(/^[a-z0-9-]{1,64}$/, 'must be a header name in lower case: 1 to 64 letters, digits and hyphens')
   .meta({ form: 'a header name in lower case' });
 
+/** A header that senders choose the name of: some have underscores in it. */
+export const carrierName = z
+  .string()
+  .regex(/^[a-z0-9_-]{1,64}$/, 'must be a header name in lower case: 1 to 64 letters, digits, hyphens and underscores')
+  .meta({ form: 'a header name in lower case' });
+
 const MEANS_SOMETHING_ELSE = /^(?:authorization|host|user-agent|content-.*|grpc-.*|x-keygate-.*|.*-bin)$/;
 const OF_CONNECTION = /^(?:connection|expect|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|http2-settings)$/;
 

@@ -1,10 +1,14 @@
 import type { RawFields } from '../credential/read.ts';
-import type { Signal } from '../keys/record.ts';
+import type { KeyRecord, Signal } from '../keys/record.ts';
+import { affirm } from '../reply/http.ts';
+import type { HttpReply, RefusalForm } from '../reply/http.ts';
 import type { HttpForward } from '../upstream/http-forward.ts';
 import type { Asking, Refusal, Route, Sending } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import { readAgentTarget } from './agent-paths.ts';
+import type { Desk } from './desk.ts';
 import { GRPC_ROUTES, HTTP_ROUTES } from './otlp-paths.ts';
+import type { PlaneLimits } from './plane.ts';
 
 /** The methods that routes take. Only POST has a body. */
 export type HttpMethod = 'POST' | 'GET' | 'HEAD';
@@ -18,7 +22,9 @@ export interface HttpRoute<Behind = HttpForward> {
   /** Whether browsers may be told that pages of other origins have business here. */
   readonly forPages: boolean;
   /** How refusals are written to a request that is in neither of OTLP's encodings. */
-  readonly plainRefusals: 'text' | 'json';
+  readonly plainRefusals: RefusalForm;
+  /** Less than all routes take. */
+  readonly maxBodyBytes?: number | undefined;
   /** Absent: nobody is configured to answer. */
   readonly forward: Behind | undefined;
   /** The option that has to be set for there to be such a route. */
@@ -27,6 +33,8 @@ export interface HttpRoute<Behind = HttpForward> {
   readonly isQuestion?: true;
   /** Why nobody is served here, whoever it is. Absent: requests are judged. */
   readonly refusal?: Reason;
+  /** The key stands in the body, and we answer. */
+  readonly desk?: Desk | undefined;
 }
 
 /** Where a request target leads. */
@@ -63,16 +71,30 @@ export function createGrpcRoutes(morePaths: readonly string[]): GrpcRoutes {
 export interface RelayedPaths<Behind = HttpForward> {
   readonly paths: readonly string[];
   readonly forward: Behind;
+  /** Less than all routes take, in bytes. */
+  readonly maxRequest?: number | undefined;
 }
 
-export interface HttpUpstreams<Behind = HttpForward> {
+/** Those that the configuration has, by the names that it has for them. */
+export type RelayedSection = 'rum' | 'remoteConfig' | 'logs' | 'singles' | 'remoteWrite';
+
+/** Paths that we answer. */
+export interface DeskPaths {
+  readonly paths: readonly string[];
+  readonly desk: Desk;
+}
+
+/** Of what is absent there are no routes. */
+export interface HttpUpstreams<Behind = HttpForward> extends Readonly<
+  Partial<Record<RelayedSection, RelayedPaths<Behind> | undefined>>
+> {
   /** Absent: the routes are there all the same, and say that there is no collector. */
   readonly otlp: Behind | undefined;
-  /** Absent: there are no such routes. */
-  readonly rum: RelayedPaths<Behind> | undefined;
-  readonly remoteConfig: RelayedPaths<Behind> | undefined;
   /** Whoever looks for one that is not there is told how to have it. */
   readonly agent: Omit<RelayedPaths<Behind>, 'forward'> & Pick<HttpRoute<Behind>, 'forward'>;
+  /** Whether pages of other origins may use OTLP/HTTP, and keys of type rum be used there. */
+  readonly pagesOverOtlp?: boolean;
+  readonly tokens?: DeskPaths | undefined;
 }
 
 const NO_KEYS: RawFields = [];
@@ -82,43 +104,34 @@ const NO_KEYS: RawFields = [];
  * for those of agents. Queries are no part of a route and do not go on, because a query could hold a key; agents' keys do.
  */
 export function createHttpRoutes<Behind = HttpForward>(upstreams: HttpUpstreams<Behind>): HttpRoutes<Behind> {
-  const { otlp, rum, remoteConfig, agent } = upstreams;
+  const { otlp, rum, remoteConfig, agent, logs, singles, remoteWrite, tokens, pagesOverOtlp = true } = upstreams;
   const routes = new Map<string, HttpRoute<Behind>>();
+  const add = (paths: readonly string[] = [], route: HttpRoute<Behind>): void => {
+    for (const path of paths) routes.set(path, route);
+  };
+  const posted = { signal: undefined, methods: ['POST'], forPages: false, plainRefusals: 'json' } as const;
+  const read = { ...posted, methods: ['GET', 'HEAD'] } as const;
+
   // A page that sends gRPC-Web asks for leave first: it gets it, and then it gets to read why that is not spoken here.
-  for (const [path, signal] of GRPC_ROUTES) {
-    routes.set(path, {
-      name: 'otlp-grpc',
-      signal,
-      methods: ['POST'],
-      forPages: true,
-      plainRefusals: 'text',
-      forward: undefined,
-      refusal: 'grpc_only',
-    });
-  }
-  for (const path of remoteConfig?.paths ?? []) {
-    routes.set(path, {
-      name: 'remote-config',
-      signal: undefined,
-      methods: ['GET', 'HEAD'],
-      forPages: false,
-      plainRefusals: 'json',
-      forward: remoteConfig?.forward,
-    });
-  }
-  for (const path of rum?.paths ?? []) {
-    routes.set(path, {
-      name: 'rum',
-      signal: undefined,
-      methods: ['POST'],
-      forPages: true,
-      plainRefusals: 'json',
-      forward: rum?.forward,
-    });
-  }
+  const ofGrpc = { forPages: true, plainRefusals: 'text', forward: undefined, refusal: 'grpc_only' } as const;
+  for (const [path, signal] of GRPC_ROUTES) add([path], { ...posted, name: 'otlp-grpc', signal, ...ofGrpc });
+  add(tokens?.paths, {
+    ...posted,
+    name: 'token',
+    plainRefusals: 'iam',
+    maxBodyBytes: tokens?.desk.maxBodyBytes,
+    forward: undefined,
+    desk: tokens?.desk,
+  });
+  add(remoteConfig?.paths, { ...read, name: 'remote-config', forward: remoteConfig?.forward });
+  add(rum?.paths, { ...posted, name: 'rum', forPages: true, forward: rum?.forward });
+  add(remoteWrite?.paths, { ...posted, name: 'remote-write', signal: 'metrics', forward: remoteWrite?.forward });
+  add(logs?.paths, { ...posted, name: 'logs', signal: 'logs', forward: logs?.forward });
+  const { maxRequest: maxBodyBytes } = singles ?? {};
+  add(singles?.paths, { ...posted, name: 'logs', signal: 'logs', maxBodyBytes, forward: singles?.forward });
   for (const [path, signal] of HTTP_ROUTES) {
-    const methods: readonly HttpMethod[] = ['POST'];
-    routes.set(path, { name: 'otlp-http', signal, methods, forPages: true, plainRefusals: 'text', forward: otlp });
+    const ofOtlp = { forPages: pagesOverOtlp, plainRefusals: 'text', forward: otlp } as const;
+    routes.set(path, { ...posted, name: 'otlp-http', signal, ...ofOtlp });
   }
   const ofAgents = createAgentRoutes(agent.forward);
 
@@ -144,6 +157,22 @@ function createAgentRoutes<Behind>(forward: Behind | undefined) {
   return { receiver, question };
 }
 
+/** What we answer ourselves on a route to whoever has this key; undefined where somebody else does. */
+export function ownAnswer(
+  route: Pick<HttpRoute, 'isQuestion' | 'desk'> | undefined,
+  key: KeyRecord,
+  asked: { readonly requestId: string },
+): HttpReply | undefined {
+  return route?.isQuestion ? affirm(asked.requestId) : route?.desk?.answer(key, asked.requestId);
+}
+
+/** How large the body of a request may be: some routes take less than others. */
+export function maxBodyBytes(route: Pick<HttpRoute, 'maxBodyBytes'> | undefined, limits: BodyLimits): number {
+  return Math.min(route?.maxBodyBytes ?? Infinity, limits.maxBodyBytes);
+}
+
+type BodyLimits = Pick<PlaneLimits, 'maxBodyBytes'>;
+
 /** What a key is wanted for on a route. */
 export function toUse(route: Pick<HttpRoute, 'isQuestion'> | undefined, sending: Sending): Sending | Asking {
   return route?.isQuestion ? { to: 'ask', peer: sending.peer } : sending;
@@ -153,11 +182,12 @@ export function toUse(route: Pick<HttpRoute, 'isQuestion'> | undefined, sending:
 export function objectionToBody(
   { method }: { readonly method?: string | undefined },
   { bodyLength }: { readonly bodyLength: number | undefined },
-  { maxBodyBytes }: { readonly maxBodyBytes: number },
+  route: Pick<HttpRoute, 'maxBodyBytes'> | undefined,
+  limits: BodyLimits,
 ): Reason | undefined {
   // A body that means nothing (RFC 9110 section 9.3.1) would be read by one and taken for a request by another.
   if (method !== 'POST' && bodyLength !== 0) return 'bad_request';
-  return (bodyLength ?? 0) > maxBodyBytes ? 'body_too_large' : undefined;
+  return (bodyLength ?? 0) > maxBodyBytes(route, limits) ? 'body_too_large' : undefined;
 }
 
 /** A refusal that no key would change. */

@@ -1,5 +1,6 @@
 import { grpcWebType } from '../grpc-type.ts';
 import { toGrpcReply } from './grpc.ts';
+import { iamStatus, toIamError } from './iam.ts';
 import type { Reply } from './refusal.ts';
 import { encodeStatus, statusToJson } from './status.ts';
 
@@ -9,12 +10,17 @@ export interface HttpReply {
   readonly body: Buffer;
 }
 
+/**
+ * For a request in neither of OTLP's encodings: the words alone, or the Status in JSON. `iam`: for every request, as IBM's IAM
+ * says it.
+ */
+export type RefusalForm = 'text' | 'json' | 'iam';
+
 /** What the reply goes by, besides the refusal itself. */
 export interface HttpAsker {
   /** The request's own Content-Type. */
   readonly contentType: string | undefined;
-  /** For a request in neither of OTLP's encodings. */
-  readonly otherwise: 'text' | 'json';
+  readonly otherwise: RefusalForm;
   /** The methods that the route takes. */
   readonly methods: readonly string[];
 }
@@ -34,7 +40,7 @@ export function toHttpReply(reply: Reply, { contentType = '', otherwise, methods
   };
   if (reply.status.retryDelaySeconds !== undefined) headers['retry-after'] = String(reply.status.retryDelaySeconds);
   if (reply.row.http === 405) headers.allow = methods.join(', ');
-  return { status: reply.row.http, headers, body };
+  return { status: otherwise === 'iam' ? iamStatus(reply.row) : reply.row.http, headers, body };
 }
 
 /** The answer to whoever asked whether a key is good. */
@@ -62,11 +68,9 @@ function toGrpcWebReply(reply: Reply, type: string): HttpReply {
 
 const NOTHING = Buffer.alloc(0);
 
-function encode(
-  { status }: Reply,
-  contentType: string,
-  otherwise: HttpAsker['otherwise'],
-): { type: string; body: Buffer } {
+function encode(reply: Reply, contentType: string, otherwise: HttpAsker['otherwise']): { type: string; body: Buffer } {
+  if (otherwise === 'iam') return { type: 'application/json', body: toIamError(reply) };
+  const { status } = reply;
   const [mediaType = ''] = contentType.split(';', 1);
   switch (mediaType.trim().toLowerCase()) {
     case 'application/x-protobuf':

@@ -25,10 +25,22 @@ export interface Refusal {
 export type Decision = Allow | Refusal;
 
 /**
- * The ways on the data ports. All take telemetry but `remote-config`, where agents read their settings, and `grpc`, whose
- * methods are whatever the operator named. `agent` is what StackState's agents send, and others to the same receiver.
+/**
+ * The ways on the data ports. All take telemetry but `remote-config`, where agents read their settings, `token`, where a key
+ * is exchanged for a token, and `grpc`, whose methods are whatever the operator named. `agent` is what StackState's agents
+ * send, and others to the same receiver.
  */
-export const ALL_ROUTES = ['otlp-grpc', 'otlp-http', 'rum', 'remote-config', 'agent', 'grpc'] as const;
+export const ALL_ROUTES = [
+  'otlp-grpc',
+  'otlp-http',
+  'logs',
+  'remote-write',
+  'rum',
+  'remote-config',
+  'agent',
+  'token',
+  'grpc',
+] as const;
 export type Route = (typeof ALL_ROUTES)[number];
 
 /** What the credential is to be used for. */
@@ -46,6 +58,8 @@ export interface Sending {
   /** Absent where none of the four is sent: events of pages are none, and nor is a question for settings. */
   readonly signal: Signal | undefined;
   readonly route: Route;
+  /** Pages of other origins have no business there. */
+  readonly isNotForPages?: boolean | undefined;
   /** The address of whoever opened the connection. */
   readonly peer: string;
   /** The web page that it comes from, as the browser says. */
@@ -119,13 +133,15 @@ function objectionToUse(key: KeyRecord, use: Use): Reason | undefined {
 }
 
 /** A key with origins is for web pages: a request that names none is from none of them. */
-function objectionToSending(key: KeyRecord, { route, origin, peer, signal }: Sending): Reason | undefined {
+function objectionToSending(key: KeyRecord, use: Sending): Reason | undefined {
+  const { route, origin, peer, signal } = use;
   if (!ROUTES[key.type ?? 'untyped'].includes(route)) return 'route_not_allowed';
+  if (key.type === 'rum' && use.isNotForPages === true) return 'route_not_allowed';
   if (key.origins !== undefined && !isAmong(key.origins, origin)) return 'origin_not_allowed';
   if (key.cidrs !== undefined && !isInside(key.cidrs, peer)) return 'address_not_allowed';
-  // What is none of a key's signals is not among them; but who reads sends nothing.
+  // What is none of a key's signals is not among them; but who reads, or exchanges a key, sends nothing.
   const maySend = key.signals === undefined || (signal !== undefined && key.signals.includes(signal));
-  return maySend || route === 'remote-config' ? undefined : 'signal_not_allowed';
+  return maySend || route === 'remote-config' || route === 'token' ? undefined : 'signal_not_allowed';
 }
 
 /**
@@ -134,8 +150,8 @@ function objectionToSending(key: KeyRecord, { route, origin, peer, signal }: Sen
  * do is not known here, so that no key which was made for one purpose is good for them.
  */
 const ROUTES: Readonly<Record<KeyType | 'untyped', readonly Route[]>> = {
-  sensor: ['otlp-grpc', 'otlp-http', 'remote-config', 'agent'],
-  thirdParty: ['otlp-grpc', 'otlp-http', 'agent'],
+  sensor: ['otlp-grpc', 'otlp-http', 'logs', 'remote-write', 'remote-config', 'agent', 'token'],
+  thirdParty: ['otlp-grpc', 'otlp-http', 'logs', 'remote-write', 'agent', 'token'],
   rum: ['otlp-http', 'rum'],
-  untyped: ['otlp-grpc', 'otlp-http', 'rum', 'agent', 'grpc'],
+  untyped: ['otlp-grpc', 'otlp-http', 'logs', 'remote-write', 'rum', 'agent', 'token', 'grpc'],
 };

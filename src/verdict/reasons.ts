@@ -42,6 +42,10 @@ export const REASONS = {
     verdict: 'deny', http: 403, grpc: 7, fault: 'sender',
     message: 'The key is mistyped or cut short: its checksum does not match. Copy it again.',
   },
+  expired_token: {
+    verdict: 'deny', http: 403, grpc: 7, fault: 'sender',
+    message: 'The token has expired. Exchange the API key for a new one.',
+  },
   unknown_key: {
     verdict: 'deny', http: 403, grpc: 7, fault: 'sender',
     message: 'The key is not known here. Check that it was created for this gateway.',
@@ -68,7 +72,7 @@ export const REASONS = {
   },
   route_not_allowed: {
     verdict: 'deny', http: 403, grpc: 7, fault: 'sender',
-    message: 'The key may not be used on this route.',
+    message: 'The key may not be used on this route. RUM keys may only be used against RUM endpoints, and only sensor keys have read permissions.',
   },
   address_not_allowed: {
     verdict: 'deny', http: 403, grpc: 7, fault: 'sender',
@@ -97,6 +101,10 @@ export const REASONS = {
   store_timeout: {
     verdict: 'undecided', http: 503, grpc: 14, retrySeconds: RETRY, fault: 'gateway',
     message: 'The key store did not answer in time, so the key could not be checked. Keep the data and retry.',
+  },
+  unknown_signer: {
+    verdict: 'undecided', http: 503, grpc: 14, retrySeconds: RETRY, fault: 'gateway',
+    message: 'The token was signed with a secret that this gateway does not have. Keep the data, and exchange the API key for a new token.',
   },
   upstream_unavailable: {
     verdict: 'undecided', http: 503, grpc: 14, retrySeconds: RETRY, fault: 'upstream',

@@ -67,7 +67,7 @@ export const ROOMS: Rooms = {
   replica: [...MODEL, 'verdict', 'keys', 'store/port.ts', 'store/replica-port.ts'],
 
   'gate.ts': [...MODEL, 'verdict'],
-  reply: ['verdict', 'headers.ts', 'grpc-type.ts'],
+  reply: ['credential', 'verdict', 'headers.ts', 'grpc-type.ts'],
   upstream: ['verdict', 'headers.ts', 'grpc-type.ts'],
   'plane/otlp-paths.ts': ['keys/record.ts'],
   plane: [

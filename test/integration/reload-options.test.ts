@@ -140,7 +140,9 @@ const madeAnew = (upstream: Input['upstream']) => async (t: TestContext) => {
   await until('the old ones are closed', () => collector.connections() === 2);
 };
 
-const otherTarget = (section: 'rum' | 'remoteConfig' | 'agent', call: HttpCall) => async (t: TestContext) => {
+type Section = 'rum' | 'remoteConfig' | 'agent' | 'logs' | 'singles' | 'remoteWrite';
+
+const otherTarget = (section: Section, call: HttpCall) => async (t: TestContext) => {
   const [first, second] = [await startCollector(t), await startCollector(t)];
   const { gateway, send, change } = await setUp(t, { routes: { [section]: { target: first.httpUrl } } });
   const type = section === 'rum' ? 'rum' : 'sensor';
@@ -235,6 +237,9 @@ const CASES: Readonly<Record<string, (t: TestContext) => Promise<void>>> = {
   'upstream.connections': madeAnew({ connections: 3 }),
   'upstream.resolveInterval': madeAnew({ resolveInterval: '1s' }),
   'routes.rum.target': otherTarget('rum', { path: '/json/rum' }),
+  'routes.logs.target': otherTarget('logs', { path: '/json/logs' }),
+  'routes.singles.target': otherTarget('singles', { path: '/logs/v1/singles' }),
+  'routes.remoteWrite.target': otherTarget('remoteWrite', { path: '/api/v1/write' }),
   'routes.agent.target': otherTarget('agent', { path: '/stsAgent/intake/' }),
   'routes.remoteConfig.target': otherTarget('remoteConfig', { path: '/remote-config', method: 'GET', body: '' }),
   async 'keys.receiverKeys'(t) {

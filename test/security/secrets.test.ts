@@ -23,6 +23,7 @@ import { createCliHome } from '../support/run-cli.ts';
 const ACTOR = { name: 'test' };
 const PEPPER = 'a-pepper-of-many-characters';
 const RECEIVER_KEY = 'legacy-receiver-key-4711';
+const SIGNING_SECRET = 'a-secret-that-signs-tokens-of-32-characters';
 const LOOPBACK = { address: '127.0.0.1:0' };
 
 /** Where a secret could have got to, with all that is there. */
@@ -131,6 +132,7 @@ async function startApp(t: TestContext, store: object, http: string, grpc: strin
       pepper: { id: 'test', secret: PEPPER },
       receiverKeys: [{ name: 'legacy', key: RECEIVER_KEY }],
       bareAuthorization: true,
+      tokens: { secret: SIGNING_SECRET },
     },
   });
   const app = await createApp(
@@ -153,8 +155,17 @@ async function useKeysEverywhere(t: TestContext, store: object) {
   const revoked = await keys.create({ kind: 'ingestion', name: 'revoked' }, ACTOR);
   await keys.revoke('ingestion', revoked.record.id, ACTOR);
   const token = (await keys.create({ kind: 'service', name: 'admin', roles: ['stackstate-admin'] }, ACTOR)).text;
+  const exchange = (key: string) =>
+    callHttp(`http://127.0.0.1:${http.port}`, {
+      path: '/identity/token',
+      body: new URLSearchParams({ grant_type: 'urn:ibm:params:oauth:grant-type:apikey', apikey: key }).toString(),
+    });
+  const { access_token: bearer } = JSON.parse((await exchange(good)).body.toString()) as { access_token: string };
   const secrets = {
     good,
+    bearer,
+    'a bearer that was changed': `${bearer.slice(0, -1)}${bearer.endsWith('A') ? 'B' : 'A'}`,
+    signing: SIGNING_SECRET,
     revoked: revoked.text,
     token,
     receiver: RECEIVER_KEY,
@@ -183,6 +194,8 @@ async function useKeysEverywhere(t: TestContext, store: object) {
           JSON.stringify(answer.headers) + answer.body.toString();
       }
     }
+    const { headers, body } = await exchange(secret);
+    places[`what is answered to ${name} for a token`] = JSON.stringify(headers) + body.toString();
     aheadMs += 1_000;
     for (const [port, path] of [
       [http.port, `/v1/traces?api_key=${secret}`],

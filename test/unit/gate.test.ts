@@ -5,6 +5,7 @@ import { createDigester } from '../../src/credential/digest.ts';
 import type { Digests } from '../../src/credential/digest.ts';
 import { createKeyText } from '../../src/credential/key-text.ts';
 import { createCredentialReader } from '../../src/credential/read.ts';
+import type { TokenReading } from '../../src/credential/token.ts';
 import { createGate } from '../../src/gate.ts';
 import { STORE_UNAVAILABLE, UNKNOWN } from '../../src/keys/answer.ts';
 import type { KeyAnswer } from '../../src/keys/answer.ts';
@@ -39,6 +40,55 @@ function createGateBefore(answer: KeyAnswer | Promise<KeyAnswer>, spent = false)
 }
 
 const known: KeyAnswer = { kind: 'known', record };
+
+describe('the gate, of tokens,', () => {
+  const TOKEN = ['authorization', 'Bearer a-token'];
+  const endsAtMs = NOW + 500;
+  function createGateWith(read: TokenReading | undefined) {
+    const lookups: Digests[] = [];
+    let nowMs = NOW;
+    const gate = createGate({
+      readCredential: createCredentialReader(configSchema.parse({}).keys),
+      digest: createDigester({}),
+      lookup: (digests) => {
+        lookups.push(digests);
+        return known;
+      },
+      readToken: () => read,
+      now: () => nowMs,
+    });
+    return { gate, lookups, advance: (ms: number) => void (nowMs += ms) };
+  }
+
+  it('looks up what a token stands for, and judges that, for as long as the token lasts', () => {
+    const { gate, lookups, advance } = createGateWith({ digest: digestOf(KEY), endsAtMs });
+    const credential = gate.read(TOKEN);
+    assert.deepEqual(credential, {
+      digests: { digest: digestOf(KEY), alternates: [] },
+      fingerprint: FINGERPRINT,
+      endsAtMs,
+    });
+    const allowed = { decision: { verdict: 'allow', key: record }, fingerprint: FINGERPRINT };
+    assert.deepEqual(gate.judgeCredential(credential, TRACES), allowed);
+    advance(499);
+    assert.deepEqual(gate.judgeCredential(credential, TRACES), allowed);
+    advance(1);
+    const expired = { decision: { verdict: 'refuse', reason: 'expired_token' }, fingerprint: FINGERPRINT };
+    assert.deepEqual(gate.judgeCredential(credential, TRACES), expired);
+    assert.equal(lookups.length, 2);
+  });
+
+  it('refuses what is no good one without a lookup, and takes what is none for a key', () => {
+    for (const problem of ['bad_checksum', 'unknown_signer'] as const) {
+      const { gate, lookups } = createGateWith({ problem });
+      assert.deepEqual(gate.judge(TOKEN, TRACES), { decision: { verdict: 'refuse', reason: problem } });
+      assert.equal(lookups.length, 0);
+    }
+    const { gate, lookups } = createGateWith(undefined);
+    void gate.judge(TOKEN, TRACES);
+    assert.deepEqual(lookups, [{ digest: digestOf('a-token'), alternates: [] }]);
+  });
+});
 
 describe('the gate', () => {
   it('lets a known key through at once when its record is in memory, without a promise', () => {

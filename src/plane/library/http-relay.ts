@@ -3,14 +3,15 @@ import type { Credential, Gate, Judgement } from '../../gate.ts';
 import { filterResponseFields } from '../../headers.ts';
 import type { ToUpstream } from '../../headers.ts';
 import type { KeyRecord } from '../../keys/record.ts';
-import { affirm, toHttpReply } from '../../reply/http.ts';
+import { toHttpReply } from '../../reply/http.ts';
 import type { HttpReply } from '../../reply/http.ts';
 import { explain } from '../../reply/refusal.ts';
 import type { Refusal, Sending } from '../../verdict/decide.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { Cors } from '../cors.ts';
+import { judgeAtDesk } from '../desk.ts';
 import type { PlaneLimits } from '../plane.ts';
-import { objectionToBody, toRefusal, toUse } from '../routes.ts';
+import { maxBodyBytes, objectionToBody, ownAnswer, toRefusal, toUse } from '../routes.ts';
 import type { HttpMethod, HttpRoute, HttpRoutes } from '../routes.ts';
 import { isDistrusted } from '../discarding.ts';
 import { LOOK_AGAIN_MS, lookAgain } from '../second-look.ts';
@@ -80,19 +81,41 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       return refuse(call, toRefusal(objection ?? 'not_found', route));
     }
     const credential = gate.read(keys.length === 0 ? fields : [...fields, ...keys]);
-    const sending: Sending = { to: 'send', signal, route: route.name, peer, origin };
+    const isNotForPages = !route.forPages;
+    const sending: Sending = { to: 'send', signal, route: route.name, isNotForPages, peer, origin };
     const proceed = (judgement: Judgement): void => {
       exchange.judged(judgement);
       const { decision } = judgement;
-      if (decision.verdict === 'refuse') refuse(call, decision);
-      else if (route.isQuestion) answerYes(call);
-      else if (!exchange.ended)
-        relay(call, { method, target, forward: route.forward, credential, sending }, decision.key);
+      if (decision.verdict === 'refuse') return refuse(call, decision);
+      if (exchange.ended) return;
+      const own = ownAnswer(route, decision.key, exchange);
+      if (own !== undefined) answerHere(call, own);
+      else relay(call, { method, target, forward: route.forward, credential, sending }, decision.key);
     };
-    const judgement = gate.judgeCredential(credential, toUse(route, sending));
-    if (judgement instanceof Promise) void judgement.then(proceed);
-    else proceed(judgement);
+    const conclude = (judgement: Judgement | Promise<Judgement>): void => {
+      if (judgement instanceof Promise) void judgement.then(proceed);
+      else proceed(judgement);
+    };
+    const { desk } = route;
+    if (desk === undefined) conclude(gate.judgeCredential(credential, toUse(route, sending)));
+    else takeWhole(call, (body) => conclude(judgeAtDesk(gate, desk, body, sending)));
   };
+
+  /** A body in which the key stands. */
+  function takeWhole(call: Call, then: (body: Buffer) => void): void {
+    const { request, response, exchange, route } = call;
+    if (expectsContinue(request)) response.writeContinue();
+    const pieces: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => {
+      exchange.receivedBytes += chunk.length;
+      if (exchange.ended) return;
+      if (exchange.receivedBytes <= maxBodyBytes(route, limits)) pieces.push(chunk);
+      else refuse(call, because('body_too_large'));
+    });
+    request.on('end', () => {
+      if (!exchange.ended) then(Buffer.concat(pieces));
+    });
+  }
 
   function objectionToHead(
     request: HttpRequest,
@@ -104,7 +127,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
     if (problem !== undefined) return problem;
     if (route === undefined || route.unset !== undefined) return 'not_found';
     if (method === undefined) return 'method_not_allowed';
-    return route.refusal ?? objectionToBody(request, { bodyLength: bodyLength(request) }, limits);
+    return route.refusal ?? objectionToBody(request, { bodyLength: bodyLength(request) }, route, limits);
   }
 
   function relay(call: Call, onward: Onward, key: KeyRecord): void {
@@ -129,7 +152,7 @@ export function createHttpRelay(options: HttpRelayOptions): HttpHandler {
       if (exchange.ended) return; // refused: the rest is thrown away, and must not break the answer
       patience.renew();
       debit(key, chunk.length);
-      if (exchange.receivedBytes > limits.maxBodyBytes) fail(because('body_too_large'));
+      if (exchange.receivedBytes > maxBodyBytes(call.route, limits)) fail(because('body_too_large'));
     });
     const looking = setInterval(() => {
       // What the collector has got whole, and has not answered yet, was sent in time.
@@ -205,9 +228,9 @@ function refuse(call: Call, refusal: Refusal): void {
   answer(call, reply);
 }
 
-/** Whoever asked whether its key is good. */
-function answerYes(call: Call): void {
-  if (call.exchange.end('accepted') && !call.response.destroyed) answer(call, affirm(call.exchange.requestId));
+/** Instead of a collector. */
+function answerHere(call: Call, own: HttpReply): void {
+  if (call.exchange.end('accepted') && !call.response.destroyed) answer(call, own);
 }
 
 /** In words of our own. */

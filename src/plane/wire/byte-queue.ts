@@ -61,6 +61,13 @@ export class ByteQueue {
     }
   }
 
+  /** Gives all of it at once. */
+  takeAll(): Buffer {
+    const pieces: Buffer[] = [];
+    this.drain((piece) => pieces.push(Buffer.from(piece)));
+    return Buffer.concat(pieces);
+  }
+
   #addBlock(bytes: number): Buffer {
     const last = this.#blocks.at(-1)?.length ?? FIRST_BLOCK_BYTES / 2;
     const size = Math.max(2 * last, bytes);

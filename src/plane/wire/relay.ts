@@ -1,15 +1,16 @@
 import type { RawFields } from '../../credential/read.ts';
 import type { Gate, Judgement } from '../../gate.ts';
 import type { KeyRecord } from '../../keys/record.ts';
-import { affirm } from '../../reply/http.ts';
 import type { HttpReply } from '../../reply/http.ts';
 import { explain } from '../../reply/refusal.ts';
 import type { Reply } from '../../reply/refusal.ts';
 import type { UpstreamReason } from '../../upstream/faults.ts';
 import type { Refusal } from '../../verdict/decide.ts';
 import { tellDeadline } from '../grpc-timeout.ts';
+import { judgeAtDesk } from '../desk.ts';
+import type { Desk } from '../desk.ts';
 import type { PlaneLimits, PlaneObserver, RequestReport } from '../plane.ts';
-import { objectionToBody, toRefusal, toUse } from '../routes.ts';
+import { maxBodyBytes, objectionToBody, ownAnswer, toRefusal, toUse } from '../routes.ts';
 import { LOOK_AGAIN_MS, lookAgain } from '../second-look.ts';
 import { isOfCollector } from './answer-head.ts';
 import type { BudgetName } from './budgets.ts';
@@ -35,6 +36,7 @@ export interface RelayContext {
 }
 
 const NOTHING = Buffer.alloc(0);
+const NOTHING_MORE: RequestStart = { varying: [], bodyLength: 0, timeoutMs: undefined, objection: undefined };
 
 /**
  * One request, from its head to its end: verdict, refusal or upstream call, limits, deadlines, and the report of how it
@@ -88,9 +90,21 @@ export abstract class Relay extends RelayReport implements Caller, Seated {
     this.varying = start.varying;
     context.observer.started(head.protocol);
     context.underWay.add(this);
-    const objection = head.objection ?? start.objection ?? objectionToBody(head, start, context.limits);
+    const objection = head.objection ?? start.objection ?? objectionToBody(head, start, head.route, context.limits);
     if (objection !== undefined) return this.refuse(toRefusal(objection, head.route));
-    const judgement = context.gate.judgeCredential(head.credential, toUse(head.route, head.use));
+    if (head.route?.desk === undefined)
+      return this.conclude(context.gate.judgeCredential(head.credential, toUse(head.route, head.use)), start);
+    this.letThrough();
+    if (this.requestEnded) this.bodyIsThere(head.route.desk);
+  }
+
+  /** The key stands in it. */
+  private bodyIsThere(desk: Desk): void {
+    const body = this.early?.takeAll() ?? NOTHING;
+    this.conclude(judgeAtDesk(this.context.gate, desk, body, this.head.use), NOTHING_MORE);
+  }
+
+  private conclude(judgement: Judgement | Promise<Judgement>, start: RequestStart): void {
     if (judgement instanceof Promise) void judgement.then((late) => this.judged(late, start));
     else this.judged(judgement, start);
   }
@@ -101,9 +115,10 @@ export abstract class Relay extends RelayReport implements Caller, Seated {
     this.fingerprint = fingerprint;
     if (this.ended) return; // the sender left while its key was looked up
     if (decision.verdict === 'refuse') return this.refuse(decision);
-    if (!this.head.route?.isQuestion) return this.sendOn(decision.key, start);
+    const own = ownAnswer(this.head.route, decision.key, this);
+    if (own === undefined) return this.sendOn(decision.key, start);
     this.end('accepted');
-    this.sendOwn(affirm(this.requestId));
+    this.sendOwn(own);
   }
 
   private sendOn(key: KeyRecord, { varying, bodyLength, timeoutMs = Infinity }: RequestStart): void {
@@ -130,7 +145,7 @@ export abstract class Relay extends RelayReport implements Caller, Seated {
     this.requestEnded ||= ends;
     const { call, key } = this;
     if (this.ended) return;
-    if (this.receivedBytes > this.context.limits.maxBodyBytes) return this.failed('body_too_large');
+    if (this.receivedBytes > maxBodyBytes(this.head.route, this.context.limits)) return this.failed('body_too_large');
     this.hold(piece.length);
     if (call === undefined || key === undefined) {
       (this.early ??= new ByteQueue()).push(piece);
@@ -138,7 +153,8 @@ export abstract class Relay extends RelayReport implements Caller, Seated {
       this.renew();
       this.writeOn(key, call, piece, ends);
     }
-    if (this.heldBytes > 0 && this.context.held.isTooMuch) this.tooMuchHeld();
+    if (this.heldBytes > 0 && this.context.held.isTooMuch) return this.tooMuchHeld();
+    if (ends && this.head.route?.desk) this.bodyIsThere(this.head.route.desk);
   }
 
   private hold(bytes: number): void {

@@ -81,6 +81,7 @@ export function createHeadReader({ gate, grpcRoutes, httpRoutes }: HeadReaderOpt
         to: 'send',
         signal: route?.signal,
         route: route?.name ?? (protocol === 'grpc' ? 'otlp-grpc' : 'otlp-http'),
+        isNotForPages: route?.forPages === false,
         peer,
         origin: valueOf(fields, 'origin'),
       },

@@ -166,7 +166,7 @@ test('a value that does not fit is blamed on its variable', () => {
   assert.deepEqual(faultsOf(env), [
     {
       path: 'keys.carriers[1]',
-      message: 'must be a header name in lower case: 1 to 64 letters, digits and hyphens',
+      message: 'must be a header name in lower case: 1 to 64 letters, digits, hyphens and underscores',
       value: '"X-Bad"',
       where: 'KEYGATE_KEYS_CARRIERS',
     },

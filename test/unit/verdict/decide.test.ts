@@ -82,15 +82,18 @@ const CASES: readonly Case[] = [
   { sentence: 'a canary may not send', key: { kind: 'canary' }, expected: 'role_missing' },
   { sentence: 'a canary may not manage', key: { kind: 'canary' }, use: MANAGE, expected: 'role_missing' },
   { sentence: 'a canary may be asked about', key: { kind: 'canary' }, use: ASK, expected: 'allow' },
+  { sentence: 'a key of pages is taken where pages have business', key: { type: 'rum' }, use: { ...TRACES, route: 'otlp-http', isNotForPages: false }, expected: 'allow' },
+  { sentence: 'a key of pages is not taken where pages have none', key: { type: 'rum' }, use: { ...TRACES, route: 'otlp-http', isNotForPages: true }, expected: 'route_not_allowed' },
+  { sentence: 'any other key is', key: { type: 'thirdParty' }, use: { ...TRACES, route: 'otlp-http', isNotForPages: true }, expected: 'allow' },
   { sentence: 'an expired key is not told what it might have sent', key: { signals: ['logs'], expiresAt: NOW }, expected: 'expired_key' },
 ];
 
 /** What each type of key is good for. */
 // oxfmt-ignore
 const ALLOWED_ROUTES: Readonly<Record<KeyType | 'none', readonly Route[]>> = {
-  none: ['otlp-grpc', 'otlp-http', 'rum', 'agent', 'grpc'],
-  sensor: ['otlp-grpc', 'otlp-http', 'remote-config', 'agent'],
-  thirdParty: ['otlp-grpc', 'otlp-http', 'agent'],
+  none: ['otlp-grpc', 'otlp-http', 'logs', 'remote-write', 'rum', 'agent', 'token', 'grpc'],
+  sensor: ['otlp-grpc', 'otlp-http', 'logs', 'remote-write', 'remote-config', 'agent', 'token'],
+  thirdParty: ['otlp-grpc', 'otlp-http', 'logs', 'remote-write', 'agent', 'token'],
   rum: ['otlp-http', 'rum'],
 };
 
@@ -211,7 +214,9 @@ const uses: fc.Arbitrary<Use> = fc.oneof(fc.constantFrom(MANAGE, ASK), sendings)
 function isWithinScope(key: KeyRecord, { signal, route, peer, origin }: Sending): boolean {
   const network = peer.slice(0, peer.indexOf('.'));
   return (
-    (key.signals === undefined || route === 'remote-config' || key.signals.some((each) => each === signal)) &&
+    (key.signals === undefined ||
+      ['remote-config', 'token'].includes(route) ||
+      key.signals.some((each) => each === signal)) &&
     ALLOWED_ROUTES[key.type ?? 'none'].includes(route) &&
     (key.cidrs?.some((cidr) => cidr.startsWith(`${network}.`)) ?? true) &&
     (key.origins?.some((each) => each === '*' || each === origin) ?? true)

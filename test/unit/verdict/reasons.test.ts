@@ -20,6 +20,7 @@ describe('the reason table', () => {
     assert.deepEqual(undecided, [
       'store_unavailable',
       'store_timeout',
+      'unknown_signer',
       'upstream_unavailable',
       'upstream_overloaded',
       'draining',
@@ -27,7 +28,7 @@ describe('the reason table', () => {
       'upstream_timeout',
     ]);
     const answers = undecided.map((reason) => `${row(reason).http} / ${row(reason).grpc}`);
-    assert.deepEqual(answers, [...Array<string>(6).fill('503 / 14'), '504 / 4']);
+    assert.deepEqual(answers, [...Array<string>(7).fill('503 / 14'), '504 / 4']);
   });
 
   it('hints at a retry for every doubt but a timeout, whose sender has waited enough', () => {
