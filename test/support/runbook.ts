@@ -53,7 +53,7 @@ export interface ShellOptions {
 }
 
 const KEYGATE = join(import.meta.dirname, '../../bin/keygate');
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 /** A shell in an empty directory, in which `keygate` is this checkout's. */
 export function openShell(scope: Scope, { names, env, programs = {} }: ShellOptions): Shell {
