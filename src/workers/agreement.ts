@@ -4,9 +4,8 @@ import type { Member } from './member.ts';
 
 /**
  * How all workers come to one configuration, or stay with the one that they have. All that serve judge it, and one that cannot use
- * it, or does not answer, is enough for none to take it. Whoever is starting meanwhile has no say, or a worker that cannot start could
- * not be helped by another configuration: it adopts what the others take. One that ends is replaced by one that begins with what
- * holds then.
+ * it, or does not answer, is enough for none to take it. Whoever is starting meanwhile adopts what the others take, and has no say: what
+ * it needs to start may be just that. One that ends is replaced by one that begins with what holds then.
  */
 export function createAgreement(members: () => readonly Member[]): Others {
   let judged: { readonly config: Config; readonly by: readonly Member[] } | undefined;
