@@ -6,6 +6,7 @@ import { StoreError } from '../store/port.ts';
 import { createBreaker } from './breaker.ts';
 import type { Permit } from './breaker.ts';
 import type { CacheObserver, ShedCause } from './observer.ts';
+import { patientTimeout } from '../patient-timeout.ts';
 
 export interface LookupsOptions {
   readonly find: (digests: readonly KeyDigest[]) => Promise<KeyRecord | undefined>;
@@ -111,7 +112,7 @@ export function createLookups(options: LookupsOptions): Lookups {
 
 function within(timeoutMs: number, answer: Promise<KeyAnswer>): Promise<KeyAnswer> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(STORE_TIMEOUT), timeoutMs);
+    const timer = patientTimeout(() => resolve(STORE_TIMEOUT), timeoutMs);
     void answer.then((inTime) => {
       clearTimeout(timer);
       resolve(inTime);

@@ -35,6 +35,7 @@ const EDGES = [
 export const ROOMS: Rooms = {
   credential: [],
   'near.ts': [],
+  'patient-timeout.ts': [],
   'log-levels.ts': [],
   'keys/scope.ts': [],
   'keys/record.ts': ['credential', 'keys/scope.ts'],
@@ -52,6 +53,7 @@ export const ROOMS: Rooms = {
   'store/usage-port.ts': [],
   'store/port.ts': ['credential', 'keys/record.ts', 'keys/audit.ts', 'store/replica-port.ts', 'store/usage-port.ts'],
   store: [
+    'patient-timeout.ts',
     'credential',
     'keys/record.ts',
     'keys/order.ts',
@@ -61,7 +63,7 @@ export const ROOMS: Rooms = {
     'store/usage-port.ts',
   ],
   keys: [...MODEL, 'keys/order.ts', 'keys/audit.ts', 'keys/seal.ts', 'store/port.ts', 'store/usage-port.ts'],
-  cache: [...MODEL, 'store/port.ts', 'budget/bucket.ts'],
+  cache: [...MODEL, 'patient-timeout.ts', 'store/port.ts', 'budget/bucket.ts'],
   usage: ['keys/record.ts', 'store/usage-port.ts'],
 
   replica: [...MODEL, 'verdict', 'keys', 'store/port.ts', 'store/replica-port.ts'],

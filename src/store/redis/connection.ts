@@ -1,8 +1,9 @@
 import { Redis } from 'ioredis';
-import type { RedisOptions } from 'ioredis';
+import type { Command, RedisOptions } from 'ioredis';
+import { patientTimeout } from '../../patient-timeout.ts';
 import { connectorClass } from './connector.ts';
 import type { ServerFacts } from './connector.ts';
-import { connectionLost, toStoreError } from './faults.ts';
+import { connectionLost, TIMED_OUT, toStoreError } from './faults.ts';
 import { createFindServer } from './find-server.ts';
 import { indexScripts } from './index-scripts.ts';
 import type { IndexedRedis } from './index-scripts.ts';
@@ -55,7 +56,10 @@ export interface Connection {
  */
 export function openConnection(options: ConnectionOptions): Connection {
   let lastError: Error | undefined;
-  const redis = new Redis(toRedisOptions(options, (error) => (lastError = error))) as IndexedRedis;
+  const redis = new PatientRedis(
+    toRedisOptions(options, (error) => (lastError = error)),
+    options.commandTimeoutMs,
+  ) as Redis as IndexedRedis;
   // Without a listener ioredis prints each error; what it says is kept for the StoreErrors that follow from it.
   redis.on('error', (error: Error) => (lastError = error));
   redis.on('ready', () => (lastError = undefined));
@@ -88,6 +92,23 @@ export function openConnection(options: ConnectionOptions): Connection {
       if (hasSocket) await ended;
     },
   };
+}
+
+/** In place of ioredis' commandTimeout, which takes a stall of ours for one of Redis. */
+class PatientRedis extends Redis {
+  readonly #replyTimeoutMs: number;
+
+  constructor(options: ReturnType<typeof toRedisOptions>, replyTimeoutMs: number) {
+    super(options);
+    this.#replyTimeoutMs = replyTimeoutMs;
+  }
+
+  override sendCommand(command: Command, ...stream: unknown[]): unknown {
+    const timer = patientTimeout(() => command.reject(new Error(TIMED_OUT)), this.#replyTimeoutMs);
+    const settled = (): void => clearTimeout(timer);
+    command.promise.then(settled, settled);
+    return super.sendCommand(command, ...(stream as []));
+  }
 }
 
 /** Bounded as a whole: a Redis that is loading its data set accepts connections long before it serves. */
@@ -132,7 +153,6 @@ function toRedisOptions(options: ConnectionOptions, failed: (cause: Error) => vo
     // Nothing here needs RESP3; asking for 2 spares older servers and proxies a failed greeting.
     protocol: 2 as const,
     connectTimeout: connectTimeoutMs,
-    commandTimeout: options.commandTimeoutMs,
     // A command that timed out stays queued; replacing the silent connection is what empties the queue.
     socketTimeout: options.socketTimeoutMs,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,

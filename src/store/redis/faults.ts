@@ -1,5 +1,8 @@
 import { StoreError } from '../port.ts';
 
+/** The message of a command whose reply did not come in time. */
+export const TIMED_OUT = 'Command timed out';
+
 /**
  * The one door by which errors of ioredis come in. They are not kept as causes: an error of a failed login carries the
  * command with its password. `connectionError` is why there is no connection, which ioredis does not repeat.
@@ -7,7 +10,7 @@ import { StoreError } from '../port.ts';
 export function toStoreError(cause: unknown, connectionError?: Error): StoreError {
   if (cause instanceof StoreError) return cause;
   const message = messageOf(cause);
-  if (message === 'Command timed out') {
+  if (message === TIMED_OUT) {
     return new StoreError('timeout', 'The key store (Redis) did not answer in time.');
   }
   // An answer that only another program's data can give: our names are in use by it.
