@@ -2,28 +2,16 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import type { KeyService } from '../../src/keys/service.ts';
+import { launchChromium } from '../support/browser.ts';
 import { startCollector } from '../support/collector.ts';
 import type { Collector } from '../support/collector.ts';
 import { startGateway } from '../support/gateway.ts';
 import type { Gateway } from '../support/gateway.ts';
 
-/** Nothing but what the tests do: no sandbox, which needs more than a container has, no graphics card, nothing in the background. */
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-/** Playwright gives each browser a profile of its own, and removes it. */
 export async function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env['KEYGATE_TEST_CHROMIUM'] ?? '/usr/bin/chromium', args: FLAGS });
+  return launchChromium(process.env['KEYGATE_TEST_CHROMIUM'] ?? '/usr/bin/chromium');
 }
 
 export const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 360, height: 740 } } as const;

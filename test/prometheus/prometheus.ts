@@ -21,15 +21,25 @@ export interface TestPrometheus {
   firing(): Promise<readonly Alert[]>;
   /** The values of an expression now, of each series. */
   query(expression: string): Promise<readonly number[]>;
+  /** When the series that are selected, such as up[5m], have samples; in seconds. */
+  times(selector: string): Promise<readonly number[]>;
+  /** The sum of the series of a metric of its own. */
+  metric(name: string): Promise<number>;
+  /** What it has logged so far. */
+  log(): string;
   /** Whether it is told where the gateways are: service discovery that works, or not. */
   setDiscovery(state: 'working' | 'broken'): Promise<void>;
 }
 
 export interface PrometheusOptions {
   readonly program: string;
-  readonly rules: string;
+  readonly rules?: string;
   /** host:port by the name of the job. */
   readonly jobs: Readonly<Record<string, readonly string[]>>;
+  /** Further sections of its configuration. */
+  readonly config?: object;
+  /** Further words of its command line. */
+  readonly flags?: readonly string[];
 }
 
 const START_TIMEOUT_MS = 20_000;
@@ -37,7 +47,7 @@ const START_TIMEOUT_MS = 20_000;
 /** A real Prometheus on 127.0.0.1, which scrapes and evaluates every second. */
 export async function startPrometheus(
   scope: Scope,
-  { program, rules, jobs }: PrometheusOptions,
+  { program, rules = '{}', jobs, config: more = {}, flags = [] }: PrometheusOptions,
 ): Promise<TestPrometheus> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-prometheus-'));
   scope.after(() => rm(directory, { recursive: true, force: true }));
@@ -57,6 +67,7 @@ export async function startPrometheus(
       job_name: name,
       file_sd_configs: [{ files: [discovered(name)], refresh_interval: '1s' }],
     })),
+    ...more,
   };
   await writeFile(join(directory, 'prometheus.yml'), JSON.stringify(config));
   const address = `127.0.0.1:${await freePort()}`;
@@ -67,6 +78,7 @@ export async function startPrometheus(
       `--storage.tsdb.path=${join(directory, 'data')}`,
       `--web.listen-address=${address}`,
       '--log.level=warn',
+      ...flags,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
@@ -99,6 +111,18 @@ export async function startPrometheus(
   return {
     url: `http://${address}`,
     setDiscovery,
+    log: () => said,
+    async times(selector) {
+      const { result } = await ask<{ result: readonly { values: readonly (readonly [number, string])[] }[] }>(
+        `/api/v1/query?query=${encodeURIComponent(selector)}`,
+      );
+      return result.flatMap(({ values }) => values.map(([time]) => time));
+    },
+    async metric(name) {
+      const text = await (await fetch(`http://${address}/metrics`)).text();
+      const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    },
     async firing() {
       const { alerts } = await ask<{ alerts: readonly Alert[] }>('/api/v1/alerts');
       return alerts.filter(({ state }) => state === 'firing');

@@ -54,6 +54,8 @@ export interface ProcessOptions {
 
 const KEY = 'a-key-of-the-child-process';
 const LOOPBACK = { address: '127.0.0.1:0' };
+/** On a machine that has a lot else to do. */
+const START_MS = 120_000;
 
 /** `keygate serve` with a configuration file, as an operator starts it: for what must be seen from outside the process. */
 export async function startKeygateProcess(
@@ -93,7 +95,7 @@ export async function startKeygateProcess(
       .slice(0, -1)
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   await Promise.race([
-    until('keygate serves', () => serving() !== undefined, 40_000),
+    until('keygate serves', () => serving() !== undefined, START_MS),
     exited.then(({ stdout, stderr }) =>
       Promise.reject(new Error(`keygate ended instead of serving: ${stdout}${stderr}`)),
     ),
