@@ -37,7 +37,9 @@ export function tellPropagation(printer: Printer, propagation: Propagation | und
   const rows = propagation.replicas.map(({ name, version, state, milliseconds, silentForMs }) => [
     name,
     version,
-    silentForMs === undefined ? state : `${state} for ${Math.round(silentForMs / 1_000)} s`,
+    silentForMs === undefined
+      ? state
+      : `${state === 'waiting' ? 'waiting, silent' : state} for ${Math.round(silentForMs / 1_000)} s`,
     milliseconds?.toFixed(1) ?? '-',
   ]);
   printer.table({ header: ['gateway', 'version', 'state', 'ms'], rows, wraps: ['gateway', 'state'] }, NOBODY);

@@ -13,7 +13,7 @@ export type CanaryRound =
       /** Until the last live replica had told that it applied the change: undefined without any other. */
       readonly everywhereSeconds: number;
     }
-  /** The store did not answer, so nothing is known. */
+  /** The store did not answer, or a replica ended meanwhile, so nothing is known. */
   | { readonly outcome: 'unmeasured'; readonly why: string }
   /** A revoked key was still allowed after the bound, or a new one not before it. */
   | { readonly outcome: 'broken'; readonly why: string };
@@ -39,6 +39,7 @@ const QUICK_LOOK_MS = 1;
 const SLOW_LOOK_MS = 50;
 /** Looks are quick only at first, so that a feed that is cut costs nothing. */
 const QUICK_LOOKS = 100;
+const STORE_AWAY = 'the key store does not answer';
 /** Of the interval: gateways that were started together do not go on together. */
 const JITTER = 0.2;
 
@@ -74,18 +75,23 @@ export function createCanary(options: CanaryOptions): Canary {
     if (allowed !== undefined) return fault(allowed, 'a revoked key was still allowed');
     const ownSeconds = secondsSince(startedAt);
     const { progress, seconds } = await everywhere;
-    if (!progress.complete) {
-      const names = progress.replicas.filter(({ state }) => state === 'waiting').map(({ name }) => name);
-      return { outcome: 'broken', why: `replicas that have not applied a revocation: ${names.join(', ')}` };
-    }
-    return { outcome: 'kept', ownSeconds, everywhereSeconds: seconds };
+    return progress.complete ? { outcome: 'kept', ownSeconds, everywhereSeconds: seconds } : unconfirmed(progress);
+  }
+
+  function unconfirmed({ replicas }: Progress): CanaryRound {
+    const waiting = replicas.filter(({ state }) => state === 'waiting');
+    if (waiting.length === 0) return { outcome: 'unmeasured', why: STORE_AWAY };
+    // One that was killed cannot say so; one that is cut off from the store says that in its own metrics.
+    const live = waiting.filter(({ silentForMs }) => silentForMs === undefined);
+    if (live.length === 0) return { outcome: 'unmeasured', why: `replicas that fell silent: ${namesOf(waiting)}` };
+    return { outcome: 'broken', why: `replicas that have not applied a revocation: ${namesOf(live)}` };
   }
 
   function fault(decision: Decision, why: string): CanaryRound {
     const isDoubt = decision.verdict === 'refuse' && REASONS[decision.reason].verdict === 'undecided';
     const after = `${why} after ${boundMs / 1_000} s`;
     return isDoubt
-      ? { outcome: 'unmeasured', why: 'the key store does not answer' }
+      ? { outcome: 'unmeasured', why: STORE_AWAY }
       : { outcome: 'broken', why: decision.verdict === 'allow' ? after : `${after} (${decision.reason})` };
   }
 
@@ -130,6 +136,10 @@ export function createCanary(options: CanaryOptions): Canary {
       await running;
     },
   };
+}
+
+function namesOf(replicas: readonly { readonly name: string }[]): string {
+  return replicas.map(({ name }) => name).join(', ');
 }
 
 function isRefused(decision: Decision, reason: string): boolean {

@@ -5,7 +5,7 @@ import type { ReplicaRoll, ReplicaState, ReplicaStore } from '../store/replica-p
 
 /**
  * - applied: it has applied the change, and answers by it
- * - waiting: it is live, and has not told that it applied the change
+ * - waiting: it was live, and has not told that it applied the change
  * - silent: nothing was heard of it for a while when the wait began. It ended without a word, or it is cut off from the
  *   store and goes on with what it remembers: which of the two cannot be seen from here, so it is not waited for
  */
@@ -17,7 +17,7 @@ export interface ReplicaProgress {
   readonly state: ProgressState;
   /** From the change until the store heard that it is applied; by the store's clock. */
   readonly milliseconds?: number;
-  /** How long nothing was heard of it. */
+  /** How long nothing was heard of it, where it is silent; one that is waited for may have fallen silent meanwhile. */
   readonly silentForMs?: number;
 }
 
@@ -70,7 +70,9 @@ export async function waitForChange(digest: KeyDigest, { store, timeoutMs, signa
     for (const id of expected) if (!present.has(id)) expected.delete(id);
     const complete = [...expected].every((id) => appliedAt.has(id));
     if (complete || performance.now() >= deadline) {
-      const replicas = roll.replicas.map((replica) => toProgress(replica, roll, expected, change?.madeAt, appliedAt));
+      const replicas = roll.replicas.map((replica) =>
+        toProgress(replica, roll, store, expected, change?.madeAt, appliedAt),
+      );
       return { complete, replicas: replicas.toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name))) };
     }
     await delay(POLL_MS, undefined, { signal });
@@ -103,18 +105,21 @@ export function isLive({ seenAt }: ReplicaState, { now }: ReplicaRoll, { liveFor
 }
 
 function toProgress(
-  { id, name, version, seenAt }: ReplicaState,
-  { now }: ReplicaRoll,
+  replica: ReplicaState,
+  roll: ReplicaRoll,
+  store: ReplicaStore,
   expected: ReadonlySet<string>,
   madeAt: number | undefined,
   appliedAt: ReadonlyMap<string, number>,
 ): ReplicaProgress {
+  const { id, name, version, seenAt } = replica;
   const at = appliedAt.get(id);
   if (at !== undefined) {
     // One that began after the change had it applied from the beginning.
     const milliseconds = madeAt === undefined ? undefined : Math.round((at - madeAt) / 100) / 10;
     return { name, version, state: 'applied', ...(milliseconds !== undefined && { milliseconds }) };
   }
-  if (expected.has(id)) return { name, version, state: 'waiting' };
-  return { name, version, state: 'silent', silentForMs: Math.round((now - seenAt) / 1_000) };
+  const silence = { silentForMs: Math.round((roll.now - seenAt) / 1_000) };
+  if (!expected.has(id)) return { name, version, state: 'silent', ...silence };
+  return { name, version, state: 'waiting', ...(!isLive(replica, roll, store) && silence) };
 }

@@ -154,6 +154,25 @@ describe('a canary', { timeout: 60_000 }, () => {
     assert.ok((await rounds(gateway, 'broken')) >= 1);
   });
 
+  it('is unmeasured where another one falls silent before it has applied a change', async (t) => {
+    const { prefix, store } = await openStore(t);
+    const gateway = await startGateway(t, {
+      store: { redis: { url: redis.url, prefix } },
+      // Longer than one that was killed passes for live.
+      cache: { freshFor: `${store.replicas.liveForMs + 1_000}ms` },
+      canary: { interval: '20ms' },
+    });
+    await until('rounds are kept', async () => (await rounds(gateway, 'kept')) > 0, PATIENCE_MS);
+    const killed = { id: 'killed', name: 'killed:1', version: '0', startedAt: 0, store: null, applied: 0 };
+    await store.replicas.acknowledge({ ...killed, appliedAt: undefined });
+    const said = (): boolean => gateway.log.some((line) => line.includes('replicas that fell silent: killed:1'));
+    await until('it is waited for in vain', said, PATIENCE_MS);
+    assert.ok((await rounds(gateway, 'unmeasured')) > 0);
+    const kept = await rounds(gateway, 'kept');
+    await until('rounds are kept again', async () => (await rounds(gateway, 'kept')) > kept, PATIENCE_MS);
+    assert.equal(await rounds(gateway, 'broken'), 0);
+  });
+
   it('is unmeasured while the store is away, in any of its steps, and leaves nothing when it is back', async (t) => {
     const { prefix } = await openStore(t);
     const link = await startTcpProxy(redis.port);
