@@ -35,6 +35,7 @@ interface Ports {
 
 /** While it drains, a gateway that was replaced still serves the connections that it has. */
 const DRAIN_DELAY = '2s';
+const START_ATTEMPTS = 3;
 
 export interface PlaceOptions {
   /** Of the gateway, besides where it listens, its store and its collector. */
@@ -61,14 +62,24 @@ export async function openPlace(
       store: { redis: { url: redis.url, commandTimeout: '1s' } },
       ...(behindOneAddress && { limits: { drainDelay: DRAIN_DELAY } }),
     });
+  /** Ports that were free a moment ago are not always free. */
+  const startSomewhere = async (attempt = 1): Promise<{ ports: Ports; gateway: KeygateProcess }> => {
+    const ports = await findPorts();
+    try {
+      return { ports, gateway: await start(ports) };
+    } catch (error) {
+      if (attempt === START_ATTEMPTS || !String(error).includes('EADDRINUSE')) throw error;
+      return startSomewhere(attempt + 1);
+    }
+  };
   const stop = async (gateway: KeygateProcess): Promise<void> => {
     gateway.signal('SIGTERM');
     const { code, stderr } = await gateway.exited;
     if (code !== 0) throw new Error(`the gateway ended with ${code}: ${stderr}`);
   };
 
-  const ports = await findPorts();
-  let gateway = await start(ports);
+  const { ports, gateway: first } = await startSomewhere();
+  let gateway = first;
   const fronts = behindOneAddress
     ? { grpc: await startTcpProxy(ports.grpc), http: await startTcpProxy(ports.http) }
     : undefined;
@@ -93,11 +104,11 @@ export async function openPlace(
       return performance.now() - from;
     },
     async replace() {
-      const elsewhere = await findPorts();
       const old = gateway;
-      gateway = await start(elsewhere);
-      fronts?.grpc.leadTo(elsewhere.grpc);
-      fronts?.http.leadTo(elsewhere.http);
+      const next = await startSomewhere();
+      gateway = next.gateway;
+      fronts?.grpc.leadTo(next.ports.grpc);
+      fronts?.http.leadTo(next.ports.http);
       await stop(old);
     },
   };
