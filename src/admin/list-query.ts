@@ -98,10 +98,19 @@ export const KEY_QUERY: readonly QueryParameter[] = [
   { name: 'offset', description: 'How many to leave out.', schema: z.int().min(0).max(MAX_COUNT).default(0) },
 ];
 
-export const DELETION_QUERY: readonly QueryParameter[] = [
+/** Of keys and tokens: StackState's clients know of no force, and expect that what they delete is deleted. */
+export const KEY_DELETION_QUERY: readonly QueryParameter[] = [
   {
     name: 'force',
-    description: 'true: also if it was used within the last hour, which is refused otherwise.',
+    description: 'false: not if it was used within the last hour, which is refused with 409.',
+    schema: z.boolean().default(true),
+  },
+];
+
+export const OWNER_DELETION_QUERY: readonly QueryParameter[] = [
+  {
+    name: 'force',
+    description: 'true: also if keys of it were used within the last hour, which is refused otherwise.',
     schema: z.boolean().default(false),
   },
 ];

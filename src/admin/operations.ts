@@ -82,7 +82,8 @@ export function createOperations({ gate, service, replicas, now }: OperationOpti
     if ('refused' in wait) return wait.refused;
     const revocation = readDeletion(stamp, call.query);
     if ('refused' in revocation) return revocation.refused;
-    const { digest } = await service.revoke(kind, id.value, actorOf(call), revocation.value);
+    const { force = true } = revocation.value;
+    const { digest } = await service.revoke(kind, id.value, actorOf(call), { force });
     const propagation = await propagationOf(digest, wait.value, replicas);
     return propagation === undefined ? NO_CONTENT : { status: 200, body: propagation };
   }

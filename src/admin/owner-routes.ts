@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { WRONG_STATE } from './life-routes.ts';
-import { DELETION_QUERY, KEY_QUERY } from './list-query.ts';
+import { KEY_QUERY, OWNER_DELETION_QUERY } from './list-query.ts';
 import type { OwnerOperations } from './owner-operations.ts';
 import { newOwnerSchema, ownerDetailsSchema, ownerSchema, ownerUpdateSchema } from './owner-schemas.ts';
 import { WAIT_QUERY } from './propagation.ts';
@@ -106,7 +106,7 @@ function routesOn(operations: OwnerOperations, { path, one, name, permissions }:
       access: permissions.delete,
       operationId: `delete${name}`,
       summary: `Delete a ${one}, for good: all its keys and tokens are refused from then on.`,
-      query: [...DELETION_QUERY, WAIT_QUERY],
+      query: [...OWNER_DELETION_QUERY, WAIT_QUERY],
       answers: { ...onOne, 409: { description: KEYS_IN_USE, schema: errorsResponseSchema } },
       handle: operations.remove,
     },

@@ -4,7 +4,7 @@ import { explainRequestSchema, explanationSchema } from './explain.ts';
 import type { LifeOperations } from './life-operations.ts';
 import { createLifeRoutes } from './life-routes.ts';
 import { ingestionKeyDetailsSchema, serviceTokenDetailsSchema } from './life-schemas.ts';
-import { DELETION_QUERY, KEY_QUERY } from './list-query.ts';
+import { KEY_DELETION_QUERY, KEY_QUERY } from './list-query.ts';
 import { logLevelSchema, newLogLevelSchema } from './log-level.ts';
 import type { LogLevelOperations } from './log-level.ts';
 import { createOpenApiDocument } from './openapi.ts';
@@ -35,13 +35,13 @@ import { createTransferRoutes } from './transfer-routes.ts';
 const NO_SUCH_ID = { description: 'There is no live key or token with this id.', schema: errorsResponseSchema };
 /** What the deletion of a key and of a token have in common. */
 const DELETION = {
-  query: [...DELETION_QUERY, WAIT_QUERY],
+  query: [...KEY_DELETION_QUERY, WAIT_QUERY],
   answers: {
     200: { description: 'It is deleted, and was waited for.', schema: propagationSchema },
     204: { description: 'It is deleted.' },
     400: BAD_REQUEST,
     404: NO_SUCH_ID,
-    409: { description: 'It was used within the last hour, and force is not true.', schema: errorsResponseSchema },
+    409: { description: 'It was used within the last hour, and force is false.', schema: errorsResponseSchema },
   },
 } as const;
 const NAME_TAKEN = { description: 'A live key or token has this name already.', schema: errorsResponseSchema };

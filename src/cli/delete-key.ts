@@ -27,7 +27,7 @@ export interface Deletion {
 export const FORCE_FLAG = ['--force', 'Delete it even if it was used within the last hour'] as const;
 
 export function revocationIn({ force }: DeleteFlags): Revocation {
-  return force === true ? { force } : {};
+  return { force: force === true };
 }
 
 /** Deletes by id, which may be given as a flag or, as the guides of StackState write it, as the only operand. */

@@ -102,7 +102,7 @@ function revocation({ what, record, path, changed }) {
   const { name } = record;
   /** @param {boolean} force */
   const revoke = async (force) => {
-    const propagation = await call('DELETE', path, { query: { wait: '5s', force } });
+    const propagation = await call('DELETE', path, { query: { wait: '5s', force: String(force) } });
     say(`${name} is revoked. ${toldBy(propagation)}`);
     await changed();
   };
