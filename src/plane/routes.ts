@@ -101,7 +101,8 @@ const NO_KEYS: RawFields = [];
 
 /**
  * OTLP's own paths win over any others; the configuration has refused those that are named twice. A path must match exactly, but
- * for those of agents. Queries are no part of a route and do not go on, because a query could hold a key; agents' keys do.
+ * for those of agents. Queries are no part of a route and do not go on, because a query could hold a key. Agents put theirs there;
+ * what is left of such a query goes on.
  */
 export function createHttpRoutes<Behind = HttpForward>(upstreams: HttpUpstreams<Behind>): HttpRoutes<Behind> {
   const { otlp, rum, remoteConfig, agent, logs, singles, remoteWrite, tokens, pagesOverOtlp = true } = upstreams;
