@@ -21,13 +21,15 @@ const record = newRecord({ digest: digestOf(KEY), expiresAt: NOW + 1_000 });
 /** A gate before these keys, that notes what it looks up and charges; `spent` keys have nothing left. */
 function createGateBefore(answer: KeyAnswer | Promise<KeyAnswer>, spent = false) {
   const lookups: Digests[] = [];
+  const askedFor: (string | undefined)[] = [];
   const charged: string[] = [];
   let nowMs = NOW;
   const gate = createGate({
     readCredential: createCredentialReader(configSchema.parse({}).keys),
     digest: createDigester({}),
-    lookup: (digests) => {
+    lookup: (digests, from) => {
       lookups.push(digests);
+      askedFor.push(from);
       return answer;
     },
     charge: (allowed) => {
@@ -36,7 +38,7 @@ function createGateBefore(answer: KeyAnswer | Promise<KeyAnswer>, spent = false)
     },
     now: () => nowMs,
   });
-  return { gate, lookups, charged, advance: (ms: number) => void (nowMs += ms) };
+  return { gate, lookups, askedFor, charged, advance: (ms: number) => void (nowMs += ms) };
 }
 
 const known: KeyAnswer = { kind: 'known', record };
@@ -153,6 +155,15 @@ describe('the gate', () => {
       fingerprint: digestOf('legacy').slice(7, 19),
     });
     assert.deepEqual(lookups, [{ digest: digestOf('legacy'), alternates: [] }]);
+  });
+
+  it('says for whom a key is looked up where that may be anybody, so that guesses are bounded by it', () => {
+    const { gate, askedFor } = createGateBefore(known);
+    void gate.judge(FIELDS, TRACES);
+    void gate.judge(FIELDS, { to: 'ask', peer: '192.0.2.7' });
+    void gate.judge(FIELDS, { to: 'ask' });
+    void gate.judge(FIELDS, { to: 'manage' });
+    assert.deepEqual(askedFor, ['192.0.2.1', '192.0.2.7', undefined, undefined]);
   });
 
   it('charges a key for each request that it lets through, and for nothing else', async () => {
