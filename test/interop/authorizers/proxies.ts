@@ -22,6 +22,8 @@ export interface Proxy {
   program(cache: string): string;
   /** How it says its version. */
   readonly version: readonly string[];
+  /** For one that does not know it, since it was built as a module of another one. */
+  readonly pinned?: string | undefined;
   /** The examples in config/, the one that it is started with first. */
   readonly files: readonly string[];
   /** What in them is another address or path here; each must be there. */
@@ -72,6 +74,7 @@ const caddy: Proxy = {
   program: () =>
     goProgram({ folder: join(import.meta.dirname, 'caddy'), package: 'github.com/caddyserver/caddy/v2/cmd/caddy' }),
   version: ['version'],
+  pinned: / v(\d\S*)/.exec(readFileSync(join(import.meta.dirname, 'caddy', 'go.mod'), 'utf8'))?.[1],
   files: ['caddy/Caddyfile'],
   edits: ({ ports, keygate, collector }) => [
     [':4317 {', `:${ports.grpc} {`],
@@ -226,5 +229,5 @@ export function startProxy(scope: Scope, proxy: Proxy, program: string, place: P
 /** As the program says it, in a few words. */
 export function versionOf(proxy: Proxy, program: string): string {
   const { stdout, stderr } = spawnSync(program, [...proxy.version], { encoding: 'utf8' });
-  return /\d+\.\d+\.\d+/.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
+  return /\d+\.\d+\.\d+/.exec(`${stdout}${stderr}`)?.[0] ?? proxy.pinned ?? 'unknown';
 }
