@@ -5,6 +5,7 @@ import { startKeygateProcess } from '../support/keygate-process.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
 import { randomPort } from '../support/redis.ts';
 import type { Scope } from '../support/scope.ts';
+import type { TestCertificate } from '../support/tls.ts';
 import type { Server } from './haproxy.ts';
 
 /** A gateway that can be restarted where it is, as an operator does it. */
@@ -22,9 +23,11 @@ export async function createReplica(
   t: Scope,
   name: string,
   config: Readonly<Record<string, unknown>>,
+  certificate?: TestCertificate,
 ): Promise<Replica> {
   const [grpc, http, ops] = [await findPort(), await findPort(), await findPort()];
   const at = (port: number) => ({ address: `127.0.0.1:${port}` });
+  const tls = certificate && { tls: { cert: certificate.certPath, key: certificate.keyPath } };
   let current: KeygateProcess | undefined;
   const gateway = (): KeygateProcess => {
     if (current === undefined) throw new Error(`${name} was not started`);
@@ -38,7 +41,7 @@ export async function createReplica(
     async start() {
       current = await startKeygateProcess(t, {
         ...config,
-        listen: { grpc: at(grpc), http: at(http) },
+        listen: { grpc: { ...at(grpc), ...tls }, http: { ...at(http), ...tls } },
         ops: at(ops),
         replica: { name },
         limits: { drainDelay: `${drainDelay}ms` },

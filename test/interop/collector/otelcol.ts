@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { findPort } from '../../rolling/replicas.ts';
+import type { Scope } from '../../support/scope.ts';
+import { until } from '../../support/wait.ts';
+
+/** A Collector that runs. */
+export interface Otelcol {
+  /** What it has logged so far, line by line. */
+  log(): readonly OtelcolLine[];
+  /** The sum of the series of one of its own metrics, in whichever way this version spells its end; 0 if there is none. */
+  metric(name: string, label?: string): Promise<number>;
+  /** SIGTERM, as it is stopped everywhere: it sends what it has taken, if it can. */
+  stop(): Promise<void>;
+}
+
+export interface OtelcolLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly error?: string;
+  readonly [field: string]: unknown;
+}
+
+const STARTED_WITHIN_MS = 60_000;
+const STOPPED_WITHIN_MS = 60_000;
+const READY = 'Everything is ready. Begin running and processing data.';
+
+/** Runs it with this configuration, and with logs and metrics where they can be read. */
+export async function startOtelcol(
+  t: Scope,
+  program: string,
+  config: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Otelcol> {
+  const directory = await mkdtemp(join(tmpdir(), 'keygate-otelcol-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const port = await findPort();
+  await writeFile(join(directory, 'config.yaml'), config);
+  await writeFile(join(directory, 'telemetry.yaml'), telemetryAt(port));
+  const files = ['config.yaml', 'telemetry.yaml'].flatMap((file) => ['--config', join(directory, file)]);
+  const child = spawn(program, ['--feature-gates=service.profilesSupport', ...files], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
+  });
+  let output = '';
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const exited = once(child, 'exit');
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  t.after(async () => {
+    kill();
+    await exited;
+    process.off('exit', kill);
+  });
+  await until(
+    'the Collector is ready',
+    () => {
+      if (hasEnded()) throw new Error(`the Collector ended: ${output.trim().split('\n').slice(-3).join(' ')}`);
+      return output.includes(READY);
+    },
+    STARTED_WITHIN_MS,
+  );
+  return {
+    log: () => output.split('\n').flatMap(toLine),
+    async metric(name, label = '') {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      const lines = text.split('\n').filter((line) => {
+        const [, called] = /^([^{ ]+)/.exec(line) ?? [];
+        return (called === name || called === `${name}_total`) && line.includes(label);
+      });
+      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      await until('the Collector has ended', hasEnded, STOPPED_WITHIN_MS);
+    },
+  };
+}
+
+function telemetryAt(port: number): string {
+  const prometheus = { host: '127.0.0.1', port };
+  return stringify({
+    service: {
+      telemetry: {
+        logs: { encoding: 'json', sampling: { enabled: false } },
+        metrics: { readers: [{ pull: { exporter: { prometheus } } }] },
+      },
+    },
+  });
+}
+
+function toLine(text: string): OtelcolLine[] {
+  try {
+    return [JSON.parse(text) as OtelcolLine];
+  } catch {
+    return []; // what is said before there is a logger
+  }
+}
