@@ -44,14 +44,22 @@ export async function furnish({ keys, send }: Stage): Promise<readonly [name: st
     ACTOR,
   );
   await keys.create({ kind: 'service', name: 'grafana', roles: ['viewer'] }, ACTOR);
-  for (const { text } of [shop, agents, old, shop, agents, agents]) await send(text);
+  const senders = [
+    [shop, '127.0.0.11'],
+    [shop, '127.0.0.12'],
+    [agents, '127.0.0.21'],
+    [agents, '127.0.0.22'],
+    [agents, '127.0.0.23'],
+    [old, '127.0.0.31'],
+  ] as const;
+  for (const [{ text }, from] of senders) await send(text, {}, from);
   await until('the uses are written', async () => (await keys.usage([old.record.id, agents.record.id])).size === 2);
   await keys.rotate('ingestion', agents.record.id, { graceMs: 7 * DAY_MS }, ACTOR);
   await keys.revoke('ingestion', old.record.id, ACTOR, { force: true });
   await keys.disable('user', user.id, ACTOR);
-  for (let i = 0; i < 14; i++) await send(old.text);
-  for (let i = 0; i < 5; i++) await send('iapikeyok-not-a-key-of-ours', { 'user-agent': 'curl/8.14' });
-  for (let i = 0; i < 3; i++) await send(batch.text, { 'user-agent': 'nightly/2.3 Python/3.13' });
+  for (let i = 0; i < 14; i++) await send(old.text, {}, '127.0.0.31');
+  for (let i = 0; i < 5; i++) await send('iapikeyok-not-a-key-of-ours', { 'user-agent': 'curl/8.14' }, '127.0.0.66');
+  for (let i = 0; i < 3; i++) await send(batch.text, { 'user-agent': 'nightly/2.3 Python/3.13' }, '127.0.0.41');
   return [
     ['keys', 'keys', 'checkout-us'],
     ['keys-all', 'keys?all=true&sort=created&order=desc', 'legacy-importer'],

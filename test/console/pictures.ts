@@ -22,6 +22,7 @@ test('pictures for the documentation', async (t) => {
   const { page, signIn, open, keys, send } = stage;
   const take = async (name: string, fullPage = false): Promise<void> => {
     mkdirSync(PICTURES, { recursive: true });
+    await page.mouse.move(0, 0); // nothing is pointed at
     await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage });
   };
   const places = new Map((await furnish(stage)).map(([name, place]) => [name, place]));
@@ -46,17 +47,17 @@ test('pictures for the documentation', async (t) => {
 
   const { text: good } = await keys.create({ kind: 'ingestion', name: 'edge' }, { name: 'cli:alice' });
   const { text: cut, record } = await keys.create({ kind: 'ingestion', name: 'orders' }, { name: 'cli:alice' });
-  await send(cut);
+  const orders = { 'user-agent': 'OTel-OTLP-Exporter-Java/1.58.0' };
+  await send(cut, orders, '127.0.0.51');
   await open('live');
   for (let second = 0; second < LIVE_SECONDS; second++) {
     if (second === LIVE_SECONDS / 2) await keys.disable('ingestion', record.id, { name: 'cli:alice' });
     const wave = 20 + Math.round(8 * Math.sin(second / 4));
-    for (let i = 0; i < wave; i++) await send(i % 4 === 0 ? cut : good);
-    if (second % 5 === 0) await send('iapikeyok-from-another-place', { 'user-agent': 'curl/8.14' });
+    for (let i = 0; i < wave; i++) await (i % 4 === 0 ? send(cut, orders, '127.0.0.51') : send(good, {}, '127.0.0.52'));
+    if (second % 5 === 0) await send('iapikeyok-from-another-place', { 'user-agent': 'curl/8.14' }, '127.0.0.66');
     await delay(1_000);
   }
-  await page.setViewportSize({ width: 1120, height: 860 });
-  await take('console-live');
+  await take('console-live', true);
 
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.setViewportSize({ width: 360, height: 740 });

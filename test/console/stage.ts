@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
@@ -34,8 +37,8 @@ export interface Stage {
   signIn(...roles: string[]): Promise<void>;
   /** To a page of the console, such as keys/new. */
   open(place: string): Promise<void>;
-  /** Sends as a sender does; the status of the answer. */
-  send(key: string, headers?: Record<string, string>): Promise<number>;
+  /** Sends as a sender does, from this address of the machine; the status of the answer. */
+  send(key: string, headers?: Record<string, string>, from?: string): Promise<number>;
   /** Kept as the test's output. */
   picture(name: string): Promise<void>;
 }
@@ -96,14 +99,16 @@ export async function openStage(
       await page.goto(`${url}/console/#/${place}`);
       await page.locator('main h1').first().waitFor();
     },
-    async send(key, headers = {}) {
-      const response = await fetch(`${gateway.httpUrl}/v1/traces`, {
+    async send(key, headers = {}, from = '127.0.0.1') {
+      const sent = request(`${gateway.httpUrl}/v1/traces`, {
         method: 'POST',
+        localAddress: from,
         headers: { 'x-api-key': key, 'content-type': 'application/json', 'user-agent': 'otelcol/0.159', ...headers },
-        body: '{}',
       });
-      await response.arrayBuffer();
-      return response.status;
+      sent.end('{}');
+      const [response] = (await once(sent, 'response')) as [IncomingMessage];
+      await response.resume().toArray();
+      return response.statusCode ?? 0;
     },
     async picture(name) {
       mkdirSync(OUTPUT, { recursive: true });

@@ -1,13 +1,15 @@
-import { freshId, h, replace } from './dom.js';
+import { freshId, h } from './dom.js';
 import { faultBox } from './parts.js';
+import { submitting } from './submit.js';
+
+/** @typedef {{ message: string, action: string, work: () => Promise<void> }} Step What may be done all the same, once the message was read */
 
 /**
  * A question with its consequences, in front of the page. Escape and "Cancel" leave everything as it is; the focus goes back
  * to where it was.
  *
  * @param {{ title: string, body: import('./dom.js').Child, action: string, isDangerous?: boolean,
- *   work: () => Promise<void>, refused?: (error: any, dialog: HTMLDialogElement) => import('./dom.js').Child }} options `work` does it; `refused` may
- *   say more about an error, or offer something else
+ *   work: () => Promise<void>, refused?: (error: any) => Step | undefined }} options `work` does it; `refused` may offer to go on after an error
  */
 export function ask({ title, body, action, isDangerous = false, work, refused }) {
   const opener = document.activeElement;
@@ -15,6 +17,26 @@ export function ask({ title, body, action, isDangerous = false, work, refused })
   const faults = h('div', {});
   const go = h('button', { type: 'submit', class: isDangerous ? 'danger' : 'primary' }, action);
   const cancel = h('button', { type: 'button', on: { click: () => dialog.close() } }, 'Cancel');
+  let step = work;
+  const submit = submitting({
+    go,
+    faults,
+    work: async () => {
+      await step();
+      dialog.close();
+    },
+    isGone: () => !dialog.isConnected,
+    failed: (error) => {
+      const next = refused?.(error);
+      if (next !== undefined) {
+        step = next.work;
+        go.textContent = next.action;
+      }
+      // Whoever presses Enter twice has not read what there is to read.
+      (next === undefined ? go : cancel).focus();
+      return faultBox(next ?? error);
+    },
+  });
   const form = h(
     'form',
     { class: 'stack', on: { submit } },
@@ -29,25 +51,6 @@ export function ask({ title, body, action, isDangerous = false, work, refused })
   function closed() {
     dialog.remove();
     if (opener?.isConnected !== true) document.getElementById('main')?.focus();
-  }
-
-  /** @param {Event} event */
-  async function submit(event) {
-    event.preventDefault();
-    if (go.disabled) return;
-    go.disabled = true;
-    replace(faults);
-    try {
-      await work();
-      dialog.close();
-    } catch (error) {
-      if (!dialog.isConnected) return;
-      const instead = refused?.(error, dialog);
-      replace(faults, faultBox(error), instead);
-      go.disabled = false;
-      go.hidden = Boolean(instead);
-      (go.hidden ? cancel : go).focus();
-    }
   }
 
   document.body.append(dialog);

@@ -124,19 +124,20 @@ function revocation({ what, record, path, changed }) {
 }
 
 /**
- * The guard of the API has spoken: it was used within the last hour. Whoever has read by whom may go on.
+ * The guard of the API has spoken: it was used within the last hour. Whoever has read by whom may go on. Its second sentence is about
+ * flags of the command line.
  *
  * @param {() => Promise<void>} goOn
  */
 export function cutOff(goOn) {
-  return (/** @type {any} */ fault, /** @type {HTMLDialogElement} */ dialog) => {
-    if (fault.type !== 'InUse') return undefined;
-    async function click() {
-      await goOn().catch((failed) => say(failed.message));
-      dialog.close();
-    }
-    return h('button', { type: 'button', class: 'danger', on: { click } }, 'Cut them off all the same');
-  };
+  return (/** @type {any} */ fault) =>
+    fault.type === 'InUse'
+      ? {
+          message: `${fault.message.split('. ', 1)[0]}. What they send is lost from the moment on that you cut them off.`,
+          action: 'Cut them off all the same',
+          work: goOn,
+        }
+      : undefined;
 }
 
 /** @param {{ what: string, name: string, path: string, rotated: (made: any) => Promise<void> }} options */

@@ -1,9 +1,10 @@
 import { call, KEYS } from './api.js';
 import { h, replace } from './dom.js';
 import { date, startOfDay } from './format.js';
-import { faultBox, field, select } from './parts.js';
+import { field, select } from './parts.js';
 import { showSecret } from './secret.js';
 import { may } from './session.js';
+import { submitting } from './submit.js';
 
 const SIGNALS = ['traces', 'metrics', 'logs', 'profiles'];
 const DAY_MS = 86_400_000;
@@ -50,28 +51,18 @@ export async function showKeyForm(main, signal) {
     });
   }
 
-  /** @param {Event} event */
-  async function submit(event) {
-    event.preventDefault();
-    if (go.disabled) return;
-    go.disabled = true;
-    replace(faults);
-    try {
-      const made = await call('POST', KEYS, { body: wanted() });
-      if (signal.aborted) return;
-      showSecret(main, {
-        what: 'ingestion key',
-        name: made.name,
-        text: made.apiKey,
-        back: [`#/keys/${made.id}`, 'To the key'],
-        signals: made.signals,
-      });
-    } catch (error) {
-      if (signal.aborted) return;
-      replace(faults, faultBox(error));
-      go.disabled = false;
-    }
+  async function work() {
+    const made = await call('POST', KEYS, { body: wanted() });
+    if (signal.aborted) return;
+    showSecret(main, {
+      what: 'ingestion key',
+      name: made.name,
+      text: made.apiKey,
+      back: [`#/keys/${made.id}`, 'To the key'],
+      signals: made.signals,
+    });
   }
+  const submit = submitting({ go, faults, work, isGone: () => signal.aborted });
 
   replace(
     main,

@@ -64,7 +64,7 @@ export function sourceTable({ at, refusedSources }) {
   if (refusedSources.length === 0) return emptyState('Nobody was refused lately.');
   const most = Math.max(...refusedSources.map((/** @type {any} */ source) => source.perSecond));
   return table({
-    caption: 'Those that worked before come first: they are the ones who will call',
+    caption: 'Those that worked before come first: they are the ones who will call. Rates are of the last minutes.',
     className: 'bars',
     rows: refusedSources,
     columns: [

@@ -42,8 +42,12 @@ export function showShell(place, { signedOut }) {
       return;
     }
     for (const { view, link } of links) {
-      if (view === found.view) link.setAttribute('aria-current', 'page');
-      else link.removeAttribute('aria-current');
+      if (view !== found.view) link.removeAttribute('aria-current');
+      else {
+        link.setAttribute('aria-current', 'page');
+        // On a phone there is no room for all of them.
+        link.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+      }
     }
     try {
       await found.view.show(main, route, signal);

@@ -1,6 +1,7 @@
 import { h, replace } from './dom.js';
 import { faultBox } from './parts.js';
 import { signIn } from './session.js';
+import { submitting } from './submit.js';
 
 /** @param {HTMLElement} place @param {{ why?: string | undefined, done: () => void }} options */
 export function showSignIn(place, { why, done }) {
@@ -19,24 +20,22 @@ export function showSignIn(place, { why, done }) {
   const faults = h('div', {});
   const button = h('button', { type: 'submit', class: 'primary wide' }, 'Sign in');
 
-  /** @param {Event} event */
-  async function submit(event) {
-    event.preventDefault();
+  async function work() {
     const text = token.value.trim();
-    if (text === '') return;
-    button.disabled = true;
-    replace(faults);
-    try {
-      await signIn(text);
-      token.value = '';
-      done();
-    } catch (error) {
-      token.value = '';
-      replace(faults, faultBox(error));
-      button.disabled = false;
-      token.focus();
-    }
+    token.value = '';
+    if (text === '') throw new Error('A service token is more than blanks.');
+    await signIn(text);
+    done();
   }
+  const submit = submitting({
+    go: button,
+    faults,
+    work,
+    failed: (error) => {
+      token.focus();
+      return faultBox(error);
+    },
+  });
 
   replace(
     place,

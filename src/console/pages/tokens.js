@@ -4,9 +4,10 @@ import { date, startOfDay, time } from './format.js';
 import { actionsOf } from './key-actions.js';
 import { overlapNote } from './key-page.js';
 import { showList } from './list-page.js';
-import { badge, ending, factList, faultBox, field, past } from './parts.js';
+import { badge, ending, factList, field, past } from './parts.js';
 import { showSecret } from './secret.js';
 import { may } from './session.js';
+import { submitting } from './submit.js';
 import { emptyState } from './table.js';
 
 /** Service tokens: the list, one of them, and a new one. */
@@ -123,34 +124,24 @@ async function showTokenForm(main, signal) {
   const faults = h('div', {});
   const go = h('button', { type: 'submit', class: 'primary' }, 'Create the token');
 
-  /** @param {Event} event */
-  async function submit(event) {
-    event.preventDefault();
-    if (go.disabled) return;
-    go.disabled = true;
-    replace(faults);
-    try {
-      const made = await call('POST', TOKENS, {
-        body: {
-          name: name.value.trim(),
-          roles: roles.filter(({ checked }) => checked).map(({ value }) => value),
-          ...(subject.value.trim() !== '' && { dedicatedSubject: subject.value.trim() }),
-          ...(expiration.value !== '' && { expiryDate: startOfDay(expiration.value) }),
-        },
-      });
-      if (!signal.aborted)
-        showSecret(main, {
-          what: 'service token',
-          name: made.name,
-          text: made.token,
-          back: [`#/tokens/${made.id}`, 'To the token'],
-        });
-    } catch (error) {
-      if (signal.aborted) return;
-      replace(faults, faultBox(error));
-      go.disabled = false;
-    }
+  async function work() {
+    const made = await call('POST', TOKENS, {
+      body: {
+        name: name.value.trim(),
+        roles: roles.filter(({ checked }) => checked).map(({ value }) => value),
+        ...(subject.value.trim() !== '' && { dedicatedSubject: subject.value.trim() }),
+        ...(expiration.value !== '' && { expiryDate: startOfDay(expiration.value) }),
+      },
+    });
+    if (signal.aborted) return;
+    showSecret(main, {
+      what: 'service token',
+      name: made.name,
+      text: made.token,
+      back: [`#/tokens/${made.id}`, 'To the token'],
+    });
   }
+  const submit = submitting({ go, faults, work, isGone: () => signal.aborted });
 
   replace(
     main,
