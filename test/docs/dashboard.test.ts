@@ -73,6 +73,15 @@ test('every panel says what to do, and the runbooks and pages that it names are 
   }
 });
 
+test('bands show their words, and not the threshold that Grafana would merge them by', () => {
+  const bands = panels.filter(({ type }) => type === 'state-timeline');
+  assert.ok(bands.length >= 4);
+  for (const { title, fieldConfig } of bands) {
+    const { color, mappings, thresholds } = fieldConfig?.defaults ?? {};
+    assert.deepEqual([color?.mode, thresholds, mappings?.length], ['fixed', undefined, 1], title);
+  }
+});
+
 test('panels stand side by side without covering each other, and know no data source by its uid', () => {
   const ids = [...GRAFANA_DASHBOARD.panels, ...panels].map(({ id }) => id);
   assert.equal(new Set(ids).size, new Set([...GRAFANA_DASHBOARD.panels, ...panels]).size);

@@ -9,6 +9,13 @@ export interface GrafanaPanel {
   readonly description?: string;
   readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number };
   readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
+  readonly fieldConfig?: {
+    readonly defaults: {
+      readonly color?: { readonly mode: string };
+      readonly mappings?: readonly unknown[];
+      readonly thresholds?: unknown;
+    };
+  };
   /** Of a row that is closed. */
   readonly panels?: readonly GrafanaPanel[];
 }

@@ -1,4 +1,4 @@
-import type { LinesPanel, NumberPanel, Panel, Query, Row, StatesPanel, TablePanel } from './panels.ts';
+import type { Column, LinesPanel, NumberPanel, Panel, Query, Row, StatesPanel, TablePanel } from './panels.ts';
 
 /** The version of Grafana's JSON model, as Grafana 13 writes it; older ones read it too. */
 const SCHEMA_VERSION = 42;
@@ -208,8 +208,8 @@ function toStates({ queries, words, good }: StatesPanel): Json {
     targets: toTargets(queries),
     fieldConfig: {
       defaults: {
-        color: { mode: 'thresholds' },
-        thresholds: { mode: 'absolute', steps: [GREEN] },
+        // Not by thresholds: where bands are merged, Grafana (8.2 to 13, grafana/grafana#41075) takes those for the states, and not the words.
+        color: { mode: 'fixed' },
         mappings: [{ type: 'value', options }],
         custom: { fillOpacity: 70, lineWidth: 0 },
       },
@@ -226,24 +226,62 @@ function toStates({ queries, words, good }: StatesPanel): Json {
   };
 }
 
-function toTable({ query, columns, value, unit, order }: TablePanel): Json {
-  const labels = Object.keys(columns);
+function toTable({ query, columns, value, valueWidth = 140, unit, order }: TablePanel): Json {
+  const all = Object.entries(columns).map(([label, column]) => ({
+    label,
+    ...(typeof column === 'string' ? { title: column } : column),
+  }));
+  const number = [
+    { id: 'unit', value: unit },
+    { id: 'custom.width', value: valueWidth },
+  ];
   return {
     targets: toTargets([{ expr: query, legend: '' }], { format: 'table', instant: true, range: false }),
     fieldConfig: {
-      defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, filterable: true } },
-      overrides: [{ matcher: { id: 'byName', options: value }, properties: [{ id: 'unit', value: unit }] }],
+      defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, filterable: true, minWidth: 60 } },
+      overrides: [
+        { matcher: { id: 'byName', options: value }, properties: number },
+        ...all
+          .map((column) => ({
+            matcher: { id: 'byName', options: column.title },
+            properties: toProperties(column),
+          }))
+          .filter(({ properties }) => properties.length > 0),
+      ],
     },
-    options: { cellHeight: 'sm', showHeader: true, sortBy: [{ displayName: value, desc: order === 'most first' }] },
+    options: {
+      cellHeight: 'sm',
+      showHeader: true,
+      sortBy: [
+        ...all.filter(({ isFirst }) => isFirst).map(({ title }) => ({ displayName: title, desc: true })),
+        { displayName: value, desc: order === 'most first' },
+      ],
+    },
     transformations: [
       {
         id: 'organize',
         options: {
           excludeByName: { Time: true },
-          indexByName: Object.fromEntries([['Value', 0], ...labels.map((label, index) => [label, index + 1])]),
-          renameByName: { ...columns, Value: value },
+          indexByName: Object.fromEntries([['Value', 0], ...all.map(({ label }, index) => [label, index + 1])]),
+          renameByName: { ...Object.fromEntries(all.map(({ label, title }) => [label, title])), Value: value },
         },
       },
     ],
   };
+}
+
+function toProperties({ width, words }: Column): Json[] {
+  const options = Object.entries(words ?? {}).map(([value, { text, colour }], index) => [
+    value,
+    { text, index, color: colour },
+  ]);
+  return [
+    ...(width === undefined ? [] : [{ id: 'custom.width', value: width }]),
+    ...(words === undefined
+      ? []
+      : [
+          { id: 'mappings', value: [{ type: 'value', options: Object.fromEntries(options) }] },
+          { id: 'custom.cellOptions', value: { type: 'color-text' } },
+        ]),
+  ];
 }

@@ -51,12 +51,24 @@ export interface StatesPanel extends Described {
 export interface TablePanel extends Described {
   readonly show: 'table';
   readonly query: string;
-  /** Labels and their titles, in the order of the columns. */
-  readonly columns: Readonly<Record<string, string>>;
-  /** The title of the number, which comes first. */
+  /** Labels and their columns, in order. */
+  readonly columns: Readonly<Record<string, string | Column>>;
+  /** The number, which comes first. */
   readonly value: string;
+  readonly valueWidth?: number;
   readonly unit: Unit;
   readonly order: 'most first' | 'least first';
+}
+
+/** One that is more than its title. */
+export interface Column {
+  readonly title: string;
+  /** In pixels; the others share what is left. Grafana gives each the same otherwise, and a few of 150 pixels fill a panel. */
+  readonly width?: number;
+  /** What stands there for what, and in which colour. */
+  readonly words?: Readonly<Record<string, { readonly text: string; readonly colour: string }>>;
+  /** Rows are in the order of this column, the last of the alphabet first, before that of the number. */
+  readonly isFirst?: true;
 }
 
 export type Panel = NumberPanel | LinesPanel | StatesPanel | TablePanel;

@@ -85,18 +85,27 @@ export const LOSS: PanelRow = {
       show: 'table',
       title: 'Who is refused most, now',
       about:
-        'Refused sources of the last minutes. Worked = true: it was let through within a day, so its data is being lost and it does not know why: begin there. `keygate explain <key id>` says what each gateway answers and why; `keygate top` shows the same live. docs/403-spike.md goes through it step by step.',
+        'Refused sources of the last minutes. Worked: it was let through within a day, so its data is being lost and it does not know why: begin there. `keygate explain <key id>` says what each gateway answers and why; `keygate top` shows the same live. docs/403-spike.md goes through it step by step.',
       width: 16,
-      query: `topk(20, ${sumBy(SOURCE_LABELS, of(SOURCES))})`,
+      // Apart, so that no flood pushes out one that worked and sends once a minute.
+      query: ['true', 'false']
+        .map((worked) => `topk(20, ${sumBy(SOURCE_LABELS, of(SOURCES, `worked="${worked}"`))})`)
+        .join(' or '),
       columns: {
-        worked: 'Worked',
+        worked: {
+          title: 'Worked',
+          width: 85,
+          words: { true: { text: 'yes', colour: 'orange' }, false: { text: 'no', colour: 'text' } },
+          isFirst: true,
+        },
         reason: 'Reason',
-        peer: 'From',
+        peer: { title: 'From', width: 120 },
         key_id: 'Key id',
-        fingerprint: 'Fingerprint',
+        fingerprint: { title: 'Fingerprint', width: 120 },
         user_agent: 'Program',
       },
       value: 'Requests/s',
+      valueWidth: 110,
       unit: 'reqps',
       order: 'most first',
     },
@@ -107,8 +116,20 @@ export const LOSS: PanelRow = {
         'From config/prometheus/keygate.rules.yaml. Each has a section of its name in docs/operations.md: what it means, what to look at, what to do.',
       width: 8,
       query: 'sum by (severity, alertname) (ALERTS{alertname=~"Keygate.*", alertstate="firing", job=~"$job"})',
-      columns: { severity: 'Severity', alertname: 'Alert' },
+      columns: {
+        severity: {
+          title: 'Severity',
+          width: 90,
+          words: {
+            critical: { text: 'critical', colour: 'red' },
+            warning: { text: 'warning', colour: 'orange' },
+            info: { text: 'info', colour: 'blue' },
+          },
+        },
+        alertname: 'Alert',
+      },
       value: 'Times',
+      valueWidth: 70,
       unit: 'short',
       order: 'most first',
     },
