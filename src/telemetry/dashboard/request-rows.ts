@@ -21,7 +21,7 @@ export const LOSS: PanelRow = {
   panels: [
     {
       show: 'number',
-      title: 'Lost: refused for good',
+      title: 'Lost for good',
       about:
         'Requests a second that were refused with a positive no (403, 404, 413 ...). Their senders delete the data. A little is normal: scanners, keys that were never changed. Above its usual height: who it is stands in the table below, what to do in docs/403-spike.md.',
       width: 4,
@@ -32,7 +32,7 @@ export const LOSS: PanelRow = {
     },
     {
       show: 'number',
-      title: 'Lost, of all requests',
+      title: 'Lost, of all',
       about:
         'The same as a share of all requests. KeygateRefusalSpike fires above 1 % if a reason is also three times as frequent as in the hour before.',
       width: 4,
@@ -43,7 +43,7 @@ export const LOSS: PanelRow = {
     },
     {
       show: 'number',
-      title: 'Senders cut off that worked',
+      title: 'Senders cut off',
       about:
         'Senders that were let through within a day and are refused now. These are the ones who will call. The table below names them, with the reason; docs/operations.md#keygateworkingsenderrefused says how to help each.',
       width: 4,
@@ -53,9 +53,9 @@ export const LOSS: PanelRow = {
     },
     {
       show: 'number',
-      title: 'Not lost: asked to retry',
+      title: 'Asked to retry',
       about:
-        'Requests a second that were answered with a doubt (503, 504, UNAVAILABLE). Senders keep the data until their queues are full, which with the defaults of collectors takes minutes and of SDKs seconds. "Asked to retry, by reason" says whether it is the key store or the collector.',
+        'Not lost: requests a second that were answered with a doubt (503, 504, UNAVAILABLE). Senders keep the data until their queues are full, which with the defaults of collectors takes minutes and of SDKs seconds. "Asked to retry, by reason" says whether it is the key store or the collector.',
       width: 4,
       unit: 'reqps',
       query: orZero(`sum(${perSecond(REQUESTS, 'verdict="undecided"')})`),
@@ -73,7 +73,7 @@ export const LOSS: PanelRow = {
     },
     {
       show: 'number',
-      title: 'Gateways not scraped',
+      title: 'Not scraped',
       about:
         'Gateways that Prometheus does not reach: ended, hanging, or cut off. Senders go to the others. docs/operations.md#keygatedown.',
       width: 4,
@@ -94,13 +94,13 @@ export const LOSS: PanelRow = {
       columns: {
         worked: {
           title: 'Worked',
-          width: 85,
+          width: 90,
           words: { true: { text: 'yes', colour: 'orange' }, false: { text: 'no', colour: 'text' } },
           isFirst: true,
         },
-        reason: 'Reason',
-        peer: { title: 'From', width: 120 },
-        key_id: 'Key id',
+        reason: { title: 'Reason', width: 155 },
+        peer: { title: 'From', width: 110 },
+        key_id: { title: 'Key id', width: 150 },
         fingerprint: { title: 'Fingerprint', width: 120 },
         user_agent: 'Program',
       },
