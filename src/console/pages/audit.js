@@ -47,7 +47,7 @@ const COLUMNS = [
       h('span', { class: 'sub' }, [via, address].filter(Boolean).join(', from ')),
     ],
   },
-  { title: 'Change', className: 'change', cell: ({ before, after }) => changes(before, after) },
+  { title: 'Change', className: 'change', cell: changes },
 ];
 
 /** @type {import('./views.js').View['show']} */
@@ -124,15 +124,17 @@ export async function showAudit(main, route, signal) {
   await read();
 }
 
-/** @param {Record<string, unknown>} before @param {Record<string, unknown>} after */
-function changes(before, after) {
+/** @param {{ action: string, before: Record<string, unknown>, after: Record<string, unknown> }} entry */
+function changes({ action, before, after }) {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   if (names.length === 0) return undefined;
+  // Of what is new it goes without saying that there was nothing before.
+  const isNew = action === 'created';
   return h(
     'ul',
     { class: 'changes' },
     ...names.map((name) =>
-      h('li', {}, h('b', {}, name), ': ', valueOf(name, before[name]), ' → ', valueOf(name, after[name])),
+      h('li', {}, h('b', {}, name), ': ', !isNew && [valueOf(name, before[name]), ' → '], valueOf(name, after[name])),
     ),
   );
 }
@@ -141,5 +143,11 @@ function changes(before, after) {
 function valueOf(name, value) {
   if (value === undefined) return h('span', { class: 'muted' }, 'none');
   if (typeof value === 'number' && name.endsWith('At')) return time(value);
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  if (Array.isArray(value)) return value.join(', ');
+  if (typeof value !== 'object' || value === null) return String(value);
+  const { name: called } = /** @type {{ name?: unknown }} */ (value);
+  if (typeof called === 'string') return called;
+  return Object.entries(value)
+    .map(([part, of]) => `${part} ${of}`)
+    .join(', ');
 }

@@ -133,7 +133,7 @@ export function cutOff(goOn) {
   return (/** @type {any} */ fault) =>
     fault.type === 'InUse'
       ? {
-          message: `${fault.message.split('. ', 1)[0]}. What they send is lost from the moment on that you cut them off.`,
+          message: `${fault.message.split('. ', 1)[0]}. What they send is lost as soon as you cut them off.`,
           action: 'Cut them off all the same',
           work: goOn,
         }
