@@ -1,16 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import * as http2 from 'node:http2';
-import * as net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createKeyText } from '../../src/credential/key-text.ts';
 import { debianProgram } from '../conformance/toolchain.ts';
 import { Cleanups } from '../fuzz/target.ts';
 import { aDirectory, openPlace } from '../pages/place.ts';
-import { EMPTY_MESSAGE } from '../support/collector.ts';
-import { TRACES_PATH } from '../support/grpc-client.ts';
 import { until } from '../support/wait.ts';
+import { startSending } from './sending.ts';
+import type { Sending } from './sending.ts';
 import { toSvg } from './terminal-svg.ts';
 
 /**
@@ -23,53 +21,10 @@ const KEYGATE = join(import.meta.dirname, '../../bin/keygate');
 const [COLUMNS, LINES] = [132, 11];
 const FLOOD_MS = 12_000;
 
-interface Sending {
-  /** An address of this machine that it sends from. */
-  readonly from: string;
-  readonly program: string;
-  readonly key: () => string;
-  /** As fast as answers come if it is not said, so many at once. */
-  readonly perSecond?: number;
-  readonly atOnce?: number;
-}
-
 const tmux = debianProgram('tmux');
 const scope = new Cleanups();
 
-function send(address: string, { from, program, key, perSecond, atOnce = 1 }: Sending): void {
-  const port = Number(address.split(':').at(-1));
-  const session = http2.connect('http://keygate', {
-    createConnection: () => net.connect({ host: '127.0.0.1', port, localAddress: from }),
-  });
-  session.on('error', () => {}); // the flood is asked to go now and then
-  const end = new AbortController();
-  scope.after(() => {
-    end.abort();
-    session.destroy();
-  });
-  async function one(): Promise<void> {
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': TRACES_PATH,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      'user-agent': program,
-      'x-api-key': key(),
-    });
-    stream.on('error', () => {});
-    stream.end(EMPTY_MESSAGE);
-    stream.resume();
-    await new Promise((resolve) => stream.once('close', resolve));
-  }
-  async function go(): Promise<void> {
-    while (!session.destroyed) {
-      await one();
-      if (perSecond !== undefined) await delay(1_000 / perSecond);
-    }
-    if (!end.signal.aborted && perSecond === undefined) send(address, { from, program, key });
-  }
-  for (let n = 0; n < atOnce; n++) void go();
-}
+const send = (address: string, sending: Sending): unknown => startSending(scope, address, sending);
 
 try {
   const place = await openPlace(scope, { sqlite: { path: join(aDirectory(scope), 'keys.db') } });

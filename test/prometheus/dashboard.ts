@@ -72,7 +72,7 @@ export function watchDashboard(prometheus: TestPrometheus, jobs: readonly string
 }
 
 /** What Grafana puts in for its variables; ranges of minutes are seconds, as in the rules. */
-function fillIn(expr: string, jobs: readonly string[]): string {
+export function fillIn(expr: string, jobs: readonly string[]): string {
   return inSeconds(expr)
     .replaceAll('$__rate_interval', '15s')
     .replaceAll('$job', jobs.join('|'))

@@ -40,6 +40,8 @@ export interface PrometheusOptions {
   readonly config?: object;
   /** Further words of its command line. */
   readonly flags?: readonly string[];
+  /** What the label `instance` says of a host:port, if it is not that. */
+  readonly names?: Readonly<Record<string, string>>;
 }
 
 const START_TIMEOUT_MS = 20_000;
@@ -47,7 +49,7 @@ const START_TIMEOUT_MS = 20_000;
 /** A real Prometheus on 127.0.0.1, which scrapes and evaluates every second. */
 export async function startPrometheus(
   scope: Scope,
-  { program, rules = '{}', jobs, config: more = {}, flags = [] }: PrometheusOptions,
+  { program, rules = '{}', jobs, names = {}, config: more = {}, flags = [] }: PrometheusOptions,
 ): Promise<TestPrometheus> {
   const directory = await mkdtemp(join(tmpdir(), 'keygate-prometheus-'));
   scope.after(() => rm(directory, { recursive: true, force: true }));
@@ -55,7 +57,8 @@ export async function startPrometheus(
   const discovered = (name: string): string => join(directory, `${name}.json`);
   async function setDiscovery(state: 'working' | 'broken'): Promise<void> {
     for (const [name, targets] of Object.entries(jobs)) {
-      await placeByRename(discovered(name), JSON.stringify(state === 'working' ? [{ targets }] : []));
+      const found = targets.map((target) => ({ targets: [target], labels: { instance: names[target] ?? target } }));
+      await placeByRename(discovered(name), JSON.stringify(state === 'working' ? found : []));
     }
   }
   await setDiscovery('working');
