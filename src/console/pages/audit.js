@@ -144,7 +144,7 @@ function valueOf(name, value) {
   if (value === undefined) return h('span', { class: 'muted' }, 'none');
   if (typeof value === 'number' && name.endsWith('At')) return time(value);
   if (Array.isArray(value)) return value.join(', ');
-  if (typeof value !== 'object' || value === null) return String(value);
+  if (typeof value !== 'object' || value === null) return `${/** @type {string | number | boolean | null} */ (value)}`;
   const { name: called } = /** @type {{ name?: unknown }} */ (value);
   if (typeof called === 'string') return called;
   return Object.entries(value)
