@@ -6,7 +6,7 @@ import type { Random } from './key-text.ts';
 /**
  * Tokens: what a key can be exchanged for, so that it need not be sent with every request. A token says which key it came
  * from, by the key's digest, and until when it may be used; everything else is asked of the key's record, for each request
- * anew, so a token is dead as soon as its key is. See docs/decisions/0009-tokens-are-keys-for-a-while.md.
+ * anew, so a token is dead as soon as its key is. See docs/decisions/0011-tokens-are-keys-for-a-while.md.
  */
 export interface TokenRules {
   /** Signs new tokens. */
