@@ -50,7 +50,7 @@ export interface RunbooksOptions {
 export function openRunbooks(scope: Scope, { scene, prometheusUrl, certificate }: RunbooksOptions): Runbooks {
   const place = mkdtempSync(join(tmpdir(), 'keygate-runbooks-'));
   scope.after(() => rmSync(place, { recursive: true, force: true }));
-  const log = join(place, 'log');
+  let followed = 0;
   const blocks = blocksOf(PAGE).filter(
     ({ heading, language, notRun }) => language === 'sh' && notRun === undefined && FOLLOWED.test(heading),
   );
@@ -62,6 +62,8 @@ export function openRunbooks(scope: Scope, { scene, prometheusUrl, certificate }
       const own = blocks.filter(({ heading }) => heading === section);
       const chosen = block === undefined ? own : own.slice(block, block + 1);
       assert.ok(chosen.length > 0, `${PAGE} has nothing to run in ${section}`);
+      // Several are followed at the same time, each at a gateway of its own.
+      const log = join(place, `log-${(followed += 1)}`);
       const shell = openShell(scope, {
         names: [
           ['http://gateway:7070', `http://${keygate.addresses.admin}`],
