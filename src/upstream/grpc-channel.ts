@@ -19,7 +19,7 @@ export interface GrpcChannel {
     fields: readonly (readonly [string, string])[],
     deadlineMs: number,
   ): RawCall | { problem: 'bad_request' };
-  /** Takes no new calls; those that are with the collector are finished. */
+  /** Takes no new calls; those that were opened are finished. */
   close(): void;
 }
 
@@ -48,14 +48,32 @@ export function createGrpcChannel(target: UpstreamTarget, tls: UpstreamTls): Grp
   // dns: resolves an IP address to itself.
   const client = new Client(`dns:${authority(target)}`, credentials, options);
   removeCodec(client);
+  let callsOpen = 0;
+  let isClosing = false;
+
+  /** grpc-js fails calls that have no connection yet when its channel is closed, and they do not get one in the turn they are made. */
+  function closeWhenIdle(): void {
+    if (isClosing && callsOpen === 0) client.close();
+  }
+
+  function ended(): void {
+    callsOpen--;
+    closeWhenIdle();
+  }
 
   return {
     open(path, fields, deadlineMs) {
       const metadata = toMetadata(fields);
       if (metadata === undefined) return { problem: 'bad_request' };
-      return client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, metadata, { deadline: deadlineMs });
+      const call = client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, metadata, { deadline: deadlineMs });
+      callsOpen++;
+      call.once('status', ended);
+      return call;
     },
-    close: () => client.close(),
+    close() {
+      isClosing = true;
+      closeWhenIdle();
+    },
   };
 }
 
