@@ -13,10 +13,8 @@ import type { Collector } from '../support/collector.ts';
 import { startGateway } from '../support/gateway.ts';
 import type { Gateway } from '../support/gateway.ts';
 
-export async function openBrowser(
-  executablePath = process.env['KEYGATE_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
-): Promise<Browser> {
-  return launchChromium(executablePath);
+export async function openBrowser(): Promise<Browser> {
+  return launchChromium(process.env['KEYGATE_TEST_CHROMIUM'] ?? '/usr/bin/chromium');
 }
 
 export const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 360, height: 740 } } as const;

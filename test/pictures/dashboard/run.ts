@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openBrowser } from '../../console/stage.ts';
+import { launchChromium } from '../../support/browser.ts';
 import { debianProgram } from '../../conformance/toolchain.ts';
 import { Cleanups } from '../../fuzz/target.ts';
 import { inSeconds, startPrometheus } from '../../prometheus/prometheus.ts';
@@ -42,7 +42,7 @@ try {
     names: Object.fromEntries(Object.entries(incident.gateways).map(([name, target]) => [target, name])),
   });
   const site = await openSite(scope, bundle, prometheus.url, ['keygate']);
-  const browser = await openBrowser(chromiumProgram);
+  const browser = await launchChromium(chromiumProgram);
   scope.after(() => browser.close());
   const page = await browser.newPage({ viewport: { width: WIDTH, height: 800 }, colorScheme: 'dark' });
   page.setDefaultTimeout(120_000);
