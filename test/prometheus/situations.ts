@@ -6,6 +6,7 @@ import { createKeyText } from '../../src/credential/key-text.ts';
 import { attacks } from '../abuse/attacks.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
 import type { Scope } from '../support/scope.ts';
+import { until } from '../support/wait.ts';
 import { repeat } from './gateways.ts';
 import type { Stage } from './gateways.ts';
 import type { TestPrometheus } from './prometheus.ts';
@@ -81,8 +82,14 @@ function resetRapidly(scope: Scope, { key, addresses }: KeygateProcess) {
 
 /** A folder stands where the snapshot belongs, and a key is made that would be in it. */
 export async function withSnapshot(stage: Stage, watch: Watch, runbooks: Runbooks): Promise<void> {
-  await rm(stage.snapshot, { force: true });
-  await mkdir(stage.snapshot);
+  // The gateway may write it anew between the two.
+  await until('a folder is there', async () => {
+    await rm(stage.snapshot, { force: true });
+    return mkdir(stage.snapshot).then(
+      () => true,
+      () => false,
+    );
+  });
   await stage.createKey('not in the snapshot');
   await watch.fires('KeygateSnapshotFails', { instance: stage.keygate.addresses.ops });
   assert.match(await runbooks.follow('KeygateSnapshotFails'), /\d+ \S+snapshot: EISDIR/);
