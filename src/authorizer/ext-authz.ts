@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { MethodDefinition, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { listenAt } from '../plane/listen-at.ts';
 import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane/plane.ts';
 import { decodeCheckRequest, encodeCheckResponse } from './check-messages.ts';
 import { createHealth, HEALTH_SERVICE } from './health.ts';
@@ -79,15 +80,7 @@ export function createExtAuthz(options: ExtAuthzOptions): AuthzSide {
   }
 
   return {
-    listen: () =>
-      new Promise((resolve, reject) => {
-        front.once('error', reject);
-        front.listen({ host: listener.host, port: listener.port }, () => {
-          front.removeListener('error', reject);
-          front.on('error', () => {}); // a connection that could not be taken, for want of descriptors
-          resolve(front.address() as net.AddressInfo);
-        });
-      }),
+    listen: () => listenAt(front, listener),
     accept,
     async drain() {
       shut();

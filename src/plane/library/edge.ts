@@ -4,6 +4,7 @@ import * as https from 'node:https';
 import type * as net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import * as tls from 'node:tls';
+import { listenAt } from '../listen-at.ts';
 import { hasUntrustedCertificate, tlsOptions, whyHandshakeFailed } from '../listener-tls.ts';
 import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
 import { http1Options, serveHttp1 } from './http1.ts';
@@ -116,14 +117,7 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
   }
 
   return {
-    listen: () =>
-      new Promise((resolve, reject) => {
-        front.once('error', reject);
-        front.listen({ host: listener.host, port: listener.port }, () => {
-          front.removeListener('error', reject);
-          resolve(front.address() as net.AddressInfo);
-        });
-      }),
+    listen: () => listenAt(front, listener),
     accept(socket) {
       startTimers();
       // As the server makes those that it takes itself.

@@ -1,5 +1,6 @@
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { listenAt } from '../listen-at.ts';
 import { hasUntrustedCertificate, tlsOptions, whyHandshakeFailed } from '../listener-tls.ts';
 import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
 import { FAREWELL_MS } from './server-connection.ts';
@@ -73,15 +74,7 @@ export function createDoor({ listener, limits, serve, onConnections, onTurnedAwa
   server.on('drop', (dropped) => onTurnedAway('limit', dropped?.remoteAddress));
 
   return {
-    listen: () =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ host: listener.host, port: listener.port }, () => {
-          server.removeListener('error', reject);
-          server.on('error', () => {}); // a connection that could not be taken, for want of descriptors
-          resolve(server.address() as net.AddressInfo);
-        });
-      }),
+    listen: () => listenAt(server, listener),
     get open() {
       return open;
     },
