@@ -3,6 +3,7 @@ import type { ExplainRequest, ShownAnswer } from '../admin/explain.ts';
 import type { Digests, KeyDigest } from '../credential/digest.ts';
 import { MAX_KEY_BYTES } from '../credential/read.ts';
 import { SIGNALS } from '../keys/record.ts';
+import { ALL_ROUTES } from '../verdict/decide.ts';
 import type { CliCommand } from './cli-command.ts';
 import { addCommand, invalidArgument } from './command.ts';
 import { UsageError } from './errors.ts';
@@ -10,18 +11,6 @@ import { does } from './session.ts';
 import type { Runtime } from './session.ts';
 import { printable } from './table.ts';
 import type { Terminal } from './terminal.ts';
-
-const ROUTES = [
-  'otlp-grpc',
-  'otlp-http',
-  'logs',
-  'remote-write',
-  'rum',
-  'remote-config',
-  'agent',
-  'token',
-  'grpc',
-] as const;
 
 interface ExplainFlags {
   readonly signal?: string;
@@ -50,14 +39,14 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
   })
     .argument('<KEY_OR_ID>')
     .option('--signal <string>', `What is sent (${SIGNALS.join(' | ')})`)
-    .option('--route <string>', `The way it is sent (${ROUTES.join(' | ')})`)
+    .option('--route <string>', `The way it is sent (${ALL_ROUTES.join(' | ')})`)
     .option('--address <string>', 'The address it is sent from')
     .option('--origin <string>', 'The web origin of the page that sends it');
 
   does<ExplainFlags>(command, runtime, async ({ flags, operands, terminal, printer, say, withKeyAdmin }) => {
     const use = {
       ...(flags.signal !== undefined && { signal: oneOf(SIGNALS, flags.signal, '--signal') }),
-      ...(flags.route !== undefined && { route: oneOf(ROUTES, flags.route, '--route') }),
+      ...(flags.route !== undefined && { route: oneOf(ALL_ROUTES, flags.route, '--route') }),
       ...(flags.address !== undefined && { address: anAddress(flags.address) }),
       ...(flags.origin !== undefined && { origin: flags.origin }),
     };

@@ -217,6 +217,7 @@ export const ROOMS: Rooms = {
     'log-levels.ts',
     ...MODEL,
     'keys/audit.ts',
+    'verdict',
     ...STORES,
     'admin',
     'config',
