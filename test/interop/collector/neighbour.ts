@@ -6,7 +6,7 @@ import type { Scope } from '../../support/scope.ts';
 import { startFleet } from './fleet.ts';
 import type { Sender } from './fleet.ts';
 import { ACTOR, openPlace } from './place.ts';
-import { collectorProgram, collectorVersion } from './programs.ts';
+import { collectorProgram, collectorVersions } from './programs.ts';
 import { README_ROWS, ROWS, TOKEN_FILE } from './senders.ts';
 import type { SenderRow } from './senders.ts';
 import {
@@ -34,7 +34,7 @@ OTLP/HTTP: five traces a second and one metric, log record and profile, each wit
 them run through all situations, one after the other. The rows "as in" are the files of \`config/collector\` with the addresses of
 this machine in them; they retry as Collectors do by default. \`--soak\` makes the soak ten minutes long.`,
   async run(site) {
-    const versions = { 'OpenTelemetry Collector': collectorVersion() };
+    const versions = collectorVersions();
     try {
       const program = collectorProgram(site.cache);
       return { versions, tables: await runAll(site, program) };

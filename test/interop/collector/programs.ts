@@ -34,6 +34,15 @@ export function collectorProgram(cache: string): string {
   return built;
 }
 
-export function collectorVersion(): string {
-  return /otlpexporter v(\S+)/.exec(readFileSync(MANIFEST, 'utf8'))?.[1] ?? 'unknown';
+/** That of the Collector, and of the components that are not of it: what the module proxy had. */
+export function collectorVersions(): Readonly<Record<string, string>> {
+  const versions = new Map(
+    [...readFileSync(MANIFEST, 'utf8').matchAll(/\/(\w+) v(\S+)$/gm)].map(([, component, version]) => [
+      component,
+      version,
+    ]),
+  );
+  const ofAll = versions.get('otlpexporter');
+  const others = [...versions].filter(([, version]) => version !== ofAll);
+  return Object.fromEntries([['OpenTelemetry Collector', ofAll], ...others]) as Record<string, string>;
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { parse } from 'yaml';
-import { installedProgram } from '../../conformance/toolchain.ts';
+import { debianProgram } from '../../conformance/toolchain.ts';
 import { startCollector } from '../../support/collector.ts';
 import type { Collector } from '../../support/collector.ts';
 import { startKeygateProcess } from '../../support/keygate-process.ts';
@@ -85,7 +85,7 @@ async function setUp(scope: Scope): Promise<Place> {
 
 /** A request as curl makes it: its status, and the answer. */
 async function curl(...args: string[]): Promise<{ readonly status: number; readonly body: string }> {
-  const program = installedProgram('curl', 'curl');
+  const program = debianProgram('curl');
   const { stdout } = await execute(program, ['-sS', '--max-time', '10', '-w', '\n%{http_code}', ...args]);
   const end = stdout.lastIndexOf('\n');
   return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) };

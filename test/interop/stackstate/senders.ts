@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { installedProgram, MissingTool } from '../../conformance/toolchain.ts';
+import { debianProgram, installedProgram, MissingTool } from '../../conformance/toolchain.ts';
 import { createTelemetry, decodeArrival, EXPECTED } from '../../support/telemetry.ts';
 import { notInstallable, seen } from '../neighbour.ts';
 import type { Cell, Row } from '../neighbour.ts';
@@ -111,7 +111,7 @@ function atReceiver(path: string): Sender['arrived'] {
 /** The status. */
 async function curl(...args: string[]): Promise<string> {
   const { stdout } = await run(
-    installedProgram('curl', 'curl'),
+    debianProgram('curl'),
     ['--silent', '--output', '/dev/null', '--write-out', '%{http_code}', ...args],
     { timeout: TIMEOUT_MS },
   );
