@@ -24,7 +24,7 @@ const newKeySchema = z.strictObject({
   name: z.string().describe('Unique among the live keys.'),
   type,
   remoteConfig: maybe(z.boolean()).describe('true for sensor, and false for the others: the type says it.'),
-  tags: maybe(z.array(z.string()).max(0, 'are not kept here: leave them out')).describe('Empty, or left out.'),
+  tags: maybe(z.array(z.string())).describe('Words to know it by; they decide nothing.'),
 });
 
 const filterSchema = z.strictObject({
@@ -77,12 +77,13 @@ export function createGroundcoverRoutes({ service, now }: GroundcoverOptions): r
   async function create(call: Call): Promise<Answer> {
     const parsed = await readBody(stamp, call.request, newKeySchema);
     if ('refused' in parsed) return parsed.refused;
-    const { name, type: keyType, remoteConfig } = parsed.value;
+    const { name, type: keyType, remoteConfig, tags = [] } = parsed.value;
     if (remoteConfig !== undefined && remoteConfig !== reads(keyType)) {
       const message = 'remoteConfig: keys of type sensor read remote configuration, and no others do. Leave it out.';
       return errors(stamp, 400, 'InvalidRequest', [message]);
     }
-    const { record, text } = await service.create({ kind: 'ingestion', name, type: keyType }, actorOf(call));
+    const key = { kind: 'ingestion', name, type: keyType, ...(tags.length > 0 && { tags }) } as const;
+    const { record, text } = await service.create(key, actorOf(call));
     return { status: 201, body: toKey(record, text) };
   }
 
@@ -186,7 +187,10 @@ function reads(keyType: KeyRecord['type']): boolean {
   return keyType === 'sensor';
 }
 
-function toKey({ id, name, createdBy, type: keyType }: KeyRecord, key: string | undefined): z.input<typeof keySchema> {
+function toKey(
+  { id, name, createdBy, type: keyType, tags = [] }: KeyRecord,
+  key: string | undefined,
+): z.input<typeof keySchema> {
   return {
     id,
     name,
@@ -194,6 +198,6 @@ function toKey({ id, name, createdBy, type: keyType }: KeyRecord, key: string | 
     ...(key !== undefined && { key }),
     ...(keyType !== undefined && { type: keyType }),
     remoteConfig: reads(keyType),
-    tags: [],
+    tags,
   };
 }

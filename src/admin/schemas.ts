@@ -139,13 +139,14 @@ export function toIngestionKey(record: KeyRecord): IngestionKey {
   };
 }
 
-function scopeOf({ type, signals, cidrs, origins, tenant, limits }: KeyRecord) {
+function scopeOf({ type, signals, cidrs, origins, tenant, tags, limits }: KeyRecord) {
   return {
     ...(type !== undefined && { type }),
     ...(signals !== undefined && { signals }),
     ...(cidrs !== undefined && { cidrs }),
     ...(origins !== undefined && { origins }),
     ...(tenant !== undefined && { tenant }),
+    ...(tags !== undefined && { tags }),
     ...(limits !== undefined && { limits }),
   };
 }

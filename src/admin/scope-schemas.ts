@@ -26,6 +26,7 @@ export const scope = {
       'Web origins that it may be used from, such as https://shop.example.com, or *. Without it: all, and none.',
     ),
   tenant: z.string().optional().describe('Told to the collector with each request.'),
+  tags: z.array(z.string()).optional().describe('Words to know it by; they limit nothing.'),
   limits: z
     .strictObject({
       requestsPerSecond: requestLimit.optional(),
@@ -44,6 +45,7 @@ export const scopeUpdate = {
   cidrs: scope.cidrs.nullable().describe('null: it may be used from everywhere.'),
   origins: scope.origins.nullable().describe('null: it may be used from every page, and from none.'),
   tenant: scope.tenant.nullable().describe('null: none.'),
+  tags: scope.tags.nullable().describe('null: none.'),
   limits: z
     .strictObject({
       requestsPerSecond: requestLimit.nullable().optional(),

@@ -112,7 +112,12 @@ async function* readText(lines: AsyncIterable<Line>): AsyncGenerator<Entry> {
 
 /** What groundcover's API lists is one JSON text, so it is read as a whole. */
 const MAX_GROUNDCOVER_BYTES = 16 * 1024 * 1024;
-const groundcoverKey = z.object({ name: z.string(), key: z.string(), type: z.string().optional() });
+const groundcoverKey = z.object({
+  name: z.string(),
+  key: z.string(),
+  type: z.string().optional(),
+  tags: z.array(z.string()).nullish(),
+});
 
 async function* readGroundcover(input: AsyncIterable<Uint8Array>): AsyncGenerator<Entry> {
   const chunks: Uint8Array[] = [];
@@ -131,7 +136,12 @@ async function* readGroundcover(input: AsyncIterable<Uint8Array>): AsyncGenerato
   for (const [index, item] of list.entries()) {
     const at = { number: index + 1, endsAtByte: size };
     const { data } = groundcoverKey.safeParse(item);
-    yield data ? { ...at, value: data } : { ...at, problem: 'must have a name and a key' };
+    if (data === undefined) {
+      yield { ...at, problem: 'must have a name and a key' };
+      continue;
+    }
+    const { tags, ...key } = data;
+    yield { ...at, value: { ...key, ...(tags?.length && { tags }) } };
   }
 }
 

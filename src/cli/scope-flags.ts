@@ -15,11 +15,12 @@ export interface ScopeFlags {
   readonly cidr?: readonly string[];
   readonly origin?: readonly string[];
   readonly tenant?: string;
+  readonly tags?: readonly string[];
   readonly limitRequests?: string;
   readonly limitBytes?: string;
 }
 
-type ScopeField = 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'limits';
+type ScopeField = 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'tags' | 'limits';
 type Scope = Pick<NewIngestionKey, ScopeField>;
 type ScopeUpdate = Pick<IngestionKeyUpdate, ScopeField>;
 
@@ -33,12 +34,13 @@ export function addScopeFlags(command: CliCommand): CliCommand {
     .option('--cidr <strings>', 'Networks or addresses that it may be used from, such as 10.0.0.0/8', collectList)
     .option('--origin <strings>', 'Web origins that it may be used from, such as https://shop.example.com', collectList)
     .option('--tenant <string>', 'The tenant that the collector is told')
+    .option('--tags <strings>', 'Words to know it by; they limit nothing', collectList)
     .option('--limit-requests <rate>', 'Requests per second, and how many at once: N or N/burst')
     .option('--limit-bytes <rate>', 'Bytes per second, and how many at once: 1MiB or 1MiB/4MiB');
 }
 
 const NONE = 'none';
-const FLAGS = ['type', 'signals', 'cidr', 'origin', 'tenant', 'limitRequests', 'limitBytes'] as const;
+const FLAGS = ['type', 'signals', 'cidr', 'origin', 'tenant', 'tags', 'limitRequests', 'limitBytes'] as const;
 const NO_REQUESTS = { requestsPerSecond: null, requestBurst: null };
 const NO_BYTES = { bytesPerSecond: null, byteBurst: null };
 
@@ -59,18 +61,20 @@ export function readScopeUpdate(flags: ScopeFlags): ScopeUpdate {
     ...(isNone('cidr') && { cidrs: null }),
     ...(isNone('origin') && { origins: null }),
     ...(isNone('tenant') && { tenant: null }),
+    ...(isNone('tags') && { tags: null }),
     ...(Object.keys(amounts).length > 0 && { limits: amounts }),
   };
 }
 
 /** What a key is limited to, for people. */
-export function describeScope({ type, signals, cidrs, origins, tenant, limits }: Scope) {
+export function describeScope({ type, signals, cidrs, origins, tenant, tags, limits }: Scope) {
   return [
     ['Type', type],
     ['Signals', signals?.join(', ')],
     ['Networks', cidrs?.join(', ')],
     ['Origins', origins?.join(', ')],
     ['Tenant', tenant],
+    ['Tags', tags?.join(', ')],
     ['Requests', describeRate(limits?.requestsPerSecond, limits?.requestBurst, String)],
     ['Bytes', describeRate(limits?.bytesPerSecond, limits?.byteBurst, formatBytes)],
   ] as const;
@@ -100,7 +104,7 @@ const BYTE_UNITS = [
 
 /** Says of every value what is allowed, before anything is asked of a server or a store. */
 export function readScope(flags: ScopeFlags): Scope {
-  const { type, signals, cidr, origin, tenant, limitRequests, limitBytes } = flags;
+  const { type, signals, cidr, origin, tenant, tags, limitRequests, limitBytes } = flags;
   const [requestsPerSecond, requestBurst] = readRate(limitRequests, '--limit-requests', readCount);
   const [bytesPerSecond, byteBurst] = readRate(limitBytes, '--limit-bytes', readBytes);
   const limits = {
@@ -115,6 +119,7 @@ export function readScope(flags: ScopeFlags): Scope {
     ...(cidr !== undefined && { cidrs: cidr.map((text) => valid(parseCidr(text), text, '--cidr')) }),
     ...(origin !== undefined && { origins: origin.map((text) => valid(parseOrigin(text), text, '--origin')) }),
     ...(tenant !== undefined && { tenant }),
+    ...(tags !== undefined && { tags: [...tags] }),
     ...(Object.keys(limits).length > 0 && { limits }),
   };
 }

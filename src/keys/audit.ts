@@ -92,6 +92,7 @@ const IS_TOLD: Readonly<Record<keyof KeyRecord, boolean>> = {
   description: true,
   digest: false,
   tenant: true,
+  tags: true,
   type: true,
   signals: true,
   cidrs: true,

@@ -51,6 +51,7 @@ const CHANGEABLE = [
   'cidrs',
   'origins',
   'tenant',
+  'tags',
   'limits',
 ] as const satisfies readonly (keyof KeyRecord)[];
 
@@ -64,7 +65,8 @@ function withoutChangeable(record: KeyRecord): Omit<KeyRecord, (typeof CHANGEABL
     cidrs: _6,
     origins: _7,
     tenant: _8,
-    limits: _9,
+    tags: _9,
+    limits: _10,
     ...rest
   } = record;
   return rest;

@@ -14,6 +14,8 @@ export interface NewScope {
   /** Web origins that its senders must have, or `*`. */
   readonly origins?: readonly string[] | undefined;
   readonly tenant?: string | undefined;
+  /** Words to know it by, which limit nothing. */
+  readonly tags?: readonly string[] | undefined;
   readonly limits?: KeyLimits | undefined;
 }
 
@@ -24,20 +26,25 @@ export interface ScopeUpdate {
   readonly cidrs?: readonly string[] | null | undefined;
   readonly origins?: readonly string[] | null | undefined;
   readonly tenant?: string | null | undefined;
+  readonly tags?: readonly string[] | null | undefined;
   /** One amount may change while the others stay. */
   readonly limits?: { readonly [name in keyof KeyLimits]?: number | null | undefined } | null | undefined;
 }
 
-export type Scope = Pick<KeyRecord, 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'limits'>;
+export type Scope = Pick<KeyRecord, 'type' | 'signals' | 'cidrs' | 'origins' | 'tenant' | 'tags' | 'limits'>;
 
 const MAX_ENTRIES = 100;
 const MAX_TENANT_LENGTH = 100;
+/** Every gateway that knows a key has them in memory. */
+const MAX_TAGS = 20;
+const MAX_TAG_LENGTH = 100;
 
 /** As it goes into the record: parsed, each entry once, absent where nothing is limited. Throws for the first fault. */
-export function toScope({ type, signals, cidrs, origins, tenant, limits = {} }: NewScope): Scope {
+export function toScope({ type, signals, cidrs, origins, tenant, tags, limits = {} }: NewScope): Scope {
   if (type !== undefined) mustBeOneOf('type', type, KEY_TYPES);
   for (const signal of signals ?? []) mustBeOneOf('signal', signal, SIGNALS);
   if (tenant !== undefined) checkTenant(tenant);
+  if (tags !== undefined) checkTags(tags);
   const problem = limitsProblem(limits);
   if (problem !== undefined) throw invalid(`The limits cannot be kept: ${problem}.`);
   const given = Object.entries(limits).filter(([, value]) => value !== undefined);
@@ -47,6 +54,7 @@ export function toScope({ type, signals, cidrs, origins, tenant, limits = {} }: 
     ...(cidrs !== undefined && { cidrs: parseAll('cidrs', cidrs, parseCidr) }),
     ...(origins !== undefined && { origins: parseAll('origins', origins, parseOrigin) }),
     ...(tenant !== undefined && { tenant }),
+    ...(tags !== undefined && { tags: [...new Set(tags)] }),
     ...(given.length > 0 && { limits: Object.fromEntries(given) }),
   };
 }
@@ -60,6 +68,7 @@ export function updateScope(scope: Scope, update: ScopeUpdate): Scope {
     cidrs: changed(scope.cidrs, update.cidrs),
     origins: changed(scope.origins, update.origins),
     tenant: changed(scope.tenant, update.tenant),
+    tags: changed(scope.tags, update.tags),
     limits: limits === null ? undefined : withoutNulls({ ...scope.limits, ...limits }),
   });
 }
@@ -73,9 +82,9 @@ function withoutNulls(limits: NonNullable<ScopeUpdate['limits']>): KeyLimits {
 }
 
 /** A service token sends nothing, so there is nothing to limit; taken in silence, a limit would be believed in. */
-export function checkNoScope({ type, signals, cidrs, origins, limits }: NewScope): void {
-  if ([type, signals, cidrs, origins, limits].every((each) => each === undefined)) return;
-  throw invalid('A service token has no type, signals, cidrs, origins or limits: it sends no telemetry.');
+export function checkNoScope({ type, signals, cidrs, origins, tags, limits }: NewScope): void {
+  if ([type, signals, cidrs, origins, tags, limits].every((each) => each === undefined)) return;
+  throw invalid('A service token has no type, signals, cidrs, origins, tags or limits: it sends no telemetry.');
 }
 
 function parseAll<T extends string>(
@@ -107,6 +116,15 @@ function checkTenant(tenant: string): void {
   if (isPlainName(tenant, MAX_TENANT_LENGTH)) return;
   throw invalid(
     `The tenant must have 1 to ${MAX_TENANT_LENGTH} characters, no control characters, and no spaces at its ends.`,
+  );
+}
+
+function checkTags(tags: readonly string[]): void {
+  const isKept = tags.length > 0 && tags.length <= MAX_TAGS && tags.every((tag) => isPlainName(tag, MAX_TAG_LENGTH));
+  if (isKept) return;
+  throw invalid(
+    `The list of tags must have 1 to ${MAX_TAGS} entries, each of 1 to ${MAX_TAG_LENGTH} characters, without control ` +
+      'characters and spaces at its ends. Leave it out for none.',
   );
 }
 

@@ -77,6 +77,8 @@ export const recordFields = z.object({
   description: z.string().optional(),
   digest: keyDigest,
   tenant: z.string().optional(),
+  /** Words that people or their tools know it by; they decide nothing. */
+  tags: z.array(z.string()).optional(),
   /** Absent: none in particular, which may send on every route, and reads nothing. */
   type: z.enum(KEY_TYPES).optional(),
   /** Absent: all of them. */

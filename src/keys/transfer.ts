@@ -24,7 +24,7 @@ const foreignKeySchema = z.strictObject({
   alternates: z.array(digest).max(16).optional(),
   description: z.string().optional(),
   expiresAt: z.number().int().nonnegative().optional(),
-  ...recordFields.pick({ type: true, signals: true, tenant: true, limits: true }).shape,
+  ...recordFields.pick({ type: true, signals: true, tenant: true, tags: true, limits: true }).shape,
   cidrs: z.array(z.string()).optional(),
   origins: z.array(z.string()).optional(),
 });

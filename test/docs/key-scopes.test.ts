@@ -22,9 +22,9 @@ test('docs/key-scopes.md has a row for every flag that limits a key', () => {
 });
 
 test('docs/key-scopes.md names the fields of the admin API, and reasons that there are', () => {
-  const { type, signals, cidrs, origins, tenant, limits } = newIngestionKeySchema.shape;
+  const { type, signals, cidrs, origins, tenant, tags, limits } = newIngestionKeySchema.shape;
   const fields = [
-    ...Object.keys({ type, signals, cidrs, origins, tenant }),
+    ...Object.keys({ type, signals, cidrs, origins, tenant, tags }),
     ...Object.keys(limits.unwrap().shape).map((name) => `limits.${name}`),
   ];
   const named = rows.flatMap(([, , field = '']) => [...field.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));

@@ -17,6 +17,7 @@ interface Shown {
   readonly id: string;
   readonly name: string;
   readonly key?: string;
+  readonly tags?: readonly string[];
   readonly message?: string;
 }
 
@@ -85,6 +86,20 @@ describe('ingestion keys in the shapes of groundcover', () => {
     );
   });
 
+  test('keep their tags, which are shown everywhere and go with an export', async (t) => {
+    const { admin, call } = await setUp(t);
+    const tags = ['env:prod', 'Größe 3'];
+    const [status, made] = await call('POST', 'create', { name: 'tagged', type: 'rum', tags: [...tags, tags[0]] });
+    assert.deepEqual([status, made.tags], [201, tags]);
+    assert.deepEqual((await call('POST', 'list', { name: 'tagged' }))[1][0]?.tags, tags);
+    const record = await admin.service.get('ingestion', made.id);
+    const { record: successor } = await admin.service.rotate('ingestion', made.id, {}, { name: 'a test' });
+    assert.deepEqual([record.tags, successor.tags], [tags, tags]);
+    const { keys } = await admin.service.export({ limit: 10 });
+    assert.deepEqual(keys.find(({ id }) => id === successor.id)?.tags, tags);
+    assert.deepEqual(admin.audited.at(-1)?.after['tags'], tags);
+  });
+
   test('of one name are deleted with the one that takes their place, and expired ones are not there', async (t) => {
     const { call, admin } = await setUp(t);
     const [, { id }] = await call('POST', 'create', { name: 'twice', type: 'sensor' });
@@ -116,7 +131,8 @@ describe('ingestion keys in the shapes of groundcover', () => {
     assert.match(await message('create', { name: '', type: 'rum' }), /^400 The name must/);
     assert.match(await message('create', { name: 'x', type: 'rum', remoteConfig: true }), /^400 remoteConfig: /);
     assert.match(await message('create', { name: 'x', type: 'sensor', remoteConfig: false }), /^400 remoteConfig: /);
-    assert.match(await message('create', { name: 'x', type: 'rum', tags: ['a'] }), /^400 tags: are not kept here/);
+    assert.match(await message('create', { name: 'x', type: 'rum', tags: 'a' }), /^400 tags: /);
+    assert.match(await message('create', { name: 'x', type: 'rum', tags: [''] }), /^400 The list of tags must have/);
     assert.match(await message('create', { name: 'x', typ: 'rum' }), /^400 .*"typ": there is no such field; was type/);
     assert.match(await message('create', 'no json'), /^400 The body is not valid JSON\.$/);
     assert.match(await message('list', { type: 'all' }), /^400 type: must be one of/);

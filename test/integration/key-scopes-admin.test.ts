@@ -9,13 +9,14 @@ const KEYS = '/api/security/ingestion/api_keys';
 const CREATE = ['ingestion-api-key', 'create', '--name', 'shop', '-o', 'json'];
 const FLAGS =
   '--type rum --signals traces,logs --cidr 10.0.0.0/8,192.0.2.1 --cidr 2001:DB8::/32 ' +
-  '--origin https://shop.example.com --origin * --tenant acme --limit-requests 100/500 --limit-bytes 1MiB/4MiB';
+  '--origin https://shop.example.com --origin * --tenant acme --tags eu,agents --limit-requests 100/500 --limit-bytes 1MiB/4MiB';
 const SCOPE = {
   type: 'rum',
   signals: ['traces', 'logs'],
   cidrs: ['10.0.0.0/8', '192.0.2.1/32', '2001:db8::/32'],
   origins: ['https://shop.example.com', '*'],
   tenant: 'acme',
+  tags: ['eu', 'agents'],
   limits: { requestsPerSecond: 100, requestBurst: 500, bytesPerSecond: 2 ** 20, byteBurst: 2 ** 22 },
 };
 
@@ -33,8 +34,8 @@ async function serve(t: TestContext, cli: CliHome) {
 
 /** What is said of a key's limits, and nothing else of it. */
 function scopeOf(key: Record<string, unknown> = {}): unknown {
-  const { type, signals, cidrs, origins, tenant, limits } = key;
-  return { type, signals, cidrs, origins, tenant, limits };
+  const { type, signals, cidrs, origins, tenant, tags, limits } = key;
+  return { type, signals, cidrs, origins, tenant, tags, limits };
 }
 
 test('a key is made with all its limits straight in the store, and listed with them', async (t) => {
@@ -46,6 +47,11 @@ test('a key is made with all its limits straight in the store, and listed with t
   const { stdout } = await cli.run(['ingestion-api-key', 'list', '-o', 'json']);
   const { 'ingestion-api-keys': [listed] = [] } = JSON.parse(stdout) as Record<string, Record<string, unknown>[]>;
   assert.deepEqual(scopeOf(listed), SCOPE);
+  const described = await cli.run(['ingestion-api-key', 'describe', '--id', String(listed?.['id'])]);
+  assert.match(described.stdout, /^Tags: +eu, agents$/m);
+  await cli.run(['ingestion-api-key', 'update', '--id', String(listed?.['id']), '--tags', 'none']);
+  const again = await cli.run(['ingestion-api-key', 'describe', '--id', String(listed?.['id'])]);
+  assert.doesNotMatch(again.stdout, /^Tags|agents/m);
 });
 
 test('a key is made with all its limits through the admin API, which answers with them', async (t) => {
@@ -107,6 +113,7 @@ test('the admin API refuses what cannot be, and says what is allowed', async (t)
     [{ limits: { requestBurst: 5 } }, /^The limits cannot be kept: requestBurst needs requestsPerSecond beside it\.$/],
     [{ limits: { requests: 5 } }, /^limits\."requests": there is no such field; the fields are requestsPerSecond,/],
     [{ tenant: '' }, /^The tenant must have 1 to 100 characters/],
+    [{ tags: [] }, /^The list of tags must have 1 to 20 entries/],
   ];
   for (const [scope, message] of cases) {
     const { status, json } = await admin.request('POST', KEYS, { token, body: { name: 'shop', ...scope } });

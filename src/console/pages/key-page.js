@@ -103,6 +103,7 @@ function identity(key) {
           h('a', { href: `#/${key.owner.kind === 'user' ? 'users' : 'service-ids'}/${key.owner.id}` }, key.owner.name),
       ],
       ['Tenant', key.tenant],
+      ['Tags', key.tags?.join(', ')],
       ['Signals', key.signals?.join(', ') ?? 'all'],
       ['Networks', key.cidrs?.join(', ') ?? 'all'],
       ['Web origins', key.origins?.join(', ')],

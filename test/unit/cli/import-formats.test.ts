@@ -89,10 +89,15 @@ test('other formats give keys a name', async () => {
     '1 {"key":"the-first-old-key","name":"key-1"}',
     '3 {"key":"the-second-old-key","name":"key-3"}',
   ]);
-  const list = [{ id: 'a', name: 'agents', key: 'gcik_1', type: 'sensor', tags: [], createdBy: 'x' }, { name: 'b' }];
+  const list = [
+    { id: 'a', name: 'agents', key: 'gcik_1', type: 'sensor', tags: [], createdBy: 'x' },
+    { name: 'b' },
+    { name: 'c', key: 'k', tags: ['eu'] },
+  ];
   assert.deepEqual(await read(JSON.stringify(list), { format: 'groundcover' }), [
     '1 {"name":"agents","key":"gcik_1","type":"sensor"}',
     '2 must have a name and a key',
+    '3 {"name":"c","key":"k","tags":["eu"]}',
   ]);
   assert.deepEqual(await read('{}', { format: 'groundcover' }), [
     'it must be a JSON list of keys, each with name, key and type',

@@ -25,18 +25,20 @@ describe('an update of what a key is limited to', () => {
       cidrs: null,
       origins: ['https://shop.example.com'],
       tenant: 'acme',
+      tags: ['eu'],
       limits: { requestsPerSecond: 10, requestBurst: null },
     } as const;
     const updated = await service.update('ingestion', record.id, update, ALICE);
-    const { type, signals, cidrs, origins, tenant, limits, revision } = updated;
+    const { type, signals, cidrs, origins, tenant, tags, limits, revision } = updated;
     assert.deepEqual(
-      { type, signals, cidrs, origins, tenant, limits, revision },
+      { type, signals, cidrs, origins, tenant, tags, limits, revision },
       {
         type: 'rum',
         signals: ['traces'],
         cidrs: undefined,
         origins: ['https://shop.example.com'],
         tenant: 'acme',
+        tags: ['eu'],
         limits: { requestsPerSecond: 10, bytesPerSecond: 1_000 },
         revision: 2,
       },
@@ -47,12 +49,12 @@ describe('an update of what a key is limited to', () => {
       [
         'updated',
         { type: 'sensor', signals: ['logs'], cidrs: ['10.0.0.0/8'], limits: record.limits },
-        { type, signals, origins, tenant, limits },
+        { type, signals, origins, tenant, tags, limits },
       ],
     );
 
     assert.deepEqual(await service.update('ingestion', record.id, update, ALICE), updated);
-    const bare = { type: null, signals: null, origins: null, tenant: null, limits: null };
+    const bare = { type: null, signals: null, origins: null, tenant: null, tags: null, limits: null };
     const free = await service.update('ingestion', record.id, bare, ALICE);
     const { changedAt, ...rest } = free;
     assert.ok(changedAt !== undefined);
@@ -65,6 +67,7 @@ describe('an update of what a key is limited to', () => {
     [{ cidrs: ['10.1.0.0/8'] }, /write 10\.0\.0\.0\/8/],
     [{ origins: ['shop.example.com'] }, /must be scheme:\/\/host/],
     [{ tenant: ' acme' }, /The tenant must have/],
+    [{ tags: [''] }, /The list of tags must have/],
     [{ limits: { requestBurst: 5 } }, /requestBurst needs requestsPerSecond beside it/],
     [{ limits: { bytesPerSecond: 0 } }, /bytesPerSecond must be a whole number/],
   ];

@@ -20,6 +20,7 @@ describe('a new key', () => {
         cidrs: ['192.0.2.1', '2001:DB8::/32', '192.0.2.1/32'],
         origins: ['https://shop.example.com', 'https://shop.example.com'],
         tenant: 'acme',
+        tags: ['eu', 'team a', 'eu'],
         limits: { requestsPerSecond: 10, requestBurst: 20, byteBurst: undefined },
       },
       ALICE,
@@ -30,10 +31,11 @@ describe('a new key', () => {
       cidrs: ['192.0.2.1/32', '2001:db8::/32'],
       origins: ['https://shop.example.com'],
       tenant: 'acme',
+      tags: ['eu', 'team a'],
       limits: { requestsPerSecond: 10, requestBurst: 20 },
     };
-    const { type, signals, cidrs, origins, tenant, limits } = record;
-    assert.deepEqual({ type, signals, cidrs, origins, tenant, limits }, scope);
+    const { type, signals, cidrs, origins, tenant, tags, limits } = record;
+    assert.deepEqual({ type, signals, cidrs, origins, tenant, tags, limits }, scope);
     assert.deepEqual(await store.get(record.id), record);
     const [entry] = audited;
     assert.deepEqual({ ...entry?.after, ...scope }, entry?.after);
@@ -42,7 +44,7 @@ describe('a new key', () => {
   it('has none of them when none was asked for', async (t) => {
     const { service } = setUpService(t);
     const { record } = await service.create({ ...KEY, limits: {} }, ALICE);
-    const names = ['type', 'signals', 'cidrs', 'origins', 'tenant', 'limits'];
+    const names = ['type', 'signals', 'cidrs', 'origins', 'tenant', 'tags', 'limits'];
     assert.deepEqual(
       names.filter((name) => name in record),
       [],
@@ -74,6 +76,10 @@ describe('a new key', () => {
     ],
     [{ tenant: '' }, /^The tenant must have 1 to 100 characters, /],
     [{ tenant: 'a\nb' }, /^The tenant must have .* no control characters/],
+    [{ tags: [] }, /^The list of tags must have 1 to 20 entries, each of 1 to 100 characters/],
+    [{ tags: Array.from({ length: 21 }, String) }, /^The list of tags must have 1 to 20 entries/],
+    [{ tags: ['a', 'x'.repeat(101)] }, /^The list of tags must have .* of 1 to 100 characters/],
+    [{ tags: ['a\u001b[31m'] }, /^The list of tags must have .* without control characters/],
     [{ limits: { requestBurst: 5 } }, /^The limits cannot be kept: requestBurst needs requestsPerSecond beside it\.$/],
     [
       { limits: { bytesPerSecond: 0.5 } },
@@ -97,6 +103,7 @@ describe('a new key', () => {
       { signals: ['logs'] },
       { cidrs: ['::1'] },
       { origins: ['*'] },
+      { tags: ['a'] },
       { limits: {} },
     ];
     for (const scope of scopes) {
