@@ -25,7 +25,6 @@ export interface Refusal {
 export type Decision = Allow | Refusal;
 
 /**
-/**
  * The ways on the data ports. All take telemetry but `remote-config`, where agents read their settings, `token`, where a key
  * is exchanged for a token, and `grpc`, whose methods are whatever the operator named. `agent` is what StackState's agents
  * send, and others to the same receiver.
