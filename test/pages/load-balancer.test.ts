@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Metadata, credentials } from '@grpc/grpc-js';
 import { debianProgram } from '../conformance/toolchain.ts';
 import { EMPTY_MESSAGE, startCollector } from '../support/collector.ts';
@@ -13,9 +10,10 @@ import { TRACES_PATH } from '../support/grpc-client.ts';
 import { callHttp } from '../support/http-client.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
+import { startProgram } from '../support/program.ts';
+import type { Program } from '../support/program.ts';
 import { randomPort } from '../support/redis.ts';
 import { blocksOf } from '../support/runbook.ts';
-import { until } from '../support/wait.ts';
 import { aDirectory } from './place.ts';
 
 const NGINX_STREAM = '/usr/lib/nginx/modules/ngx_stream_module.so';
@@ -38,30 +36,14 @@ function configFor(gateways: readonly KeygateProcess[], ports: { grpc: number; h
   return text;
 }
 
-/** Runs it in the foreground until the test ends. */
-async function startProgram(t: TestContext, program: string, args: readonly string[]): Promise<void> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const exited = once(child, 'exit');
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  t.after(async () => {
-    process.off('exit', kill);
-    child.kill('SIGTERM');
-    await exited;
-  });
-  await delay(200);
-  assert.equal(child.exitCode, null, said);
-}
-
-async function startNginx(t: TestContext, directory: string, config: string): Promise<void> {
+/** In the foreground. */
+function startNginx(t: TestContext, directory: string, config: string): Program {
   const file = join(directory, 'nginx.conf');
   const module = existsSync(NGINX_STREAM) ? `load_module ${NGINX_STREAM};\n` : '';
   const here = `daemon off;\npid ${directory}/nginx.pid;\nerror_log ${directory}/error.log;\n`;
   writeFileSync(file, `${module}${here}${config}`);
-  await startProgram(t, nginx, ['-c', file, '-p', directory, '-e', join(directory, 'error.log')]);
+  const command = [nginx, '-c', file, '-p', directory, '-e', join(directory, 'error.log')] as const;
+  return startProgram(t, command, { end: 'SIGTERM' }); // it ends its workers only so
 }
 
 /** A gRPC client as exporters have it, which connects again by itself. */
@@ -86,12 +68,12 @@ test('docs/load-balancer.md, nginx: while one of two gateways is stopped, sender
   const [first] = gateways;
   assert.ok(first !== undefined);
   const ports = { grpc: randomPort(), http: randomPort() };
-  await startNginx(t, aDirectory(t), configFor(gateways, ports));
+  const running = startNginx(t, aDirectory(t), configFor(gateways, ports));
 
   const overGrpc = grpcSender(t, ports.grpc, first.key);
   const overHttp = async (): Promise<number> =>
     (await callHttp(`http://127.0.0.1:${ports.http}`, { headers: { 'x-api-key': first.key } })).status;
-  await until('it passes requests on', () =>
+  await running.until('it passes requests on', () =>
     overHttp().then(
       (status) => status === 200,
       () => false,

@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import * as net from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { findPort } from '../rolling/replicas.ts';
 import { placeByRename } from '../support/place-file.ts';
+import { startProgram } from '../support/program.ts';
 import type { Scope } from '../support/scope.ts';
-import { until } from '../support/wait.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 export interface Alert {
   readonly labels: Readonly<Record<string, string>>;
@@ -51,8 +48,7 @@ export async function startPrometheus(
   scope: Scope,
   { program, rules = '{}', jobs, names = {}, config: more = {}, flags = [] }: PrometheusOptions,
 ): Promise<TestPrometheus> {
-  const directory = await mkdtemp(join(tmpdir(), 'keygate-prometheus-'));
-  scope.after(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory(scope);
   await writeFile(join(directory, 'rules.yaml'), rules);
   const discovered = (name: string): string => join(directory, `${name}.json`);
   async function setDiscovery(state: 'working' | 'broken'): Promise<void> {
@@ -73,28 +69,15 @@ export async function startPrometheus(
     ...more,
   };
   await writeFile(join(directory, 'prometheus.yml'), JSON.stringify(config));
-  const address = `127.0.0.1:${await freePort()}`;
-  const child = spawn(
+  const address = `127.0.0.1:${await findPort()}`;
+  const running = startProgram(scope, [
     program,
-    [
-      `--config.file=${join(directory, 'prometheus.yml')}`,
-      `--storage.tsdb.path=${join(directory, 'data')}`,
-      `--web.listen-address=${address}`,
-      '--log.level=warn',
-      ...flags,
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const exited = once(child, 'exit');
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  scope.after(async () => {
-    process.off('exit', kill);
-    kill();
-    await exited;
-  });
+    `--config.file=${join(directory, 'prometheus.yml')}`,
+    `--storage.tsdb.path=${join(directory, 'data')}`,
+    `--web.listen-address=${address}`,
+    '--log.level=warn',
+    ...flags,
+  ]);
 
   async function ask<T>(path: string): Promise<T> {
     const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(5_000) });
@@ -103,18 +86,16 @@ export async function startPrometheus(
     return data;
   }
 
-  const isReady = async (): Promise<boolean> => {
-    if (child.exitCode !== null) throw new Error(`Prometheus ended instead of serving: ${said}`);
-    return fetch(`http://${address}/-/ready`).then(
+  const isReady = (): Promise<boolean> =>
+    fetch(`http://${address}/-/ready`).then(
       ({ ok }) => ok,
       () => false,
     );
-  };
-  await until('Prometheus is ready', isReady, START_TIMEOUT_MS);
+  await running.until('Prometheus is ready', isReady, START_TIMEOUT_MS);
   return {
     url: `http://${address}`,
     setDiscovery,
-    log: () => said,
+    log: running.stderr,
     async times(selector) {
       const { result } = await ask<{ result: readonly { values: readonly (readonly [number, string])[] }[] }>(
         `/api/v1/query?query=${encodeURIComponent(selector)}`,
@@ -137,17 +118,6 @@ export async function startPrometheus(
       return result.map(({ value }) => Number(value[1]));
     },
   };
-}
-
-/** Prometheus does not choose one itself: it gets one that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /**

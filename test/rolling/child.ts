@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { startProgram } from '../support/program.ts';
 import type { Scope } from '../support/scope.ts';
 
 /** A script of this folder that runs beside us, and tells in JSON lines. */
@@ -12,6 +10,8 @@ export interface Child {
   end(): Promise<void>;
 }
 
+const SAID_WITHIN_MS = 20_000;
+
 export function startChild(
   t: Scope,
   script: string,
@@ -19,40 +19,22 @@ export function startChild(
   hear: (line: readonly unknown[]) => void,
   env: Readonly<Record<string, string>> = {},
 ): Child {
-  const child = spawn(process.execPath, ['--disable-warning=DEP0060', join(import.meta.dirname, script), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
-  });
-  const closed = once(child, 'close') as Promise<[code: number | null]>;
   const words = new Set<string>();
-  const waiting = new Map<string, () => void>();
-  createInterface(child.stdout).on('line', (line) => {
-    const told: unknown = JSON.parse(line);
-    if (typeof told !== 'string') return hear(told as unknown[]);
-    words.add(told);
-    waiting.get(told)?.();
-  });
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  t.after(async () => {
-    kill();
-    await closed;
-    process.off('exit', kill);
+  const command = [process.execPath, '--disable-warning=DEP0060', join(import.meta.dirname, script), ...args] as const;
+  const running = startProgram(t, command, {
+    env: { ...process.env, ...env },
+    hear(line) {
+      const told: unknown = JSON.parse(line);
+      if (typeof told === 'string') words.add(told);
+      else hear(told as unknown[]);
+    },
   });
   return {
-    async said(word) {
-      if (words.has(word)) return;
-      await Promise.race([
-        new Promise<void>((resolve) => waiting.set(word, resolve)),
-        closed.then(() => {
-          if (!words.has(word)) throw new Error(`${script} ended before it said "${word}"`);
-        }),
-      ]);
-    },
+    said: (word) => running.until(`${script} says "${word}"`, () => words.has(word), SAID_WITHIN_MS),
     async end() {
-      child.kill('SIGTERM');
-      const [code] = await closed;
-      if (code !== 0) throw new Error(`${script} ended with ${code}`);
+      running.signal('SIGTERM');
+      const code = await running.ended;
+      if (code !== 0) throw new Error(`${script} ended with ${code}: ${running.stderr()}`);
     },
   };
 }

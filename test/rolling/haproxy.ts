@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startProgram } from '../support/program.ts';
 import type { Scope } from '../support/scope.ts';
-import { until } from '../support/wait.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** A gateway, as HAProxy is told of it. */
 export interface Server {
@@ -36,8 +34,7 @@ export async function startHaproxy(
   example: string,
   { ports, servers }: { readonly ports: Pick<Server, 'grpc' | 'http'>; readonly servers: readonly Server[] },
 ): Promise<Haproxy> {
-  const directory = await mkdtemp(join(tmpdir(), 'keygate-haproxy-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory(t);
   const socket = join(directory, 'admin.sock');
   let text = readFileSync(join(CONFIG, example), 'utf8');
   const put = (from: string, to: string): void => {
@@ -54,21 +51,9 @@ export async function startHaproxy(
   const file = join(directory, 'haproxy.cfg');
   await writeFile(file, text);
 
-  const child = spawn(program, ['-db', '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  let hasEnded = false;
-  const exited = once(child, 'exit').then(() => (hasEnded = true));
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  t.after(async () => {
-    kill();
-    await exited;
-    process.off('exit', kill);
-  });
+  const running = startProgram(t, [program, '-db', '-f', file]);
 
   async function statesOf(gateway: number): Promise<readonly string[]> {
-    if (hasEnded) throw new Error(`HAProxy has ended: ${output}`);
     const answer = await ask(socket, 'show stat').catch(() => '');
     return answer
       .split('\n')
@@ -81,7 +66,7 @@ export async function startHaproxy(
     grpcUrl: `http://127.0.0.1:${ports.grpc}`,
     httpUrl: `http://127.0.0.1:${ports.http}`,
     sees: (gateway, state) =>
-      until(
+      running.until(
         `HAProxy (${example}) finds gateway ${gateway} ${state}`,
         async () => {
           const states = await statesOf(gateway);

@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { startProgram } from './program.ts';
+import type { Program } from './program.ts';
 import type { Scope } from './scope.ts';
-import { until } from './wait.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/keygate', import.meta.url));
 
@@ -63,8 +62,7 @@ export async function startKeygateProcess(
   config: Readonly<Record<string, unknown>>,
   { place = writeFile, env = {} }: ProcessOptions = {},
 ): Promise<KeygateProcess> {
-  const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory(t);
   const file = join(directory, 'config', 'keygate.yaml');
   await mkdir(dirname(file));
   const configure = (next: Readonly<Record<string, unknown>>): Promise<void> =>
@@ -82,24 +80,21 @@ export async function startKeygateProcess(
       }),
     );
   await configure(config);
-  const { child, exited, output, errors } = runServe(t, directory, file, 'plane' in config, env);
+  const program = startServe(t, directory, file, 'plane' in config, env);
   const serving = (): Record<string, string> | undefined => {
-    const line = output()
+    const line = program
+      .stdout()
       .split('\n')
       .find((text) => text.includes('keygate is serving'));
     return line === undefined ? undefined : (JSON.parse(line) as Record<string, string>);
   };
   const log = (): Record<string, unknown>[] =>
-    output()
+    program
+      .stdout()
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  await Promise.race([
-    until('keygate serves', () => serving() !== undefined, START_MS),
-    exited.then(({ stdout, stderr }) =>
-      Promise.reject(new Error(`keygate ended instead of serving: ${stdout}${stderr}`)),
-    ),
-  ]);
+  await program.until('keygate serves', () => serving() !== undefined, START_MS);
   const {
     address_grpc: grpc = '',
     address_http: http = '',
@@ -109,25 +104,25 @@ export async function startKeygateProcess(
     address_authz_http: authzHttp = '',
   } = serving() ?? {};
   return {
-    pid: child.pid ?? 0,
+    pid: program.pid,
     addresses: { grpc, http, admin, ops },
     authz: { grpc: authzGrpc, http: authzHttp },
     key: KEY,
-    exited,
+    exited: exitOf(program),
     configFile: file,
-    signal: (name) => void child.kill(name),
+    signal: program.signal,
     configure,
     log,
     logged: (message) => log().filter((line) => line['message'] === message),
     workers: () =>
-      readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+      readFileSync(`/proc/${program.pid}/task/${program.pid}/children`, 'utf8')
         .trim()
         .split(' ')
         .filter(Boolean)
         .map(Number),
     peakMegabytes() {
-      const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
-      if (kilobytes === undefined) throw new Error(`keygate has ended: ${output()}${errors()}`);
+      const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))?.[1];
+      if (kilobytes === undefined) throw new Error(`keygate has ended: ${program.output()}`);
       return Number(kilobytes) / 1_024;
     },
     async metric(name, label = '') {
@@ -140,42 +135,28 @@ export async function startKeygateProcess(
 
 /** For a configuration that it does not start with; resolves when the process has ended. */
 export async function runKeygateServe(t: Scope, config: Readonly<Record<string, unknown>>): Promise<ExitedProcess> {
-  const directory = await mkdtemp(join(tmpdir(), 'keygate-process-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory(t);
   const file = join(directory, 'keygate.yaml');
   await writeFile(file, stringify(config));
-  return runServe(t, directory, file, 'plane' in config).exited;
+  return exitOf(startServe(t, directory, file, 'plane' in config));
 }
 
-function runServe(
+function startServe(
   t: Scope,
   directory: string,
   file: string,
   namesPlane: boolean,
   added: Readonly<Record<string, string>> = {},
-) {
+): Program {
   // A test that names a plane is for that one, whichever the others are run on.
   const { KEYGATE_PLANE, ...env } = process.env;
-  const child: ChildProcess = spawn(BIN, ['serve', '--config', file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  return startProgram(t, [BIN, 'serve', '--config', file], {
     cwd: directory,
     env: { ...env, ...(KEYGATE_PLANE !== undefined && !namesPlane && { KEYGATE_PLANE }), ...added },
   });
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const exited = new Promise<ExitedProcess>((resolve) => {
-    child.once('close', (code) => {
-      process.off('exit', kill);
-      resolve({ code, stdout, stderr });
-    });
-  });
-  t.after(async () => {
-    kill();
-    await exited;
-  });
-  return { child, exited, output: () => stdout, errors: () => stderr };
+}
+
+async function exitOf({ ended, stdout, stderr }: Program): Promise<ExitedProcess> {
+  const code = await ended;
+  return { code, stdout: stdout(), stderr: stderr() };
 }

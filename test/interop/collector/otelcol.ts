@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { findPort } from '../../rolling/replicas.ts';
+import { startProgram } from '../../support/program.ts';
 import type { Scope } from '../../support/scope.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/wait.ts';
 
 /** A Collector that runs. */
@@ -36,37 +35,17 @@ export async function startOtelcol(
   config: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Otelcol> {
-  const directory = await mkdtemp(join(tmpdir(), 'keygate-otelcol-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory(t);
   const port = await findPort();
   await writeFile(join(directory, 'config.yaml'), config);
   await writeFile(join(directory, 'telemetry.yaml'), telemetryAt(port));
   const files = ['config.yaml', 'telemetry.yaml'].flatMap((file) => ['--config', join(directory, file)]);
-  const child = spawn(program, ['--feature-gates=service.profilesSupport', ...files], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+  const running = startProgram(t, [program, '--feature-gates=service.profilesSupport', ...files], {
     env: { ...process.env, ...env },
   });
-  let output = '';
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const exited = once(child, 'exit');
-  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  t.after(async () => {
-    kill();
-    await exited;
-    process.off('exit', kill);
-  });
-  await until(
-    'the Collector is ready',
-    () => {
-      if (hasEnded()) throw new Error(`the Collector ended: ${output.trim().split('\n').slice(-3).join(' ')}`);
-      return output.includes(READY);
-    },
-    STARTED_WITHIN_MS,
-  );
+  await running.until('the Collector is ready', () => running.stderr().includes(READY), STARTED_WITHIN_MS);
   return {
-    log: () => output.split('\n').flatMap(toLine),
+    log: () => running.stderr().split('\n').flatMap(toLine),
     async metric(name, label = '') {
       const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
       const lines = text.split('\n').filter((line) => {
@@ -76,8 +55,8 @@ export async function startOtelcol(
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
     },
     async stop() {
-      child.kill('SIGTERM');
-      await until('the Collector has ended', hasEnded, STOPPED_WITHIN_MS);
+      running.signal('SIGTERM');
+      await until('the Collector has ended', running.hasEnded, STOPPED_WITHIN_MS);
     },
   };
 }

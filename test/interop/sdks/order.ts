@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import { startProgram } from '../../support/program.ts';
 import type { Scope } from '../../support/scope.ts';
 
 /** What is asked of an SDK, and how a program that uses it is told: by OpenTelemetry's variables, and three words. */
@@ -39,8 +38,6 @@ const START_MS = 60_000;
 export function limitOf({ count, pauseMs }: Order): number {
   return START_MS + count * pauseMs + LAST_TRIES_MS;
 }
-
-const KEPT_OUTPUT = 1 << 20;
 
 /** Batches leave every half second rather than every five, so that an outage of two seconds meets several. */
 export const BATCH_DELAY_MS = 500;
@@ -83,29 +80,17 @@ export function sendBy({ command: [program, ...args], variables: more = () => ({
   return (scope, order) =>
     sending(async (begin) => {
       const { PATH = '', HOME = '', LANG = 'C.UTF-8' } = process.env;
-      const child = spawn(program, [...args, order.name, String(order.count), String(order.pauseMs)], {
+      const command = [program, ...args, order.name, String(order.count), String(order.pauseMs)] as const;
+      const running = startProgram(scope, command, {
         cwd: tmpdir(),
-        stdio: ['ignore', 'pipe', 'pipe'],
         env: { PATH, HOME, LANG, ...variables(order), ...more(order) },
       });
-      let said = '';
-      const hear = (chunk: Buffer): void => {
-        if (said.length < KEPT_OUTPUT) said += chunk.toString();
-        if (/^begun$/m.test(said)) begin();
-      };
-      child.stdout.on('data', hear);
-      child.stderr.on('data', hear);
-      const kill = (): void => void child.kill('SIGKILL');
-      const deadline = setTimeout(kill, limitOf(order));
-      process.once('exit', kill);
-      const closed = once(child, 'close') as Promise<[number | null]>;
-      scope.after(async () => {
-        kill();
-        await closed.catch(() => {}); // who waits for its end has heard of it
-        process.off('exit', kill);
-      });
-      const [code] = await closed;
+      const limitMs = limitOf(order);
+      const deadline = setTimeout(() => running.signal('SIGKILL'), limitMs);
+      running.until('it has begun', () => /^begun$/m.test(running.output()), limitMs).then(begin, () => {});
+      const code = await running.ended;
       clearTimeout(deadline);
+      const said = running.output();
       if (code !== 0) throw new Error(`the program ended with ${code ?? 'a signal'}: ${said.slice(-500)}`);
       return said;
     });
