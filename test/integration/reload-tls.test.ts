@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import * as tls from 'node:tls';
 import { startCollector } from '../support/collector.ts';
 import type { Collector } from '../support/collector.ts';
 import { callGrpc, connectGrpc } from '../support/grpc-client.ts';
@@ -12,7 +11,7 @@ import type { KeygateProcess } from '../support/keygate-process.ts';
 import { placeAll } from '../support/place-file.ts';
 import type { Scope } from '../support/scope.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { createCertificate } from '../support/tls.ts';
+import { createCertificate, identityAt, identityOf } from '../support/tls.ts';
 import type { TestCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
 
@@ -46,22 +45,6 @@ async function setUp(t: Scope, plane: string): Promise<Setup> {
 
 const originOf = (address: string): string => `https://localhost:${address.slice(address.lastIndexOf(':') + 1)}`;
 
-/** What identifies the certificate that whoever connects to this port is shown. */
-async function shownAt(address: string): Promise<string> {
-  const port = Number(address.slice(address.lastIndexOf(':') + 1));
-  const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
-  try {
-    return await new Promise((resolve, reject) => {
-      socket.once('error', reject);
-      socket.once('secureConnect', () => resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? ''));
-    });
-  } finally {
-    socket.destroy();
-  }
-}
-
-const identityOf = ({ cert }: TestCertificate): string => new X509Certificate(cert).fingerprint256;
-
 for (const plane of ['wire', 'library'] as const) {
   describe(`plane: ${plane}`, () => {
     it('a new certificate is shown to whoever connects next; connections that are open go on', async (t) => {
@@ -72,12 +55,12 @@ for (const plane of ['wire', 'library'] as const) {
       const agent = keepAliveAgent(t, { ca: first.cert, maxSockets: 1 });
       assert.equal((await callGrpc(session, { headers })).code, 0);
       assert.equal((await callHttp(originOf(http), { headers, agent })).status, 200);
-      assert.deepEqual([await shownAt(grpc), await shownAt(http)], [identityOf(first), identityOf(first)]);
+      assert.deepEqual([await identityAt(grpc), await identityAt(http)], [identityOf(first), identityOf(first)]);
 
       const second = await createCertificate(t, new Date('2099-01-01T00:00:00Z'));
       await place(second.cert, second.key);
-      await until('it is shown', async () => (await shownAt(grpc)) === identityOf(second), NOTICED_MS);
-      assert.equal(await shownAt(http), identityOf(second));
+      await until('it is shown', async () => (await identityAt(grpc)) === identityOf(second), NOTICED_MS);
+      assert.equal(await identityAt(http), identityOf(second));
       assert.equal((await callGrpc(session, { headers })).code, 0);
       // The agent knows only the first authority: it could not connect again.
       assert.equal((await callHttp(originOf(http), { headers, agent })).status, 200);
@@ -101,12 +84,12 @@ for (const plane of ['wire', 'library'] as const) {
       const [fault] = faults();
       assert.equal(fault?.['option'], 'listen.grpc.tls.cert');
       assert.match(String(fault?.['cause']), /must be a PEM certificate that belongs to the PEM private key in key/);
-      assert.equal(await shownAt(keygate.addresses.grpc), identityOf(first));
+      assert.equal(await identityAt(keygate.addresses.grpc), identityOf(first));
 
       await place(third.cert, third.key);
       await until(
         'one that fits is shown',
-        async () => (await shownAt(keygate.addresses.grpc)) === identityOf(third),
+        async () => (await identityAt(keygate.addresses.grpc)) === identityOf(third),
         NOTICED_MS,
       );
     });

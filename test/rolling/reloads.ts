@@ -1,11 +1,9 @@
-import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import * as tls from 'node:tls';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import { placeByRename } from '../support/place-file.ts';
 import type { Scope } from '../support/scope.ts';
-import { createCertificate } from '../support/tls.ts';
+import { createCertificate, identityAt, identityOf } from '../support/tls.ts';
 import type { TestCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
 import type { RestartableCollector, Site } from './site.ts';
@@ -81,7 +79,7 @@ export async function startReloadedGateway(
     await until(`${what} holds`, async () => (await results('applied')) > before, NOTICED_MS);
     await until(
       `the certificate is shown after ${what}`,
-      async () => (await shownAt(grpcUrl)) === new X509Certificate(next.certificate.cert).fingerprint256,
+      async () => (await identityAt(keygate.addresses.grpc)) === identityOf(next.certificate),
       NOTICED_MS,
     );
     const got = next.collector.count();
@@ -128,17 +126,4 @@ export async function startReloadedGateway(
       if (crashes > 0) throw new Error(`${crashes} workers have ended though nobody had told them to`);
     },
   };
-}
-
-/** What identifies the certificate that whoever connects there is shown. */
-async function shownAt(url: string): Promise<string> {
-  const socket = tls.connect({ host: '127.0.0.1', port: Number(new URL(url).port), rejectUnauthorized: false });
-  try {
-    return await new Promise((resolve, reject) => {
-      socket.once('error', reject);
-      socket.once('secureConnect', () => resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? ''));
-    });
-  } finally {
-    socket.destroy();
-  }
 }

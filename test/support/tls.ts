@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as tls from 'node:tls';
 import { generate } from 'selfsigned';
 import type { Scope } from './scope.ts';
 
@@ -57,4 +59,21 @@ async function keep(t: Scope, cert: string, key: string): Promise<TestCertificat
   await writeFile(certPath, cert);
   await writeFile(keyPath, key, { mode: 0o600 });
   return { cert, key, certPath, keyPath };
+}
+
+/** What identifies a certificate. */
+export const identityOf = ({ cert }: Pick<TestCertificate, 'cert'>): string => new X509Certificate(cert).fingerprint256;
+
+/** That of the certificate that whoever connects to this host:port is shown. */
+export async function identityAt(address: string): Promise<string> {
+  const port = Number(address.slice(address.lastIndexOf(':') + 1));
+  const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  try {
+    return await new Promise((resolve, reject) => {
+      socket.once('error', reject);
+      socket.once('secureConnect', () => resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? ''));
+    });
+  } finally {
+    socket.destroy();
+  }
 }
