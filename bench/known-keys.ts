@@ -1,6 +1,7 @@
 import { createDigester } from '../src/credential/digest.ts';
 import { createKeyText } from '../src/credential/key-text.ts';
 import type { CreatedKey } from '../src/keys/service.ts';
+import type { KeyStore } from '../src/store/port.ts';
 import { DEFAULT_PREFIX, startRedisKeys } from '../test/support/redis-keys.ts';
 import type { Scope } from '../test/support/scope.ts';
 import { insertAll, newRecord } from '../test/support/stores.ts';
@@ -19,9 +20,20 @@ export interface KnownKeys {
 
 const ACTOR = { name: 'bench' };
 
+/** So many new keys, all at once; resolves with their texts. */
+export async function addKeys(store: KeyStore, count: number): Promise<string[]> {
+  const digester = createDigester({});
+  const texts = Array.from({ length: count }, () => createKeyText('ingestion'));
+  await insertAll(
+    store,
+    texts.map((text) => newRecord({ digest: digester(text).digest })),
+    Date.now(),
+  );
+  return texts;
+}
+
 export async function startKnownKeys(t: Scope, count: number): Promise<KnownKeys> {
   const { redis, store, keys } = await startRedisKeys(t);
-  const digester = createDigester({});
   const create = (name: string) => keys.create({ kind: 'ingestion', name }, ACTOR);
   await insertAll(
     store,
@@ -33,15 +45,7 @@ export async function startKnownKeys(t: Scope, count: number): Promise<KnownKeys
     prefix: DEFAULT_PREFIX,
     good: await create('good'),
     create,
-    async add(count) {
-      const texts = Array.from({ length: count }, () => createKeyText('ingestion'));
-      await insertAll(
-        store,
-        texts.map((text) => newRecord({ digest: digester(text).digest })),
-        Date.now(),
-      );
-      return texts;
-    },
+    add: (more) => addKeys(store, more),
     revoke: async ({ record }) => void (await keys.revoke('ingestion', record.id, ACTOR, { force: true })),
   };
 }

@@ -2,13 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { createDigester } from '../src/credential/digest.ts';
-import { createKeyText } from '../src/credential/key-text.ts';
 import { waitForChange } from '../src/replica/progress.ts';
 import { startRedisKeys } from '../test/support/redis-keys.ts';
-import { insertAll, newRecord } from '../test/support/stores.ts';
+import type { TestRedis } from '../test/support/redis.ts';
 import { createCertificate } from '../test/support/tls.ts';
+import { addKeys } from './known-keys.ts';
 import { describeMachine } from './machine.ts';
 import { installPackage } from './package.ts';
 import { LOAD_CORE, startScript, stopChildren } from './processes.ts';
@@ -61,7 +59,6 @@ async function run(): Promise<void> {
   ) as { grpc: number };
   const all = Array.from({ length: replicas }, (_, i) => i);
   const half = all.slice(0, replicas >> 1);
-  const load = await watchRedis(redis.port);
   const fleet = await createFleet({
     size: replicas,
     directory,
@@ -77,10 +74,10 @@ async function run(): Promise<void> {
   /** What happened while something lasted, as a row. */
   async function during(what: string, act: () => Promise<string>): Promise<void> {
     say(`${what} ...`);
-    const [cpuMs, before, startedAt] = [fleet.usage().cpuMs, await load.read(), performance.now()];
+    const [cpuMs, before, startedAt] = [fleet.usage().cpuMs, await redisUsage(redis), performance.now()];
     const outcome = await act();
     const ms = performance.now() - startedAt;
-    const after = await load.read();
+    const after = await redisUsage(redis);
     const rss = fleet.usage().rssMib.toSorted((a, b) => a - b);
     rows.push([
       what,
@@ -100,14 +97,7 @@ async function run(): Promise<void> {
   });
 
   const keyFile = join(directory, 'keys');
-  const texts = Array.from({ length: collectors }, () => createKeyText('ingestion'));
-  const digester = createDigester({});
-  await insertAll(
-    store,
-    texts.map((text) => newRecord({ digest: digester(text).digest })),
-    Date.now(),
-  );
-  await writeFile(keyFile, texts.join('\n'), { mode: 0o600 });
+  await writeFile(keyFile, (await addKeys(store, collectors)).join('\n'), { mode: 0o600 });
   const options: SendersOptions = {
     ports: fleet.ports,
     certificate: certificate.certPath,
@@ -210,22 +200,12 @@ async function run(): Promise<void> {
     await writeInto(join(dirname(import.meta.dirname), 'docs/scale.md'), 'npm run bench:scale', page);
 }
 
-interface RedisWatch {
-  read(): Promise<{ readonly commands: number; readonly cpuMs: number }>;
-}
-
-async function watchRedis(port: number): Promise<RedisWatch> {
-  const client = new Redis({ port, host: '127.0.0.1' });
-  scope.after(() => client.disconnect());
+async function redisUsage(redis: TestRedis): Promise<{ readonly commands: number; readonly cpuMs: number }> {
+  const info = String(await redis.command('INFO', 'everything'));
+  const of = (name: string): number => Number(new RegExp(`^${name}:([0-9.]+)`, 'm').exec(info)?.[1] ?? Number.NaN);
   return {
-    async read() {
-      const info = await client.info('everything');
-      const of = (name: string): number => Number(new RegExp(`^${name}:([0-9.]+)`, 'm').exec(info)?.[1] ?? Number.NaN);
-      return {
-        commands: of('total_commands_processed'),
-        cpuMs: 1_000 * (of('used_cpu_user') + of('used_cpu_sys')),
-      };
-    },
+    commands: of('total_commands_processed'),
+    cpuMs: 1_000 * (of('used_cpu_user') + of('used_cpu_sys')),
   };
 }
 
