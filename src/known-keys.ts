@@ -4,7 +4,7 @@ import { watchFromSnapshot } from './cache/warm-start.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import type { KeyDigest } from './credential/digest.ts';
-import { digesterOf } from './key-options.ts';
+import { digesterOf, tokensOf } from './key-options.ts';
 import { createCanaryKeys } from './keys/canary-keys.ts';
 import { createReceiverKeys, withReceiverKeys } from './keys/receiver-keys.ts';
 import type { ReceiverKeys } from './keys/receiver-keys.ts';
@@ -88,6 +88,7 @@ export function createKnownKeys({ config, log, metrics, clock, name, judge, ...o
       configured,
       peek: cache.peek,
       find: (digests) => store.find(digests),
+      tokens: tokensOf(config.keys),
       now,
     }),
     name,

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
-import type { ExplainRequest, ShownAnswer } from '../admin/explain.ts';
-import type { Digests, KeyDigest } from '../credential/digest.ts';
+import type { ShownAnswer } from '../admin/explain.ts';
 import { MAX_KEY_BYTES } from '../credential/read.ts';
 import { SIGNALS } from '../keys/record.ts';
 import { ALL_ROUTES } from '../verdict/decide.ts';
@@ -9,8 +8,11 @@ import { addCommand, invalidArgument } from './command.ts';
 import { UsageError } from './errors.ts';
 import { does } from './session.ts';
 import type { Runtime } from './session.ts';
+import type { AskedText } from './asked-text.ts';
+import type { Printer } from './printer.ts';
 import { printable } from './table.ts';
 import type { Terminal } from './terminal.ts';
+import { formatTime } from './values.ts';
 
 interface ExplainFlags {
   readonly signal?: string;
@@ -27,7 +29,8 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
     description:
       'See what each gateway would say to a key: which level answers (configuration, memory that is fresh, aged or knows\n' +
       'that there is no such key, or the store), how old that is, and what a sender would hear. A key is hashed here and\n' +
-      'never sent; write - to have it read from standard input instead of being seen in the list of processes.',
+      'never sent; write - to have it read from standard input instead of being seen in the list of processes. Of a token\n' +
+      'that a key was exchanged for, it says which key that is and until when the token stands for it.',
     examples: [
       { about: 'a sender is refused: why?', line: 'keygate explain - < ./sender.key' },
       { about: 'by the id that the list shows', line: 'keygate explain 250558013078953' },
@@ -55,18 +58,16 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
     if (text === '') throw new UsageError('no key was given', { duringParse: true, command });
     // What is piped in is a key, be it made of digits: as an id it would be sent as it is.
     const isId = operand !== '-' && /^[0-9]{1,19}$/.test(text);
-    const { answerToText } = await import('./refused-text.ts');
+    const { answerToText, askAbout } = await import('./asked-text.ts');
     const refused = isId ? undefined : answerToText(text);
-    if (refused !== undefined) {
-      if (printer.json) printer.printJson({ explanation: { key: refused, replicas: [] } });
-      else printer.line(`Every gateway refuses it without asking anybody: ${wordsOf(refused)}`);
-      return;
-    }
+    if (refused !== undefined) return printRefused(printer, refused);
     await withKeyAdmin(async (admin) => {
-      const digests = isId ? undefined : digestsIn(admin.digestsOf(text));
-      const request: ExplainRequest = digests === undefined ? { ...use, id: Number(text) } : { ...use, digests };
-      const { store, replicas } = await admin.explain(request);
-      if (printer.json) return printer.printJson({ explanation: { store, replicas } });
+      const asked = isId ? { request: { id: Number(text) } } : askAbout(text, admin);
+      if ('refused' in asked) return printRefused(printer, asked.refused);
+      const { request, token }: AskedText = asked;
+      if (token?.isVerified === false) say(UNVERIFIED);
+      const { store, replicas } = await admin.explain({ ...use, ...request });
+      if (printer.json) return printer.printJson({ explanation: { ...(token && { token }), store, replicas } });
       const rows = [
         ...replicas.map(({ name, answer }) => toRow(name, answer)),
         ...(replicas.length === 0 ? [toRow('(no gateway is live)', store)] : []),
@@ -75,12 +76,29 @@ export function addExplain(program: CliCommand, runtime: Runtime): void {
       printer.table({ header, rows, wraps: ['gateway', 'verdict'] }, 'No gateway is live.');
       // Where there are gateways, it is they who are asked: the store knows nothing of configured keys.
       const answers = replicas.length === 0 ? [store] : replicas.flatMap(({ answer }) => answer ?? []);
-      for (const line of new Set([...answers.flatMap(keyOf), ...answers.flatMap(refusalOf)])) printer.line(line);
-      if (answers.some(({ reason }) => reason === 'unknown_key') && digests?.every(isUnpeppered)) {
+      // A gateway that does not take the token does not say whose it is.
+      const keys = (token === undefined ? answers : [...answers, store]).flatMap(keyOf);
+      const ends = token === undefined ? [] : [`The token stands for its key until ${formatTime(token.endsAtMs)}.`];
+      for (const line of new Set([...keys, ...ends, ...answers.flatMap(refusalOf)])) printer.line(line);
+      const { digests } = request;
+      if (
+        answers.some(({ reason }) => reason === 'unknown_key') &&
+        token === undefined &&
+        digests?.every(isUnpeppered)
+      ) {
         say('No pepper is configured here: if the gateways have one, give --config with theirs.');
       }
     });
   });
+}
+
+const UNVERIFIED =
+  'The secret of this token (keys.tokens) is not configured here, so nobody has verified it, and its key is looked for by the id\n' +
+  'that it says: to be sure, give --config with that of the gateways.';
+
+function printRefused(printer: Printer, refused: ShownAnswer): void {
+  if (printer.json) printer.printJson({ explanation: { key: refused, replicas: [] } });
+  else printer.line(`Every gateway refuses it without asking anybody: ${wordsOf(refused)}`);
 }
 
 function keyOf({ keyName, keyId }: ShownAnswer): string[] {
@@ -89,10 +107,6 @@ function keyOf({ keyName, keyId }: ShownAnswer): string[] {
 
 function refusalOf(answer: ShownAnswer): string[] {
   return answer.reason === undefined ? [] : [wordsOf(answer)];
-}
-
-function digestsIn({ digest, alternates }: Digests): KeyDigest[] {
-  return [digest, ...alternates];
 }
 
 /** A key that is piped in. Of a file that cannot be one, no more is read than shows that. */

@@ -24,6 +24,7 @@ import type { Propagation } from '../admin/propagation.ts';
 import type { ShownTraffic } from '../admin/traffic.ts';
 import type { ImportResult } from '../admin/transfer-schemas.ts';
 import type { Digester } from '../credential/digest.ts';
+import type { Tokens } from '../credential/token.ts';
 import type { Revocation } from '../keys/key-changes.ts';
 import type { KeyQuery } from '../keys/key-query.ts';
 import type { ExportQuery } from '../keys/transfer.ts';
@@ -91,6 +92,8 @@ export interface KeyAdmin {
   exportKeys(query: ExportQuery): Promise<ExportedKeys>;
   /** The digests under which a text would be looked up; it does not leave this process for it. */
   readonly digestsOf: Digester;
+  /** Reads a token with the secrets that are configured here, if any are. */
+  readonly readToken: Tokens['read'];
   explain(request: ExplainRequest): Promise<ShownExplanation>;
   /** What passes the gateway that is asked, with so many of the sources that it refuses most. */
   traffic(mostSources: number): Promise<ShownTraffic>;

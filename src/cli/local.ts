@@ -16,7 +16,7 @@ import { toIngestionKey, toServiceToken } from '../admin/schemas.ts';
 import { formatFaults } from '../config/faults.ts';
 import { loadConfig } from '../config/load.ts';
 import type { GeneratedKind } from '../credential/key-text.ts';
-import { digesterOf, sealerOf } from '../key-options.ts';
+import { digesterOf, sealerOf, tokensOf } from '../key-options.ts';
 import type { Actor } from '../keys/audit.ts';
 import type { RotatedKey } from '../keys/key-changes.ts';
 import type { Progress } from '../replica/progress.ts';
@@ -162,6 +162,7 @@ export async function openLocalKeyAdmin({ file, env, note }: LocalOptions): Prom
       ),
     exportKeys: (query) => orCliError(() => service.export(query)),
     digestsOf: digester,
+    readToken: (text) => tokensOf(keys)?.read(text),
     audit: (query) => orCliError(async () => (await service.audit(query)).map(toAuditLogEntry)),
     explain: (request) =>
       orCliError(async () => {

@@ -29,15 +29,15 @@ export async function openConnection(
   { config }: Pick<ConnectionFlags, 'config'>,
   env: Environment,
 ): Promise<RemoteKeyAdmin> {
-  const [{ openRemoteKeyAdmin }, { createRemoteDigester }] = await Promise.all([
+  const [{ openRemoteKeyAdmin }, { createRemoteTexts }] = await Promise.all([
     import('./remote.ts'),
-    import('./configured-digester.ts'),
+    import('./configured-texts.ts'),
   ]);
   return openRemoteKeyAdmin({
     url,
     token,
     skipSsl,
     ca: caCertPath === undefined ? undefined : readText(caCertPath),
-    digestsOf: createRemoteDigester({ file: config, env }),
+    texts: createRemoteTexts({ file: config, env }),
   });
 }

@@ -22,7 +22,6 @@ import {
 import type { ServerInfo } from '../admin/schemas.ts';
 import { trafficSchema } from '../admin/traffic.ts';
 import { importAnswerSchema } from '../admin/transfer-schemas.ts';
-import type { Digester } from '../credential/digest.ts';
 import { CliError, EXIT } from './errors.ts';
 import { sendRequest, TIMEOUT_MS } from './http-request.ts';
 import type { HttpResponse } from './http-request.ts';
@@ -34,7 +33,7 @@ export interface RemoteOptions {
   readonly token: string;
   readonly ca: string | undefined;
   readonly skipSsl: boolean;
-  readonly digestsOf: Digester;
+  readonly texts: Pick<KeyAdmin, 'digestsOf' | 'readToken'>;
 }
 
 const KEYS = 'security/ingestion/api_keys';
@@ -54,7 +53,7 @@ export interface RemoteKeyAdmin extends KeyAdmin {
 }
 
 /** Manages keys through the admin API of a running gateway. */
-export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: RemoteOptions): RemoteKeyAdmin {
+export function openRemoteKeyAdmin({ url, token, ca, skipSsl, texts }: RemoteOptions): RemoteKeyAdmin {
   const base = parseBase(url);
   checkToken(token);
 
@@ -157,7 +156,7 @@ export function openRemoteKeyAdmin({ url, token, ca, skipSsl, digestsOf }: Remot
       throw couldNotConnect(url, `it answered ${results.length} of ${lines.length} lines`);
     },
     exportKeys: async (query) => read(url, exportedKeysSchema, await call('GET', withQuery(EXPORT, query))),
-    digestsOf,
+    ...texts,
     audit: async ({ limit, before, keyId }) =>
       fetchAll(auditLogEntrySchema, await call('GET', withQuery(AUDIT, { limit, before, key: keyId }))),
     explain: async (request) => fetchOne(explanationSchema, await call('POST', EXPLAIN, request)),

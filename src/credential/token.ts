@@ -36,10 +36,20 @@ export interface TokenKey {
   readonly endsAtMs: number | undefined;
 }
 
+/** What a token says of itself, which whoever has it can read, and which nobody has verified. */
+export interface TokenClaims {
+  /** The name of the secret that it says it was signed with. */
+  readonly signer: string;
+  readonly keyId: string;
+  readonly endsAtMs: number;
+}
+
 export interface Tokens {
   mint(key: TokenKey, nowMs: number): Token;
   /** Undefined for what is no token of a Keygate: then it is a key. */
   read(text: string): TokenReading | undefined;
+  /** Whether tokens that were signed with the secret of this name are taken. */
+  knows(signer: string): boolean;
 }
 
 /** Clocks of gateways differ, and a request that was sent in time may be on its way for a while. */
@@ -48,7 +58,7 @@ export const TOKEN_LEEWAY_MS = 60_000;
 /** How every JSON object begins in base64url, and no key of ours. */
 const JWT_START = 'eyJ';
 /** As `headOf` writes it. */
-const HEAD = /^\{"alg":"HS256","typ":"JWT","kid":"kg-[A-Za-z0-9_-]{8}"\}$/;
+const HEAD = /^\{"alg":"HS256","typ":"JWT","kid":"(kg-[A-Za-z0-9_-]{8})"\}$/;
 const MAX_HEAD_LENGTH = 100;
 
 export function createTokens(rules: TokenRules, random: Random = randomBytes): Tokens {
@@ -64,18 +74,62 @@ export function createTokens(rules: TokenRules, random: Random = randomBytes): T
     },
 
     read(text) {
-      if (!text.startsWith(JWT_START)) return undefined;
-      const [head = '', claims, signature, ...more] = text.split('.', 4);
-      if (claims === undefined || signature === undefined || more.length > 0) return undefined;
-      const known = signers.get(head);
-      if (known !== undefined) return known.read(claims, signature);
-      return isHead(head) ? { problem: 'unknown_signer' } : undefined;
+      const parts = partsOf(text);
+      if (parts === undefined) return undefined;
+      const known = signers.get(parts.head);
+      if (known !== undefined) return known.read(parts.claims, parts.signature);
+      return signerIn(parts.head) === undefined ? undefined : { problem: 'unknown_signer' };
     },
+
+    knows: (signer) => signers.has(headOf(signer)),
   };
 }
 
-function isHead(text: string): boolean {
-  return text.length <= MAX_HEAD_LENGTH && HEAD.test(Buffer.from(text, 'base64url').toString('latin1'));
+/**
+ * What a text says that looks like a token of a Keygate, for people who ask about it and may not have the secret; nothing
+ * may be let through by it. Undefined for what is no token; the problem is that of one whose claims nobody wrote like this.
+ */
+export function tokenClaims(text: string): TokenClaims | { readonly problem: 'bad_checksum' } | undefined {
+  const parts = partsOf(text);
+  const signer = parts && signerIn(parts.head);
+  if (parts === undefined || signer === undefined) return undefined;
+  try {
+    const { sub, exp } = readClaims(parts.claims);
+    const isOurs = typeof sub === 'string' && /^[0-9]{1,19}$/.test(sub) && isTime(exp);
+    return isOurs ? { signer, keyId: sub, endsAtMs: endOf(exp) } : { problem: 'bad_checksum' };
+  } catch {
+    return { problem: 'bad_checksum' };
+  }
+}
+
+interface Parts {
+  readonly head: string;
+  readonly claims: string;
+  readonly signature: string;
+}
+
+function partsOf(text: string): Parts | undefined {
+  if (!text.startsWith(JWT_START)) return undefined;
+  const [head = '', claims, signature, ...more] = text.split('.', 4);
+  return claims === undefined || signature === undefined || more.length > 0 ? undefined : { head, claims, signature };
+}
+
+/** The name of the secret in the head of a token of a Keygate, be it known here or not. */
+function signerIn(head: string): string | undefined {
+  return head.length > MAX_HEAD_LENGTH ? undefined : HEAD.exec(Buffer.from(head, 'base64url').toString('latin1'))?.[1];
+}
+
+function readClaims(claims: string): { readonly sub: unknown; readonly exp: number; readonly key: string } {
+  return JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { sub: unknown; exp: number; key: string };
+}
+
+/** Of this or of one of the next thousand years, for it is shown as a date. */
+function isTime(seconds: number): boolean {
+  return Number.isSafeInteger(seconds) && seconds >= 0 && seconds < 1e11;
+}
+
+function endOf(exp: number): number {
+  return exp * 1_000 + TOKEN_LEEWAY_MS;
 }
 
 const CIPHER = 'aes-256-gcm';
@@ -97,16 +151,16 @@ function createSigner(secret: string) {
   const derive = (use: string, bytes: number): Buffer => Buffer.from(hkdfSync('sha256', secret, '', use, bytes));
   const signing = derive('keygate token signature', 32);
   const sealing = derive('keygate token digest', 32);
-  const head = headOf(derive('keygate token key id', 6));
+  const head = headOf(`kg-${derive('keygate token key id', 6).toString('base64url')}`);
   const signatureOf = (signed: string): string => createHmac('sha256', signing).update(signed).digest('base64url');
 
   function open(claims: string): TokenReading {
-    const { exp, key } = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { exp: number; key: string };
+    const { exp, key } = readClaims(claims);
     const sealed = Buffer.from(key, 'base64url');
     const decipher = createDecipheriv(CIPHER, sealing, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
     const packed = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
-    return { digest: unpack(packed), endsAtMs: exp * 1_000 + TOKEN_LEEWAY_MS };
+    return { digest: unpack(packed), endsAtMs: endOf(exp) };
   }
 
   return {
@@ -136,8 +190,8 @@ function createSigner(secret: string) {
   };
 }
 
-function headOf(name: Buffer): string {
-  const head = { alg: 'HS256', typ: 'JWT', kid: `kg-${name.toString('base64url')}` };
+function headOf(signer: string): string {
+  const head = { alg: 'HS256', typ: 'JWT', kid: signer };
   return Buffer.from(JSON.stringify(head)).toString('base64url');
 }
 

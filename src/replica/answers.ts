@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isKeyDigest } from '../credential/digest.ts';
 import type { Digests, KeyDigest } from '../credential/digest.ts';
+import type { Tokens } from '../credential/token.ts';
 import { STORE_TIMEOUT, STORE_UNAVAILABLE, UNKNOWN } from '../keys/answer.ts';
 import type { KeyAnswer } from '../keys/answer.ts';
 import { SIGNALS } from '../keys/record.ts';
@@ -13,6 +14,7 @@ import { StoreError } from '../store/port.ts';
 import { ALL_ROUTES, decide } from '../verdict/decide.ts';
 import type { Route, Use } from '../verdict/decide.ts';
 import { reasons } from '../verdict/reasons.ts';
+import type { Reason } from '../verdict/reasons.ts';
 
 /** What is asked of a gateway: what it would say to a key that is used like this. Digests only: it is no secret. */
 export const questionSchema = z.object({
@@ -24,6 +26,10 @@ export const questionSchema = z.object({
     .refine((text) => isIP(text) !== 0, 'must be an IP address')
     .optional(),
   origin: z.string().max(300).optional(),
+  token: z
+    .object({ signer: z.string().max(20), endsAtMs: z.number() })
+    .optional()
+    .describe('It comes as a token: by which secret that was signed, by its name, and until when it is taken.'),
 });
 
 export type Question = z.output<typeof questionSchema>;
@@ -55,11 +61,13 @@ export interface AnswererOptions {
   readonly configured: ReceiverKeys;
   readonly peek: (digests: Digests) => Peek | undefined;
   readonly find: (digests: readonly KeyDigest[]) => Promise<KeyRecord | undefined>;
+  /** Absent: no tokens are taken here. */
+  readonly tokens: Pick<Tokens, 'knows'> | undefined;
   readonly now: () => number;
 }
 
 /** What a gateway would say to a key, and which level would say it; nothing is remembered, charged or counted for that. */
-export function createAnswerer({ configured, peek, find, now }: AnswererOptions) {
+export function createAnswerer({ configured, peek, find, tokens, now }: AnswererOptions) {
   const read = readFrom(find);
 
   function look(digests: Digests): KeyAnswer | Promise<KeyAnswer> {
@@ -71,6 +79,10 @@ export function createAnswerer({ configured, peek, find, now }: AnswererOptions)
   const lookup = withOwners(withReceiverKeys(configured, look));
 
   return async (question: Question): Promise<ReplicaAnswer> => {
+    // Before any lookup, as the gate has it: where no tokens are taken, one is a key that nobody made.
+    if (question.token !== undefined && !tokens?.knows(question.token.signer)) {
+      return { level: 'configuration', reason: tokens === undefined ? 'unknown_key' : 'unknown_signer' };
+    }
     const digests = digestsOf(question);
     const remembered = peek(digests);
     const answer = await lookup(digests);
@@ -115,13 +127,21 @@ function toAnswer(
   nowMs: number,
 ): ReplicaAnswer {
   const record = answer.kind === 'known' ? answer.record : undefined;
-  const decision = decide(asAsked(answer, question), useOf(question, record?.kind), nowMs);
+  const reason = reasonOf(answer, question, nowMs);
   return {
     level,
     ...(ageMs !== undefined && { ageMs: Math.round(ageMs) }),
     ...(record && { keyId: record.id, keyName: record.name, revision: record.revision }),
-    ...(decision.verdict === 'refuse' && { reason: decision.reason }),
+    ...(reason !== undefined && { reason }),
   };
+}
+
+/** Of a token that is over, its key is told all the same. */
+function reasonOf(answer: KeyAnswer, question: Question, nowMs: number): Reason | undefined {
+  if (question.token !== undefined && nowMs >= question.token.endsAtMs) return 'expired_token';
+  const kind = answer.kind === 'known' ? answer.record.kind : undefined;
+  const decision = decide(asAsked(answer, question), useOf(question, kind), nowMs);
+  return decision.verdict === 'refuse' ? decision.reason : undefined;
 }
 
 const OTLP: readonly Route[] = ['otlp-grpc', 'otlp-http'];

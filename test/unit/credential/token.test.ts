@@ -6,7 +6,7 @@ import { createDigester, ownerDigest } from '../../../src/credential/digest.ts';
 import type { KeyDigest } from '../../../src/credential/digest.ts';
 import { createKeyText } from '../../../src/credential/key-text.ts';
 import { isPlainKey, MAX_KEY_BYTES } from '../../../src/credential/read.ts';
-import { createTokens, TOKEN_LEEWAY_MS } from '../../../src/credential/token.ts';
+import { createTokens, TOKEN_LEEWAY_MS, tokenClaims } from '../../../src/credential/token.ts';
 
 const NOW = 1_760_000_000_123;
 const HOUR = 3_600_000;
@@ -66,6 +66,34 @@ describe('a token', () => {
     );
     assert.equal((rotated.read(text) as { digest: KeyDigest }).digest, digest);
     assert.equal(tokensWith().mint(of, NOW).text.split('.')[0], rotated.mint(of, NOW).text.split('.')[0]);
+  });
+
+  it('says to whoever has it, and no secret, who signed it, which key it is of, and when it ends', () => {
+    const { text } = tokensWith('the-old-secret-of-32-characters-or-more').mint(of, NOW);
+    const claims = tokenClaims(text);
+    assert.ok(claims !== undefined && !('problem' in claims));
+    const { signer, ...rest } = claims;
+    assert.deepEqual(rest, { keyId: of.id, endsAtMs: 1_760_003_600_000 + TOKEN_LEEWAY_MS });
+    assert.equal(signer, (JSON.parse(part(text, 0)) as { kid: string }).kid);
+    const rotated = tokensWith(SECRET, 'the-old-secret-of-32-characters-or-more');
+    assert.deepEqual([tokensWith().knows(signer), rotated.knows(signer), rotated.knows('')], [false, true, false]);
+
+    const [head = '', , signature = ''] = text.split('.');
+    for (const claim of [
+      '{}',
+      'x',
+      '{"sub":"1"}',
+      '{"sub":"../1","exp":1}',
+      '{"sub":1,"exp":1}',
+      '{"sub":"1","exp":"2"}',
+      '{"sub":"1","exp":1e15}',
+    ]) {
+      const written = Buffer.from(claim).toString('base64url');
+      assert.deepEqual(tokenClaims(`${head}.${written}.${signature}`), { problem: 'bad_checksum' }, claim);
+    }
+    for (const other of [KEY, '', 'eyJ..', `${head}.e30`, `${head}.e30.x.y`, 'eyJhbGciOiJub25lIn0.e30.x']) {
+      assert.equal(tokenClaims(other), undefined, other);
+    }
   });
 
   it('is never made of what an owner is stored under', () => {
