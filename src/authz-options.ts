@@ -1,6 +1,8 @@
-import type { AuthorizerOptions } from './authorizer/authorizer.ts';
+import type { AuthorizerOptions, AuthorizerRenewal } from './authorizer/authorizer.ts';
 import type { Config } from './config/schema.ts';
-import { parseAddress } from './listening.ts';
+import { listener, planeLimits } from './plane-options.ts';
+import type { ReadBytes } from './plane-options.ts';
+import { checkTls } from './plane/listener-tls.ts';
 import type { AuthzPort } from './plane/plane.ts';
 import { createGrpcRoutes, createHttpRoutes } from './plane/routes.ts';
 
@@ -8,19 +10,30 @@ import { createGrpcRoutes, createHttpRoutes } from './plane/routes.ts';
 
 /** Where they ask; nothing is open unless it has an address. */
 export function authzAddresses({ authz: { grpc, http } }: Pick<Config, 'authz'>): Partial<Record<AuthzPort, string>> {
-  return { ...(grpc !== null && { authz_grpc: grpc }), ...(http !== null && { authz_http: http }) };
+  return {
+    ...(grpc.address !== null && { authz_grpc: grpc.address }),
+    ...(http.address !== null && { authz_http: http.address }),
+  };
+}
+
+/** What a reload may change. Throws if it cannot be used. */
+export function authorizerRenewal(config: Config, read: ReadBytes): AuthorizerRenewal {
+  const { grpc, http, proxies } = config.authz;
+  // Nobody who asks has a key of his own.
+  const at = ({ address, tls }: typeof grpc) =>
+    address === null ? undefined : listener({ address, tls }, read, { needsClientCertificate: true });
+  const listen = { authz_grpc: at(grpc), authz_http: at(http) };
+  checkTls(Object.values(listen), planeLimits(config));
+  return { listen, proxies };
 }
 
 export function authorizerOptions(
   config: Config,
-): Pick<AuthorizerOptions, 'listen' | 'proxies' | 'routes' | 'carriers' | 'tenantHeader'> {
-  const { routes, keys, authz } = config;
-  const places = Object.entries(authzAddresses(config)).map(
-    ([port, address]) => [port, parseAddress(address)] as const,
-  );
+  read: ReadBytes,
+): Omit<AuthorizerOptions, 'gate' | 'limits' | 'observer' | 'notReady'> {
+  const { routes, keys } = config;
   return {
-    listen: Object.fromEntries(places),
-    proxies: authz.proxies,
+    ...authorizerRenewal(config, read),
     // All of them, with a target or not: who answers there is the proxy's business.
     routes: {
       grpc: createGrpcRoutes(routes.grpc.paths),

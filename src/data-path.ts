@@ -1,11 +1,11 @@
 import { createSecureContext } from 'node:tls';
 import type { Config } from './config/schema.ts';
 import { createToUpstream } from './headers.ts';
-import { listener, corsOf, planeLimits, upstreamTls } from './plane-options.ts';
+import { corsOf, listeners, planeLimits, upstreamTls } from './plane-options.ts';
 import type { ReadBytes } from './plane-options.ts';
 import { createLibraryPlane } from './plane/library/library-plane.ts';
 import type { LibraryPlaneOptions } from './plane/library/library-plane.ts';
-import { tlsOptions } from './plane/listener-tls.ts';
+import { checkTls } from './plane/listener-tls.ts';
 import type { Desk } from './plane/desk.ts';
 import type { ListenerOptions, Plane, PlaneLimits, Protocol } from './plane/plane.ts';
 import { toWireRoutes } from './plane/wire/request-head.ts';
@@ -70,10 +70,6 @@ export async function createDataPath(options: DataPathOptions): Promise<DataPath
   return toDataPath(wire, limits, [libraryUpstreams, upstreams]);
 }
 
-function listeners({ listen }: Config, read: ReadBytes): Listen {
-  return { grpc: listener(listen.grpc, read), http: listener(listen.http, read) };
-}
-
 /** `limits` is what the plane reads them from. */
 function toDataPath(
   plane: Plane,
@@ -103,6 +99,6 @@ function toDataPath(
 
 /** A certificate that does not fit its key, or is none: found out before anything has changed. */
 function refuseUnusable(listen: Listen, { ca, cert, key }: UpstreamTls, limits: PlaneLimits): void {
-  for (const { tls } of [listen.grpc, listen.http]) if (tls) createSecureContext(tlsOptions(tls, limits));
+  checkTls(Object.values(listen), limits);
   createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
 }

@@ -1,6 +1,6 @@
 import { createAuthorizer } from './authorizer/authorizer.ts';
 import type { Authorizer } from './authorizer/authorizer.ts';
-import { authorizerOptions } from './authz-options.ts';
+import { authorizerOptions, authorizerRenewal } from './authz-options.ts';
 import { createBudgets } from './budget/budgets.ts';
 import type { Budgets } from './budget/budgets.ts';
 import type { Clock } from './clock.ts';
@@ -92,7 +92,7 @@ export async function createFront(options: FrontOptions): Promise<Front> {
   });
   const limits = planeLimits(config);
   const authorizer = await createAuthorizer({
-    ...authorizerOptions(config),
+    ...authorizerOptions(config, read),
     gate,
     limits,
     observer,
@@ -113,11 +113,12 @@ export async function createFront(options: FrontOptions): Promise<Front> {
     budgets,
     prepare(next, readNext) {
       const apply = plane.prepare(next, readNext);
+      const renewal = authorizerRenewal(next, readNext);
       const expiries = certificateExpiries(next, readNext);
       return () => {
         apply();
         Object.assign(limits, planeLimits(next));
-        authorizer.renew();
+        authorizer.renew(renewal);
         metrics.certificatesEnd(expiries);
       };
     },

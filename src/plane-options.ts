@@ -3,7 +3,7 @@ import type { Config } from './config/schema.ts';
 import { parseAddress } from './listening.ts';
 import { createCors } from './plane/cors.ts';
 import type { Cors } from './plane/cors.ts';
-import type { ListenerOptions, PlaneLimits } from './plane/plane.ts';
+import type { ListenerOptions, ListenerTls, PlaneLimits, Protocol } from './plane/plane.ts';
 import type { UpstreamTls } from './upstream/target.ts';
 
 /** Reads a file as it is, or throws. */
@@ -11,7 +11,11 @@ export type ReadBytes = (path: string) => Buffer;
 
 // The configuration, in the words of the data path.
 
-export function listener({ address, tls }: Config['listen']['grpc'], read: ReadBytes): ListenerOptions {
+export function listener(
+  { address, tls }: Config['listen']['grpc'],
+  read: ReadBytes,
+  { needsClientCertificate }: Pick<ListenerTls, 'needsClientCertificate'>,
+): ListenerOptions {
   return {
     ...parseAddress(address),
     tls: tls
@@ -19,9 +23,16 @@ export function listener({ address, tls }: Config['listen']['grpc'], read: ReadB
           cert: read(tls.cert),
           key: read(tls.key),
           clientCa: tls.clientCa ? read(tls.clientCa) : undefined,
+          needsClientCertificate,
         }
       : undefined,
   };
+}
+
+/** The data ports. */
+export function listeners({ listen }: Config, read: ReadBytes): Readonly<Record<Protocol, ListenerOptions>> {
+  const keysDecide = { needsClientCertificate: false };
+  return { grpc: listener(listen.grpc, read, keysDecide), http: listener(listen.http, read, keysDecide) };
 }
 
 export function upstreamTls({ tls: { ca, cert, key } }: Config['upstream'], read: ReadBytes): UpstreamTls {
@@ -37,12 +48,18 @@ export function dataPorts({ listen: { grpc, http } }: Config) {
   };
 }
 
-/** When the certificates end that this gateway shows: to senders on each port, and to the collector. */
+/** When the certificates end that this gateway shows: on each port, and to the collector. */
 export function certificateExpiries(
-  { listen, upstream }: Config,
+  { listen, authz, upstream }: Config,
   read: ReadBytes,
 ): readonly { readonly use: string; readonly atMs: number }[] {
-  const files = { grpc: listen.grpc.tls?.cert, http: listen.http.tls?.cert, upstream: upstream.tls.cert };
+  const files = {
+    grpc: listen.grpc.tls?.cert,
+    http: listen.http.tls?.cert,
+    authz_grpc: authz.grpc.tls?.cert,
+    authz_http: authz.http.tls?.cert,
+    upstream: upstream.tls.cert,
+  };
   return Object.entries(files).flatMap(([use, file]) =>
     file ? [{ use, atMs: new X509Certificate(read(file)).validToDate.getTime() }] : [],
   );

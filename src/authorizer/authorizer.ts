@@ -19,11 +19,15 @@ import { createJudge } from './judge.ts';
 import type { Judge, JudgeOptions } from './judge.ts';
 import type { AuthzSide } from './side.ts';
 
-export interface AuthorizerOptions extends Omit<JudgeOptions, 'exchanges'> {
-  /** Those that are to be open. */
-  readonly listen: Partial<Readonly<Record<AuthzPort, Pick<ListenerOptions, 'host' | 'port'>>>>;
+/** What may be another from one moment to the next. */
+export interface AuthorizerRenewal {
+  /** Those that are to be open. Addresses stay, and a port has TLS or not as it had. */
+  readonly listen: Readonly<Record<AuthzPort, ListenerOptions | undefined>>;
   /** Networks of further proxies, which say whom they have a request from. */
   readonly proxies: readonly Cidr[];
+}
+
+export interface AuthorizerOptions extends Omit<JudgeOptions, 'exchanges'>, AuthorizerRenewal {
   /** maxConnections is read when it is needed. */
   readonly limits: PlaneLimits;
   readonly observer: PlaneObserver;
@@ -40,8 +44,8 @@ export interface Authorizer {
   /** Ends within this time. */
   drain(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
-  /** Takes as many connections as the limits say now. */
-  renew(): void;
+  /** What holds from now on, and so many connections as the limits say now; those that are open stay. */
+  renew(next: AuthorizerRenewal): void;
 }
 
 export function isAuthzPort(port: Port): port is AuthzPort {
@@ -50,16 +54,17 @@ export function isAuthzPort(port: Port): port is AuthzPort {
 
 /** grpc-js is a good part of the memory of a gateway that has just started: it is there only for Envoy. */
 export async function createAuthorizer(options: AuthorizerOptions): Promise<Authorizer> {
-  const { listen, limits, observer, notReady, proxies } = options;
+  const { listen, limits, observer, notReady } = options;
+  let { proxies } = options;
   const judge = createJudge({ ...options, exchanges: createExchanges(observer) });
   const isProxy = (address: string): boolean => isInside(proxies, address);
   const sides = new Map<AuthzPort, AuthzSide>();
   const eventsOf = (port: AuthzPort) => ({
     onConnections: (open: number) => observer.connections(port, open),
-    onTurnedAway: (why: TurnedAway, peer: string | undefined) => observer.turnedAway(port, why, peer),
+    onTurnedAway: (...away: Away) => observer.turnedAway(port, ...away),
   });
   if (listen.authz_http) {
-    const listener = { ...listen.authz_http, tls: undefined };
+    const listener = listen.authz_http;
     sides.set('authz_http', createHttpSide({ judge, isProxy, listener, limits, ...eventsOf('authz_http') }));
   }
   if (listen.authz_grpc) {
@@ -97,8 +102,12 @@ export async function createAuthorizer(options: AuthorizerOptions): Promise<Auth
       clearTimeout(late);
     },
     close,
-    renew() {
-      for (const side of all) side.renew();
+    renew(next) {
+      proxies = next.proxies;
+      for (const [port, side] of sides) {
+        const listener = next.listen[port];
+        if (listener) side.renew(listener);
+      }
     },
   };
 }
@@ -108,18 +117,19 @@ interface HttpSideOptions extends ForwardAuthOptions {
   readonly listener: ListenerOptions;
   readonly limits: PlaneLimits;
   readonly onConnections: (open: number) => void;
-  readonly onTurnedAway: (why: TurnedAway, peer: string | undefined) => void;
+  readonly onTurnedAway: (...away: Away) => void;
 }
+
+type Away = [why: TurnedAway, peer: string | undefined, cause?: string];
 
 /** The library plane's own edge, with its bounds; what is asked about is no matter to it. */
 function createHttpSide({ listener, limits, ...options }: HttpSideOptions): AuthzSide {
   const onHttp = createForwardAuth(options);
-  const edge = createEdge(listener, limits, {
+  return createEdge(listener, limits, {
     ...options,
     onHttp,
     // Envoy, over HTTP/2, asks about a gRPC request with the Content-Type of that.
     onGrpc: (stream, headers, fields) =>
       onHttp(new http2.Http2ServerRequest(stream, headers, {}, [...fields]), new http2.Http2ServerResponse(stream)),
   });
-  return { ...edge, renew: () => edge.renew(listener) };
 }

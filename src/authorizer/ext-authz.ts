@@ -1,20 +1,19 @@
-import * as net from 'node:net';
+import type * as net from 'node:net';
+import * as tls from 'node:tls';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { MethodDefinition, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
-import { listenAt } from '../plane/listen-at.ts';
-import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane/plane.ts';
+import { createEntrance } from '../plane/entrance.ts';
+import type { EntranceOptions } from '../plane/entrance.ts';
+import type { PlaneLimits } from '../plane/plane.ts';
 import { decodeCheckRequest, encodeCheckResponse } from './check-messages.ts';
 import { createHealth, HEALTH_SERVICE } from './health.ts';
 import type { Judge, Question } from './judge.ts';
 import type { AuthzSide } from './side.ts';
 
-export interface ExtAuthzOptions {
+export interface ExtAuthzOptions extends Omit<EntranceOptions, 'enter'> {
   readonly judge: Judge;
   readonly notReady: () => string | undefined;
-  readonly listener: Pick<ListenerOptions, 'host' | 'port'>;
-  readonly limits: Pick<PlaneLimits, 'maxConnections' | 'maxStreams'>;
-  readonly onConnections: (open: number) => void;
-  readonly onTurnedAway: (why: TurnedAway, peer: string | undefined) => void;
+  readonly limits: EntranceOptions['limits'] & Pick<PlaneLimits, 'maxStreams'>;
 }
 
 const AUTHORIZATION = 'envoy.service.auth.v3.Authorization';
@@ -39,7 +38,7 @@ const CHECK = {
 
 /** Answers Envoy over gRPC (ext_authz v3), and says whether it should be asked (grpc.health.v1). */
 export function createExtAuthz(options: ExtAuthzOptions): AuthzSide {
-  const { judge, notReady, listener, limits, onConnections, onTurnedAway } = options;
+  const { judge, notReady, limits, onTurnedAway } = options;
   const health = createHealth({ notReady, services: [AUTHORIZATION] });
   const server = new Server({
     'grpc.max_concurrent_streams': limits.maxStreams,
@@ -55,45 +54,40 @@ export function createExtAuthz(options: ExtAuthzOptions): AuthzSide {
   );
   server.addService(HEALTH_SERVICE, health.handlers);
 
-  // Connections are taken here and handed over, as where another process takes them.
+  // Connections are taken here and handed over, past TLS, as where another process takes them.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = new Set<net.Socket>();
-  const front = net.createServer(accept);
-  front.maxConnections = limits.maxConnections;
-  front.on('drop', (dropped) => onTurnedAway('limit', dropped?.remoteAddress));
+  const entrance = createEntrance({ ...options, enter });
 
-  function accept(socket: net.Socket): void {
-    sockets.add(socket);
-    onConnections(sockets.size);
+  function enter(socket: net.Socket | tls.TLSSocket): void {
     socket.setNoDelay(true);
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => {
-      sockets.delete(socket);
-      onConnections(sockets.size);
-    });
-    injector.injectConnection(socket);
+    // Node would answer with 403, which a proxy may take for ours.
+    if (socket instanceof tls.TLSSocket && socket.alpnProtocol !== 'h2') {
+      onTurnedAway('handshake', socket.remoteAddress, 'no ALPN protocol h2');
+      socket.destroy();
+    } else injector.injectConnection(socket);
   }
 
   function shut(): void {
-    if (front.listening) front.close();
+    entrance.shut();
     health.close();
   }
 
   return {
-    listen: () => listenAt(front, listener),
-    accept,
+    ...entrance,
     async drain() {
       shut();
-      const ended = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+      const ended = [...entrance.open].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
       injector.drain(LAST_MS);
+      // Who has said nothing yet has nothing to finish, and may be in the middle of a handshake.
+      for (const socket of entrance.open) if (socket.bytesRead === 0) socket.destroy();
       await Promise.all(ended);
     },
     async close() {
       shut();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of entrance.open) socket.destroy();
       server.forceShutdown();
     },
-    renew: () => void (front.maxConnections = limits.maxConnections),
   };
 }
 

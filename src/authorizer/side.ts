@@ -1,4 +1,5 @@
 import type { AddressInfo, Socket } from 'node:net';
+import type { ListenerOptions } from '../plane/plane.ts';
 
 /** One port at which proxies ask. */
 export interface AuthzSide {
@@ -8,6 +9,6 @@ export interface AuthzSide {
   /** Stops taking connections, says goodbye on the open ones, and resolves once all have ended. */
   drain(): Promise<void>;
   close(): Promise<void>;
-  /** Takes as many connections as the limits say now. */
-  renew(): void;
+  /** What holds for whoever connects from now on: the certificate, and how many may. */
+  renew(listener: ListenerOptions): void;
 }

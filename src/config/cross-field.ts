@@ -19,6 +19,7 @@ export function crossFieldProblems(config: Config, { root, readFile, dev }: Cros
     ...unreadableFiles(config, root, readFile),
     ...unusableTls(config, readFile),
     ...sharedAddresses(config, root),
+    ...tlsOfNoPort(config),
     ...(dev ? [] : missingUpstream(config)),
     ...contradictoryStores(config, root),
     ...repeatedPeppers(config),
@@ -42,10 +43,12 @@ function unreadableFiles(config: Config, root: SectionOption, readFile: ReadFile
   });
 }
 
-function unusableTls({ listen, upstream }: Config, readFile: ReadFile): Problem[] {
+function unusableTls({ listen, authz, upstream }: Config, readFile: ReadFile): Problem[] {
   const identities = [
     { at: ['listen', 'grpc', 'tls'], tls: listen.grpc.tls },
     { at: ['listen', 'http', 'tls'], tls: listen.http.tls },
+    { at: ['authz', 'grpc', 'tls'], tls: authz.grpc.tls },
+    { at: ['authz', 'http', 'tls'], tls: authz.http.tls },
     { at: ['upstream', 'tls'], tls: upstream.tls },
   ];
   return identities.flatMap(({ at, tls }): Problem[] => {
@@ -102,10 +105,20 @@ function sharedAddresses(config: Config, root: SectionOption): Problem[] {
   });
 }
 
+/** Who asks for TLS means a port to be open. */
+function tlsOfNoPort({ authz }: Config): Problem[] {
+  return (['grpc', 'http'] as const).flatMap((port) => {
+    const { address, tls } = authz[port];
+    return address === null && tls !== null
+      ? [{ path: ['authz', port, 'address'], message: 'must be set, because tls is' }]
+      : [];
+  });
+}
+
 /** Whoever is only asked by other proxies needs no collector. */
 function missingUpstream({ upstream, authz }: Config): Problem[] {
   if (upstream.grpc !== null || upstream.http !== null) return [];
-  if (authz.grpc !== null || authz.http !== null) return [];
+  if (authz.grpc.address !== null || authz.http.address !== null) return [];
   const message =
     'must name the collector: set upstream.grpc, such as http://collector:4317, or upstream.http, or both';
   return [{ path: ['upstream'], message, others: ['upstream.grpc', 'upstream.http'] }];

@@ -5,6 +5,7 @@ import { keys } from './keys-section.ts';
 import { log } from './log-section.ts';
 import { redis } from './redis-section.ts';
 import { routes } from './routes-section.ts';
+import { serverTls } from './server-tls.ts';
 import { canary, replica } from './replica-section.ts';
 import { snapshot } from './snapshot-section.ts';
 import { workers } from './workers-section.ts';
@@ -16,42 +17,26 @@ import { address, filePath, inputFile, target, webOrigin } from './values.ts';
  * config/keygate.yaml, docs/config.md, the editor schema and the environment names all derive from this declaration.
  */
 
-const serverTls = z
-  .strictObject({
-    cert: inputFile
-      .describe('PEM file with the certificate chain.')
-      .meta({ examples: ['/etc/keygate/tls.crt'], reloads: 'yes' }),
-    key: inputFile
-      .describe('PEM file with the private key.')
-      .meta({ examples: ['/etc/keygate/tls.key'], reloads: 'yes' }),
-    clientCa: inputFile
-      .nullable()
-      .default(null)
-      .describe(
-        'PEM file of the authorities whose client certificates are verified. A client without one is still served.',
-      )
-      .meta({ reloads: 'unless null' }),
-  })
-  .nullable()
-  .default(null)
-  .describe(
+const tls = serverTls({
+  about:
     'TLS 1.2 or newer, with ALPN h2 and http/1.1. Without it the port speaks plaintext, which the gRPC exporter of ' +
-      'an OpenTelemetry Collector refuses when it uses bearertokenauth.',
-  );
+    'an OpenTelemetry Collector refuses when it uses bearertokenauth.',
+  without: 'A client without one is still served.',
+});
 
 const listen = z
   .strictObject({
     grpc: z
       .strictObject({
         address: address.default('0.0.0.0:4317').describe('Where OTLP/gRPC is taken.'),
-        tls: serverTls,
+        tls,
       })
       .prefault({})
       .describe('The port for OTLP/gRPC.'),
     http: z
       .strictObject({
         address: address.default('0.0.0.0:4318').describe('Where OTLP/HTTP is taken.'),
-        tls: serverTls,
+        tls,
       })
       .prefault({})
       .describe('The port for OTLP/HTTP.'),

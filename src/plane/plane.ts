@@ -77,7 +77,7 @@ export interface RequestReport {
 
 /**
  * Why a connection was not served: `limits.maxConnections` were open, its TLS handshake failed, or it showed a client
- * certificate of an authority that is not ours.
+ * certificate of an authority that is not ours, or none where there has to be one.
  */
 export type TurnedAway = 'limit' | 'handshake' | 'certificate';
 
@@ -111,6 +111,8 @@ export interface ListenerTls {
   readonly cert: Buffer;
   readonly key: Buffer;
   readonly clientCa: Buffer | undefined;
+  /** With clientCa: whoever shows no certificate is not served. Where keys decide, he is. */
+  readonly needsClientCertificate: boolean;
 }
 
 export interface ListenerOptions {

@@ -151,7 +151,7 @@ export const ROOMS: Rooms = {
     'wire-upstreams.ts',
   ],
   'plane-options.ts': ['config', 'plane', 'upstream', 'listening.ts'],
-  'authz-options.ts': ['config', 'plane', 'authorizer', 'listening.ts'],
+  'authz-options.ts': ['config', 'plane', 'authorizer', 'plane-options.ts'],
   'reload.ts': ['config', 'plane-options.ts'],
   'open-snapshot.ts': ['cache', 'config', 'telemetry'],
   'admin-server.ts': ['credential', 'gate.ts', 'admin', 'console', 'telemetry', 'version.ts'],

@@ -93,6 +93,8 @@ test('the groups that config/keygate.yaml shows as comments are valid when they 
     [
       'listen.grpc.tls',
       'listen.http.tls',
+      'authz.grpc.tls',
+      'authz.http.tls',
       'store.redis',
       'keys.pepper',
       'keys.revealable.encryptionKey',

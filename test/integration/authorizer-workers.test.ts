@@ -7,7 +7,7 @@ import { ACTOR, startWorkers } from '../support/workers.ts';
 describe('a gateway of two workers that other proxies ask', { timeout: 60_000 }, () => {
   it('answers at both ports from both workers, counts once, and says when it goes', async (t) => {
     const { keygate, keys, createKey } = await startWorkers(t, {
-      authz: { grpc: '127.0.0.1:0', http: '127.0.0.1:0' },
+      authz: { grpc: { address: '127.0.0.1:0' }, http: { address: '127.0.0.1:0' } },
       limits: { drainDelay: '1s' },
     });
     const { text, id } = await createKey();

@@ -13,7 +13,7 @@ import { cidrs } from '../support/stores.ts';
 import { until } from '../support/wait.ts';
 
 const GRPC = { 'content-type': 'application/grpc' };
-const AUTHZ = { grpc: '127.0.0.1:0' };
+const AUTHZ = { grpc: { address: '127.0.0.1:0' } };
 
 async function setUp(t: TestContext, key?: Partial<NewKey>, config: object = {}) {
   const gateway = await startGateway(t, { authz: AUTHZ, ...config });

@@ -10,7 +10,7 @@ import { decodeStatus } from '../support/rpc-status.ts';
 import { cidrs } from '../support/stores.ts';
 
 async function setUp(t: TestContext, key?: Partial<NewKey>, authz: object = {}) {
-  const gateway = await startGateway(t, { authz: { http: '127.0.0.1:0', ...authz } });
+  const gateway = await startGateway(t, { authz: { http: { address: '127.0.0.1:0' }, ...authz } });
   const { text, id } = await gateway.createKey(key);
   const port = gateway.addresses.authz_http?.port ?? 0;
   return { gateway, text, id, port };

@@ -4,8 +4,10 @@ import * as https from 'node:https';
 import * as net from 'node:net';
 import { it, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import * as tls from 'node:tls';
 import { describeSchema, optionsBelow } from '../../src/config/describe.ts';
 import { configSchema } from '../../src/config/schema.ts';
+import { askHttp, forwarded } from '../support/authz-client.ts';
 import { answerHttp, listenOnLoopback, startCollector } from '../support/collector.ts';
 import type { Collector, CollectorOptions } from '../support/collector.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -13,7 +15,9 @@ import type { Gateway } from '../support/gateway.ts';
 import { callGrpc, connectGrpc } from '../support/grpc-client.ts';
 import { callHttp, connectRaw, keepAliveAgent, openHttp } from '../support/http-client.ts';
 import type { HttpCall } from '../support/http-client.ts';
+import { cidrs } from '../support/stores.ts';
 import { createCertificate } from '../support/tls.ts';
+import { PREFACE } from '../support/h2-frames.ts';
 import { until } from '../support/wait.ts';
 
 type Input = Parameters<typeof startGateway>[1];
@@ -55,42 +59,53 @@ const TIMES_REMEMBERED = 5;
 /** Of what only one plane has. */
 const isWire = (process.env['KEYGATE_PLANE'] || 'wire') === 'wire';
 
-async function certificateOf(t: TestContext): Promise<void> {
-  const [first, second] = [await createCertificate(t), await createCertificate(t)];
-  const isShown = (port: number, { cert: ca }: typeof first): Promise<boolean> =>
-    callHttp(`https://127.0.0.1:${port}`, { ca }).then(
-      () => true,
-      () => false,
-    );
-  const listen = ({ certPath: cert, keyPath: key }: typeof first, clientCa: string) => ({
-    grpc: { tls: { cert, key, clientCa } },
-    http: { tls: { cert, key, clientCa } },
-  });
-  const { gateway, key, change } = await setUp(t, { listen: listen(first, first.certPath) });
-  const { grpc, http } = gateway.addresses;
-  await change({ listen: listen(second, second.certPath) });
-  for (const { port } of [grpc, http])
-    assert.deepEqual([await isShown(port, first), await isShown(port, second)], [false, true]);
+type Port = 'grpc' | 'http' | 'authz_grpc' | 'authz_http';
 
-  // A client certificate of the first authority is of nobody now; one of the second is trusted.
-  for (const port of [grpc.port, http.port]) {
-    for (const [client, outcome] of [
-      [first, 'refused'],
-      [second, 200],
-    ] as const) {
-      const agent = new https.Agent({ ca: second.cert, cert: client.cert, key: client.key });
-      t.after(() => agent.destroy());
-      const answer = callHttp(`https://127.0.0.1:${port}`, { headers: { 'x-api-key': key }, agent });
-      assert.equal(
-        await answer.then(
-          ({ status }) => status,
-          () => 'refused',
-        ),
-        outcome,
-      );
-    }
+/** Of these ports, which `configOf` sets. */
+async function certificateOf(
+  t: TestContext,
+  ports: readonly Port[],
+  configOf: (tls: { cert: string; key: string; clientCa: string }) => Input,
+): Promise<void> {
+  const [first, second] = [await createCertificate(t), await createCertificate(t)];
+  /** Whether the gateway shows the certificate of this authority, and goes on with whoever shows that one. */
+  const isServed = (port: number, { cert: ca }: typeof first, shown?: typeof first): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = tls.connect({
+        port,
+        ca,
+        ALPNProtocols: ['h2'],
+        ...(shown && { cert: shown.cert, key: shown.key }),
+      });
+      t.after(() => socket.destroy());
+      socket.on('error', () => {});
+      socket.once('close', () => resolve(false));
+      socket.once('data', () => resolve(true)); // its SETTINGS
+      socket.write(PREFACE);
+    });
+  const set = (server: typeof first, client: typeof first) =>
+    configOf({ cert: server.certPath, key: server.keyPath, clientCa: client.certPath });
+  const { gateway, change } = await setUp(t, set(first, first));
+  const numbers = ports.map((port) => gateway.addresses[port]?.port ?? 0);
+  for (const port of numbers) assert.equal(await isServed(port, first, first), true);
+  await change(set(second, second));
+  for (const port of numbers) {
+    // A client certificate of the first authority is of nobody now; one of the second is trusted.
+    assert.deepEqual(
+      [await isServed(port, first, second), await isServed(port, second, first), await isServed(port, second, second)],
+      [false, false, true],
+    );
   }
 }
+
+const certificatesOfDataPorts = (t: TestContext): Promise<void> =>
+  certificateOf(t, ['grpc', 'http'], (tls) => ({ listen: { grpc: { tls }, http: { tls } } }));
+
+const certificatesOfAuthz = (t: TestContext): Promise<void> =>
+  certificateOf(t, ['authz_grpc', 'authz_http'], (tls) => {
+    const port = { address: '127.0.0.1:0', tls };
+    return { authz: { grpc: port, http: port } };
+  });
 
 /** A collector with TLS, and the certificate that it shows. */
 async function secureCollector(t: TestContext, clientCa?: string) {
@@ -194,12 +209,18 @@ async function endOfAll(t: TestContext): Promise<void> {
 
 /** How each option is seen to hold once it has changed. */
 const CASES: Readonly<Record<string, (t: TestContext) => Promise<void>>> = {
-  'listen.grpc.tls.cert': certificateOf,
-  'listen.grpc.tls.key': certificateOf,
-  'listen.grpc.tls.clientCa': certificateOf,
-  'listen.http.tls.cert': certificateOf,
-  'listen.http.tls.key': certificateOf,
-  'listen.http.tls.clientCa': certificateOf,
+  'listen.grpc.tls.cert': certificatesOfDataPorts,
+  'authz.grpc.tls.cert': certificatesOfAuthz,
+  'listen.grpc.tls.key': certificatesOfDataPorts,
+  'authz.grpc.tls.key': certificatesOfAuthz,
+  'listen.grpc.tls.clientCa': certificatesOfDataPorts,
+  'authz.grpc.tls.clientCa': certificatesOfAuthz,
+  'listen.http.tls.cert': certificatesOfDataPorts,
+  'authz.http.tls.cert': certificatesOfAuthz,
+  'listen.http.tls.key': certificatesOfDataPorts,
+  'authz.http.tls.key': certificatesOfAuthz,
+  'listen.http.tls.clientCa': certificatesOfDataPorts,
+  'authz.http.tls.clientCa': certificatesOfAuthz,
   async 'upstream.grpc'(t) {
     const other = await startCollector(t);
     const { gateway, key, change } = await setUp(t);
@@ -224,6 +245,18 @@ const CASES: Readonly<Record<string, (t: TestContext) => Promise<void>>> = {
       other.arrivals.map(({ headers }) => headers['host']),
       [[new URL(other.httpUrl).host]],
     );
+  },
+  async 'authz.proxies'(t) {
+    const address = '127.0.0.1:0';
+    const { gateway, change } = await setUp(t, { authz: { http: { address } } });
+    const { text } = await gateway.createKey({ cidrs: cidrs('10.1.0.0/16') });
+    const ask = async () => {
+      const asked = { ...forwarded(undefined, '10.1.2.3, 192.0.2.1'), 'x-api-key': text };
+      return (await askHttp(gateway.addresses.authz_http?.port ?? 0, asked)).status;
+    };
+    assert.equal(await ask(), 403);
+    await change({ authz: { http: { address }, proxies: ['192.0.2.0/24'] } });
+    assert.equal(await ask(), 200);
   },
   'upstream.tls.ca': authoritiesOfCollector,
   'upstream.tls.cert': certificateForCollector,

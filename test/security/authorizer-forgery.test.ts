@@ -12,7 +12,7 @@ import { cidrs } from '../support/stores.ts';
  */
 
 async function setUp(t: TestContext, key: Partial<NewKey>) {
-  const gateway = await startGateway(t, { authz: { http: '127.0.0.1:0' } });
+  const gateway = await startGateway(t, { authz: { http: { address: '127.0.0.1:0' } } });
   const { text } = await gateway.createKey(key);
   const port = gateway.addresses.authz_http?.port ?? 0;
   const ask = async (headers: Readonly<Record<string, string | readonly string[]>>, path?: string) => {

@@ -1,6 +1,7 @@
+import type * as http from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
-import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import type { ChannelCredentials, Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { HttpAnswer } from './http-client.ts';
 import { callHttp } from './http-client.ts';
@@ -21,11 +22,11 @@ const packages = loadPackageDefinition(
 
 type Unary = (request: object, reply: (error: ServiceError | null, answer: unknown) => void) => void;
 type Asking = Client & { Check: Unary; Watch: (request: object) => ClientReadableStream<{ status: string }> };
-type Constructor = new (address: string, security: ReturnType<typeof credentials.createInsecure>) => Asking;
+type Constructor = new (address: string, security: ChannelCredentials) => Asking;
 
-function clientOf(t: Scope, name: readonly string[], address: string): Asking {
+function clientOf(t: Scope, name: readonly string[], address: string, security: ChannelCredentials): Asking {
   const Made = name.reduce<unknown>((found, part) => (found as Record<string, unknown>)[part], packages) as Constructor;
-  const client = new Made(address, credentials.createInsecure());
+  const client = new Made(address, security);
   t.after(() => client.close());
   return client;
 }
@@ -71,9 +72,9 @@ interface CheckResponse {
 
 export const TRACES = '/v1/traces';
 
-export function connectExtAuthz(t: Scope, address: string) {
-  const authorization = clientOf(t, ['envoy', 'service', 'auth', 'v3', 'Authorization'], address);
-  const health = clientOf(t, ['grpc', 'health', 'v1', 'Health'], address);
+export function connectExtAuthz(t: Scope, address: string, security = credentials.createInsecure()) {
+  const authorization = clientOf(t, ['envoy', 'service', 'auth', 'v3', 'Authorization'], address, security);
+  const health = clientOf(t, ['grpc', 'health', 'v1', 'Health'], address, security);
   return {
     async check({ path = TRACES, method = 'POST', fields, headers = {}, peer = '192.0.2.7' }: Told): Promise<Checked> {
       const raw = fields?.map(([key, value]) => ({ key, raw_value: Buffer.from(value, 'latin1') }));
@@ -105,17 +106,19 @@ function toRecord(options: readonly Option[] = []): Record<string, string> {
   return Object.fromEntries(options.map(({ header }) => [header.key, header.value]));
 }
 
-/** Asks as a proxy does over HTTP. */
+/** Asks as a proxy does over HTTP; with an agent, over TLS. */
 export function askHttp(
   port: number,
   headers: Readonly<Record<string, string | readonly string[]>>,
   path = '/authz',
+  agent?: http.Agent,
 ): Promise<HttpAnswer> {
-  return callHttp(`http://127.0.0.1:${port}`, {
+  return callHttp(`http${agent ? 's' : ''}://127.0.0.1:${port}`, {
     method: 'GET',
     path,
     headers: headers as Record<string, string>,
     body: '',
+    ...(agent && { agent }),
   });
 }
 

@@ -5,7 +5,7 @@ import type * as net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import * as tls from 'node:tls';
 import { listenAt } from '../listen-at.ts';
-import { hasUntrustedCertificate, tlsOptions, whyHandshakeFailed } from '../listener-tls.ts';
+import { mustGo, tlsOptions, whyHandshakeFailed } from '../listener-tls.ts';
 import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
 import { http1Options, serveHttp1 } from './http1.ts';
 import { http2Options, serveHttp2 } from './http2.ts';
@@ -82,7 +82,7 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       } else for (const listen of serveAsHttp1) listen.call(front, socket);
     };
     if (socket instanceof tls.TLSSocket) {
-      if (hasUntrustedCertificate(socket, listener.tls)) {
+      if (mustGo(socket, listener.tls)) {
         handlers.onTurnedAway('certificate', socket.remoteAddress);
         socket.destroy();
       } else serve(socket.alpnProtocol === 'h2');

@@ -1,48 +1,31 @@
-import * as net from 'node:net';
+import type * as net from 'node:net';
 import * as tls from 'node:tls';
-import { listenAt } from '../listen-at.ts';
-import { hasUntrustedCertificate, tlsOptions, whyHandshakeFailed } from '../listener-tls.ts';
-import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
+import { createEntrance } from '../entrance.ts';
+import type { Entrance, EntranceOptions } from '../entrance.ts';
 import { FAREWELL_MS } from './server-connection.ts';
 import { openTransport } from './transport.ts';
 import type { Transport, TransportEvents } from './transport.ts';
 
 /** One data port: takes connections, and finds out which protocol each of them speaks. */
-export interface Door {
-  listen(): Promise<net.AddressInfo>;
-  /** A connection that was taken elsewhere; it need not listen. */
-  accept(socket: net.Socket): void;
-  /** Connections that are open, whoever serves them. */
-  readonly open: number;
+export interface Door extends Entrance {
   /** Takes no more connections; those that have said nothing yet may do so for a moment. */
   shut(): void;
   check(nowMs: number): void;
   /** Ends those that have said nothing yet. */
   destroy(): void;
-  /** What holds for whoever connects from now on: the certificate, and how many may. */
-  renew(listener: ListenerOptions): void;
 }
 
-export interface DoorOptions {
-  readonly listener: ListenerOptions;
-  readonly limits: Pick<PlaneLimits, 'headersTimeoutMs' | 'maxConnections'>;
+export interface DoorOptions extends Omit<EntranceOptions, 'enter'> {
   /** Serves a connection, which begins with these bytes. */
   readonly serve: (transport: Transport, protocol: 'http1' | 'http2', first: Buffer) => void;
-  readonly onConnections: (open: number) => void;
-  readonly onTurnedAway: (why: TurnedAway, peer: string | undefined, cause?: string) => void;
 }
 
-export function createDoor({ listener, limits, serve, onConnections, onTurnedAway }: DoorOptions): Door {
+export function createDoor({ serve, ...options }: DoorOptions): Door {
+  const { limits } = options;
   /** Those that have not shown what they speak. */
   const newcomers = new Set<Newcomer>();
-  let open = 0;
   /** Those that have said nothing by then are ended. */
   let farewellMs = Infinity;
-
-  function count(socket: net.Socket): void {
-    onConnections((open += 1));
-    socket.on('close', () => onConnections((open -= 1)));
-  }
 
   function welcome(socket: net.Socket): void {
     // Whoever has agreed on HTTP/2 (RFC 7301) is not answered in HTTP/1.1, whatever comes.
@@ -55,32 +38,12 @@ export function createDoor({ listener, limits, serve, onConnections, onTurnedAwa
     newcomer.enter(socket, performance.now() + limits.headersTimeoutMs);
   }
 
-  const server = listener.tls ? tls.createServer(tlsOptions(listener.tls, limits)) : net.createServer();
-  server.maxConnections = limits.maxConnections;
-  server.on('connection', (socket: net.Socket) => {
-    count(socket);
-    if (!listener.tls) welcome(socket);
-  });
-  server.on('secureConnection', (socket: tls.TLSSocket) => {
-    if (hasUntrustedCertificate(socket, listener.tls)) {
-      onTurnedAway('certificate', socket.remoteAddress);
-      socket.destroy();
-    } else welcome(socket);
-  });
-  server.on('tlsClientError', (error, socket: tls.TLSSocket) => {
-    onTurnedAway('handshake', socket.remoteAddress, whyHandshakeFailed(error));
-    socket.destroy();
-  });
-  server.on('drop', (dropped) => onTurnedAway('limit', dropped?.remoteAddress));
+  const entrance = createEntrance({ ...options, enter: welcome });
 
   return {
-    listen: () => listenAt(server, listener),
-    get open() {
-      return open;
-    },
-    accept: (socket) => void server.emit('connection', socket),
+    ...entrance,
     shut() {
-      if (server.listening) server.close();
+      entrance.shut();
       farewellMs = performance.now() + FAREWELL_MS;
     },
     check(nowMs) {
@@ -91,10 +54,6 @@ export function createDoor({ listener, limits, serve, onConnections, onTurnedAwa
     },
     destroy() {
       for (const newcomer of newcomers) newcomer.leave();
-    },
-    renew(next) {
-      server.maxConnections = limits.maxConnections;
-      if (server instanceof tls.Server && next.tls) server.setSecureContext(tlsOptions(next.tls, limits));
     },
   };
 }

@@ -116,7 +116,7 @@ export function createWirePlane(options: WirePlaneOptions): Plane {
       for (const door of bothDoors) door.shut();
       for (const connection of connections) connection.drain();
       const farewellMs = performance.now() + FAREWELL_MS;
-      const mayBegin = (): boolean => performance.now() < farewellMs && bothDoors.some(({ open }) => open > 0);
+      const mayBegin = (): boolean => performance.now() < farewellMs && bothDoors.some(({ open }) => open.size > 0);
       const timers = [
         setTimeout(() => {
           for (const relay of underWay) relay.interrupt();

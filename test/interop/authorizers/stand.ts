@@ -38,7 +38,7 @@ export async function setUp(scope: Scope, proxy: Proxy, program: string): Promis
   const collector = await startCollector(scope);
   const keygate = await startKeygateProcess(scope, {
     // No collector behind it: it only answers.
-    authz: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', proxies: ['127.0.0.1/32'] },
+    authz: { grpc: { address: '127.0.0.1:0' }, http: { address: '127.0.0.1:0' }, proxies: ['127.0.0.1/32'] },
     // A machine that is busy with other things is no outage.
     store: { redis: { url: `redis://127.0.0.1:${link.port}`, commandTimeout: '700ms' } },
     canary: { interval: '0s' },

@@ -39,6 +39,18 @@ test('a certificate that does not belong to its key is a fault', () => {
   ]);
 });
 
+test('TLS of the ports for other proxies is judged as that of the data ports, and belongs to a port that is open', () => {
+  const [tls, address] = [{ cert: '/one.crt', key: '/one.key', clientCa: '/ca.pem' }, '127.0.0.1:9191'];
+  assert.deepEqual(faultsOf({ authz: { grpc: { address, tls }, http: { address: '127.0.0.1:9192', tls } } }), []);
+  assert.match(
+    faultsOf({ authz: { grpc: { address, tls: { cert: '/one.crt', key: '/two.key' } } } }).join(),
+    /^authz\.grpc\.tls\.cert must be a PEM certificate that belongs/,
+  );
+  assert.deepEqual(faultsOf({ authz: { grpc: { address }, http: { tls } } }), [
+    'authz.http.address must be set, because tls is',
+  ]);
+});
+
 test('every file that is not there is named', () => {
   const config = {
     listen: { grpc: { tls: { cert: '/no.crt', key: '/no.key', clientCa: '/no.ca' } } },
@@ -70,7 +82,7 @@ test('a gateway needs an upstream for at least one protocol', () => {
   ]);
   assert.deepEqual(faultsOf({ upstream: { http: 'http://collector:4318' } }), []);
   assert.equal(load({ upstream: {} }, true).ok, true);
-  assert.deepEqual(faultsOf({ upstream: {}, authz: { http: '127.0.0.1:9192' } }), [], 'others relay');
+  assert.deepEqual(faultsOf({ upstream: {}, authz: { http: { address: '127.0.0.1:9192' } } }), [], 'others relay');
 });
 
 test('each route has a path of its own', () => {
@@ -314,12 +326,14 @@ test('a snapshot is for keys in Redis, and is signed', () => {
 test('ports for other proxies are closed unless they are named, and no two ports are one', () => {
   const result = load({});
   assert.ok(result.ok);
-  assert.deepEqual(result.config.authz, { grpc: null, http: null, proxies: [] });
-  assert.deepEqual(faultsOf({ authz: { grpc: '127.0.0.1:9192', http: '127.0.0.1:9192' } }), [
-    'authz.http must be an address of its own: authz.grpc is 127.0.0.1:9192',
+  const closed = { address: null, tls: null };
+  assert.deepEqual(result.config.authz, { grpc: closed, http: closed, proxies: [] });
+  const address = '127.0.0.1:9192';
+  assert.deepEqual(faultsOf({ authz: { grpc: { address }, http: { address } } }), [
+    'authz.http.address must be an address of its own: authz.grpc.address is 127.0.0.1:9192',
   ]);
   const dev = load({}, true);
-  assert.ok(dev.ok && dev.config.authz.http === null);
+  assert.ok(dev.ok && dev.config.authz.http.address === null);
 });
 
 test('networks of further proxies are networks', () => {
