@@ -87,14 +87,16 @@ export interface GoProgram {
   readonly folder: string;
   /** The package that is built. */
   readonly package: string;
+  /** Which parts of it are built, in its own words. */
+  readonly tags?: readonly string[];
   /** What is changed in it, by the path of each file below `vendor`. */
   readonly edits?: readonly Edit[];
 }
 
 /** The path of a program that Go builds; a build is done once for each state of its sources. */
-export function goProgram({ folder, package: name, edits = [] }: GoProgram): string {
+export function goProgram({ folder, package: name, tags = [], edits = [] }: GoProgram): string {
   const sources = resolve(import.meta.dirname, folder);
-  const hash = createHash('sha256').update(JSON.stringify([name, edits]));
+  const hash = createHash('sha256').update(JSON.stringify([name, edits, ...tags]));
   for (const file of readdirSync(sources).filter((file) => /\.(?:go|mod|sum)$/.test(file))) {
     hash.update(readFileSync(join(sources, file)));
   }
@@ -113,7 +115,7 @@ export function goProgram({ folder, package: name, edits = [] }: GoProgram): str
     };
     if (edits.length > 0) run('mod', 'vendor');
     for (const edit of edits) apply(join(work, 'vendor', edit.file), edit);
-    run('build', '-buildvcs=false', '-trimpath', '-o', 'program', name);
+    run('build', '-buildvcs=false', '-trimpath', `-tags=${tags.join(',')}`, '-o', 'program', name);
     renameSync(join(work, 'program'), built);
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -20,6 +20,8 @@ export interface TestPrometheus {
   query(expression: string): Promise<readonly number[]>;
   /** When the series that are selected, such as up[5m], have samples; in seconds. */
   times(selector: string): Promise<readonly number[]>;
+  /** The samples of the series that are selected, such as {job="us"}[5m], each by its `nameOf`. */
+  samples(selector: string): Promise<readonly string[]>;
   /** The sum of the series of a metric of its own. */
   metric(name: string): Promise<number>;
   /** What it has logged so far. */
@@ -86,6 +88,9 @@ export async function startPrometheus(
     return data;
   }
 
+  const select = async (selector: string): Promise<readonly Series[]> =>
+    (await ask<{ result: readonly Series[] }>(`/api/v1/query?query=${encodeURIComponent(selector)}`)).result;
+
   const isReady = (): Promise<boolean> =>
     fetch(`http://${address}/-/ready`).then(
       ({ ok }) => ok,
@@ -97,10 +102,12 @@ export async function startPrometheus(
     setDiscovery,
     log: running.stderr,
     async times(selector) {
-      const { result } = await ask<{ result: readonly { values: readonly (readonly [number, string])[] }[] }>(
-        `/api/v1/query?query=${encodeURIComponent(selector)}`,
+      return (await select(selector)).flatMap(({ values }) => values.map(([time]) => time));
+    },
+    async samples(selector) {
+      return (await select(selector)).flatMap(({ metric, values }) =>
+        values.map(([time]) => nameOf(metric, Math.round(time * 1_000))),
       );
-      return result.flatMap(({ values }) => values.map(([time]) => time));
     },
     async metric(name) {
       const text = await (await fetch(`http://${address}/metrics`)).text();
@@ -118,6 +125,17 @@ export async function startPrometheus(
       return result.map(({ value }) => Number(value[1]));
     },
   };
+}
+
+interface Series {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [seconds: number, value: string])[];
+}
+
+/** A sample, whoever has it: of which series it is, and of which moment in milliseconds. */
+export function nameOf(labels: Readonly<Record<string, string>>, time: number): string {
+  const sorted = Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `${JSON.stringify(sorted)}@${time}`;
 }
 
 /**

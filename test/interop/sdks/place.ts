@@ -1,4 +1,5 @@
 import type { NewKey } from '../../../src/keys/new-key.ts';
+import type { KeyService } from '../../../src/keys/service.ts';
 import { findPort } from '../../rolling/replicas.ts';
 import { startCollector } from '../../support/collector.ts';
 import type { Collector } from '../../support/collector.ts';
@@ -15,6 +16,7 @@ import type { Protocol } from './order.ts';
 export interface Place {
   readonly collector: Collector;
   readonly redis: TestRedis;
+  readonly keys: KeyService;
   /** PEM file of whoever signed the gateway's certificate. */
   readonly ca: string;
   endpoint(protocol: Protocol): string;
@@ -27,6 +29,9 @@ export interface Place {
   /** Another one is started, new connections go there, and the first is asked to end. */
   replace(): Promise<void>;
 }
+
+export const ACTOR = { name: 'test:interop' };
+export const UNKNOWN_KEY = 'no-such-key';
 
 interface Ports {
   readonly grpc: number;
@@ -59,6 +64,7 @@ export async function openPlace(
       ...config,
       listen: { grpc: at(ports.grpc), http: at(ports.http) },
       upstream: { grpc: collector.grpcUrl, http: collector.httpUrl },
+      routes: { remoteWrite: { target: collector.httpUrl }, logs: { target: collector.httpUrl } },
       store: { redis: { url: redis.url, commandTimeout: '1s' } },
       ...(behindOneAddress && { limits: { drainDelay: DRAIN_DELAY } }),
     });
@@ -88,13 +94,14 @@ export async function openPlace(
   return {
     collector,
     redis,
+    keys,
     ca: authorityPath,
     endpoint(protocol) {
       const part = protocol === 'grpc' ? 'grpc' : 'http';
       return `https://localhost:${fronts?.[part].port ?? ports[part]}`;
     },
     async createKey(wanted) {
-      return (await keys.create({ kind: 'ingestion', ...wanted }, { name: 'test:interop' })).text;
+      return (await keys.create({ kind: 'ingestion', ...wanted }, ACTOR)).text;
     },
     answered: (labels) => gateway.metric('keygate_requests_total', labels),
     async restart() {
@@ -112,4 +119,16 @@ export async function openPlace(
       await stop(old);
     },
   };
+}
+
+/** The labels of answers with which nobody loses anything. */
+export const UNDECIDED = 'verdict="undecided"';
+
+export async function mustHaveAnswered(place: Place, labels: string): Promise<void> {
+  if ((await place.answered(labels)) === 0) throw new Error(`the gateway never answered with ${labels}`);
+}
+
+export async function mustNotHaveAnswered(place: Place, labels: string): Promise<void> {
+  const times = await place.answered(labels);
+  if (times > 0) throw new Error(`the gateway answered with ${labels} ${times} times`);
 }

@@ -5,7 +5,7 @@ import { until } from '../../support/wait.ts';
 import { accountOf, complaint, isWhole, tellAccount } from './account.ts';
 import type { Account } from './account.ts';
 import type { Order, Protocol, Send, Sending } from './order.ts';
-import { openPlace } from './place.ts';
+import { mustHaveAnswered, mustNotHaveAnswered, openPlace, UNDECIDED, UNKNOWN_KEY } from './place.ts';
 import type { Place, PlaceOptions } from './place.ts';
 
 /** What an SDK gets into with Keygate: what it is asked to send, what happens meanwhile, and what must come of it. */
@@ -70,8 +70,6 @@ interface Situation {
   readonly judge: (account: Account, manner: Manner, excuse: string | undefined) => string;
 }
 
-const UNDECIDED = 'verdict="undecided"';
-const UNKNOWN_KEY = 'no-such-key';
 const ARRIVAL_MS = 60_000;
 /** Every SDK that tries again does so for as long as this. On a machine that is busy a gateway takes longer to start. */
 const PATIENCE_MS = 4_000;
@@ -87,15 +85,6 @@ const away = (seconds: number) => ({
   },
   judge: judgeLoss,
 });
-
-async function mustHaveAnswered(place: Place, labels: string): Promise<void> {
-  if ((await place.answered(labels)) === 0) throw new Error(`the gateway never answered with ${labels}`);
-}
-
-async function mustNotHaveAnswered(place: Place, labels: string): Promise<void> {
-  const times = await place.answered(labels);
-  if (times > 0) throw new Error(`the gateway answered with ${labels} ${times} times`);
-}
 
 /** Something of each has arrived: its key is in memory, and it is in the middle of its work. */
 async function untilAllWork({ sendings, accounts }: Crew): Promise<void> {

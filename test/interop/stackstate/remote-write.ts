@@ -8,6 +8,7 @@ import type { Scope } from '../../support/scope.ts';
 import { until } from '../../support/wait.ts';
 import { rowsWithout, seen } from '../neighbour.ts';
 import type { Cell, Row } from '../neighbour.ts';
+import { countsOf } from '../prometheus/account.ts';
 import { assertIdentified, startPlace, UNKNOWN_KEY } from './place.ts';
 import type { Place } from './place.ts';
 
@@ -104,9 +105,4 @@ async function start(
     config: { remote_write: [{ url: `${place.url}${PATH}`, ...auth(key) }] },
   });
   return { place, key, prometheus };
-}
-
-async function countsOf(prometheus: TestPrometheus): Promise<{ failed: number; retried: number }> {
-  const failed = await prometheus.metric('prometheus_remote_storage_samples_failed_total');
-  return { failed, retried: await prometheus.metric('prometheus_remote_storage_samples_retried_total') };
 }
