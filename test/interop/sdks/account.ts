@@ -69,10 +69,12 @@ const LINE_LENGTH = 160;
 
 /** The first line in which it says that something is wrong, if possible one with these words; around them, if it is long. */
 export function complaint(output: string, words: RegExp): string | undefined {
-  const lines = output.split('\n').filter((line) => TROUBLE.test(line) || words.test(line));
-  const line = (lines.find((line) => words.test(line)) ?? lines[0])?.trim();
-  if (line === undefined) return undefined;
-  const text = withoutChance(line);
+  const lines = output
+    .split('\n')
+    .map((line) => withoutChance(line).trim())
+    .filter((line) => TROUBLE.test(line) || words.test(line));
+  const text = lines.find((line) => words.test(line)) ?? lines[0];
+  if (text === undefined) return undefined;
   const from = text.length > LINE_LENGTH ? Math.max(0, text.search(words) - LINE_LENGTH / 2) : 0;
   const to = from + LINE_LENGTH;
   return `${from > 0 ? '… ' : ''}${text.slice(from, to)}${text.length > to ? ' …' : ''}`.replaceAll('`', "'");
@@ -86,5 +88,5 @@ function withoutChance(line: string): string {
     .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '…')
     .replaceAll(/key \d{6,}/g, 'key …')
     .replace(/(?:\\n|\s)+at \S+ \(.*$/, '') // a stack, with the paths of this machine
-    .replaceAll(/\\u00[01]\w|[^\x20-\x7e\u2026]+/g, ' ');
+    .replaceAll(/\\u(?:00[01]\w|fffd)|\\n|[^\x20-\x7e\u2026]+/g, ' ');
 }
