@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cleanups } from '../test/fuzz/target.ts';
 import { startRedisKeys } from '../test/support/redis-keys.ts';
+import { Cleanups } from '../test/support/scope.ts';
 import { portOf, startChild, stopChildren } from './processes.ts';
 import { HTTP_PATH } from './scenarios.ts';
 

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { waitForChange } from '../src/replica/progress.ts';
 import { startRedisKeys } from '../test/support/redis-keys.ts';
 import type { TestRedis } from '../test/support/redis.ts';
+import { Cleanups } from '../test/support/scope.ts';
 import { createCertificate } from '../test/support/tls.ts';
 import { addKeys } from './known-keys.ts';
 import { describeMachine } from './machine.ts';
@@ -39,14 +40,14 @@ const NOTICE_MS = 1_000;
 const UNDER_WAY_SHARE = 0.02;
 
 const directory = await mkdtemp(join(tmpdir(), 'keygate-scale-'));
-const cleanups: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true })];
-const scope = { after: (cleanup: () => unknown) => void cleanups.push(cleanup) };
+const scope = new Cleanups();
+scope.after(() => rm(directory, { recursive: true, force: true }));
 const rows: string[][] = [];
 try {
   await run();
 } finally {
   await stopChildren();
-  for (const cleanup of cleanups.toReversed()) await cleanup();
+  await scope.run();
 }
 
 async function run(): Promise<void> {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cleanups } from '../test/fuzz/target.ts';
+import { Cleanups } from '../test/support/scope.ts';
 import { createCertificate } from '../test/support/tls.ts';
 import { startKnownKeys } from './known-keys.ts';
 import type { Place } from './peers.ts';

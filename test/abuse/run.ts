@@ -5,13 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { busyMsOf, usageOf } from '../../bench/proc.ts';
 import { canPin, LOAD_CORE, MEASURED_CORE, startScript } from '../../bench/processes.ts';
-import { Cleanups } from '../fuzz/target.ts';
 import { callGrpc, connectGrpc } from '../support/grpc-client.ts';
 import type { GrpcAnswer } from '../support/grpc-client.ts';
 import { callHttp } from '../support/http-client.ts';
 import type { HttpAnswer } from '../support/http-client.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import { markdownTable, percentile, rssMb } from '../support/process-usage.ts';
+import { Cleanups } from '../support/scope.ts';
 import { attacks } from './attacks.ts';
 
 /**

@@ -3,9 +3,10 @@ import type { Caller, Upstream, UpstreamCall } from '../../src/plane/wire/upstre
 import { onwardRequest, RecordingCaller } from '../support/caller.ts';
 import { listenOnLoopback } from '../support/collector.ts';
 import { startHttp1Upstream } from '../support/http1-upstream.ts';
+import { Cleanups } from '../support/scope.ts';
 import { HEAD, openUpstream } from '../support/wire-upstream.ts';
 import { chop } from './mutate.ts';
-import { Cleanups, turns } from './target.ts';
+import { turns } from './target.ts';
 import type { Target } from './target.ts';
 
 const MAX_TURNS = 2_000;

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RequestReader } from '../../src/plane/wire/http2/request-reader.ts';
+import { Cleanups } from '../support/scope.ts';
 import { startWireServer } from '../support/wire-server.ts';
-import { Cleanups, withKey } from './target.ts';
+import { withKey } from './target.ts';
 import type { Target } from './target.ts';
 
 /**

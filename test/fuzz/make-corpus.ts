@@ -9,7 +9,8 @@ import { http1Case, writeHttp1 } from '../support/differential/http1-cases.ts';
 import { http2Case } from '../support/differential/http2-cases.ts';
 import { writeHttp2 } from '../support/differential/http2-writer.ts';
 import { grpcHead } from '../support/h2-frames.ts';
-import { Cleanups, KEY_IN_INPUTS } from './target.ts';
+import { Cleanups } from '../support/scope.ts';
+import { KEY_IN_INPUTS } from './target.ts';
 
 /** Writes the seeds of the corpus anew: a few generated conversations, and answers as Node's servers give them. */
 const CORPUS = fileURLToPath(new URL('corpus/', import.meta.url));

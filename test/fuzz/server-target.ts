@@ -1,7 +1,8 @@
+import { Cleanups } from '../support/scope.ts';
 import { startWireServer } from '../support/wire-server.ts';
 import { memorySocket } from './memory-socket.ts';
 import { chop } from './mutate.ts';
-import { Cleanups, turns, withKey } from './target.ts';
+import { turns, withKey } from './target.ts';
 import type { Target } from './target.ts';
 
 /** What an answer may say beside the body that it repeats, for each byte that was sent: refusals are longer than heads. */

@@ -18,19 +18,6 @@ export function withKey(input: Buffer, key: string): Buffer {
   return bytes;
 }
 
-/** Hooks that are called when a target is closed. */
-export class Cleanups {
-  readonly #hooks: (() => unknown)[] = [];
-
-  after(hook: () => unknown): void {
-    this.#hooks.push(hook);
-  }
-
-  async run(): Promise<void> {
-    for (const hook of this.#hooks.splice(0).toReversed()) await hook();
-  }
-}
-
 export async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(setImmediate);
 }

@@ -1,5 +1,5 @@
 import { MissingTool } from '../conformance/toolchain.ts';
-import { Cleanups } from '../fuzz/target.ts';
+import { Cleanups } from '../support/scope.ts';
 import type { Scope } from '../support/scope.ts';
 
 /** What other people's software did with Keygate, as a matrix: who, in which situation, and what was seen. */

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cleanups } from '../fuzz/target.ts';
+import { Cleanups } from '../support/scope.ts';
 import type { Neighbour, Report } from './neighbour.ts';
 import { cellsOf, count, neighbourNames, PAGE, readResults, renderPage, renderTable, RESULTS } from './page.ts';
 import type { Result } from './page.ts';

@@ -1,4 +1,4 @@
-import { Cleanups } from '../fuzz/target.ts';
+import { Cleanups } from '../support/scope.ts';
 import type { Scope } from '../support/scope.ts';
 import { seen } from './neighbour.ts';
 import type { Cell, Row, Site } from './neighbour.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { debianLibrary, debianProgram } from '../conformance/toolchain.ts';
-import { Cleanups } from '../fuzz/target.ts';
+import { Cleanups } from '../support/scope.ts';
 import { watchDashboard } from './dashboard.ts';
 import { openStage } from './gateways.ts';
 import { onPair, openPair } from './pair.ts';
@@ -106,3 +106,4 @@ try {
 } finally {
   await scope.run();
 }
+process.exit(); // once one has failed, nobody waits for the other situations

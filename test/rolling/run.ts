@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { debianProgram } from '../conformance/toolchain.ts';
-import { Cleanups } from '../fuzz/target.ts';
+import { Cleanups } from '../support/scope.ts';
 import { startChild } from './child.ts';
 import type { Child } from './child.ts';
 import { startHaproxy } from './haproxy.ts';

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Cleanups } from '../fuzz/target.ts';
 import { startCollector } from '../support/collector.ts';
 import type { Collector } from '../support/collector.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import { markdownTable, openHandles, percentile, rssMb } from '../support/process-usage.ts';
 import { startRedisKeys } from '../support/redis-keys.ts';
+import { Cleanups } from '../support/scope.ts';
 import { createCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
 

@@ -1,5 +1,5 @@
 import { MissingTool } from '../../conformance/toolchain.ts';
-import { Cleanups } from '../../fuzz/target.ts';
+import { Cleanups } from '../../support/scope.ts';
 import { rowsWithout, seen } from '../neighbour.ts';
 import type { Cell, Neighbour, Row } from '../neighbour.ts';
 import { PROXIES, versionOf } from './proxies.ts';

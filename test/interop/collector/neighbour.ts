@@ -1,6 +1,6 @@
+import { Cleanups } from '../../support/scope.ts';
 import { seen } from '../neighbour.ts';
 import type { Cell, Neighbour, Row, Site, Table } from '../neighbour.ts';
-import { Cleanups } from '../../fuzz/target.ts';
 import { MissingTool } from '../../conformance/toolchain.ts';
 import type { Scope } from '../../support/scope.ts';
 import { startFleet } from './fleet.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { debianProgram } from '../../conformance/toolchain.ts';
-import { Cleanups } from '../../fuzz/target.ts';
 import { startPrometheus } from '../../prometheus/prometheus.ts';
 import type { TestPrometheus } from '../../prometheus/prometheus.ts';
 import { startCollector } from '../../support/collector.ts';
+import { Cleanups } from '../../support/scope.ts';
 import type { Scope } from '../../support/scope.ts';
 import { until } from '../../support/wait.ts';
 import { rowsWithout, seen } from '../neighbour.ts';
