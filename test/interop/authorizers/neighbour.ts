@@ -2,12 +2,13 @@ import { MissingTool } from '../../conformance/toolchain.ts';
 import { Cleanups } from '../../support/scope.ts';
 import { rowsWithout, seen } from '../neighbour.ts';
 import type { Cell, Neighbour, Row } from '../neighbour.ts';
+import { createTlsFiles } from './over-tls.ts';
 import { PROXIES, versionOf } from './proxies.ts';
 import type { Proxy } from './proxies.ts';
-import { KEYGATE_AWAY, keygateAway, SITUATIONS } from './situations.ts';
+import { askedOverTls, KEYGATE_AWAY, keygateAway, OVER_TLS, SITUATIONS } from './situations.ts';
 import { setUp } from './stand.ts';
 
-const COLUMNS = [...Object.keys(SITUATIONS), KEYGATE_AWAY];
+const COLUMNS = [...Object.keys(SITUATIONS), KEYGATE_AWAY, OVER_TLS];
 const PROTOCOLS = { grpc: 'OTLP/gRPC', http: 'OTLP/HTTP' } as const;
 
 export const neighbour: Neighbour = {
@@ -63,7 +64,11 @@ async function tryOut(proxy: Proxy, program: string): Promise<Row[]> {
     await stand.keygate.exited;
     for (const [index, sender] of stand.senders.entries()) {
       const cells = rows[index]?.cells;
-      if (cells) cells[KEYGATE_AWAY] = await seen(() => keygateAway(stand, sender, text));
+      if (cells === undefined) continue;
+      cells[KEYGATE_AWAY] = await seen(() => keygateAway(stand, sender, text));
+      cells[OVER_TLS] = await seen(async (scope) =>
+        askedOverTls(await setUp(scope, proxy, program, await createTlsFiles(scope)), sender.protocol),
+      );
     }
     return rows;
   } catch (error) {

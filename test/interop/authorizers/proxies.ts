@@ -6,6 +6,8 @@ import { basename, join } from 'node:path';
 import { debianProgram, goProgram, installedProgram, MissingTool } from '../../conformance/toolchain.ts';
 import type { Scope } from '../../support/scope.ts';
 import { pythonWith } from '../python.ts';
+import { OVER_TLS } from './over-tls.ts';
+import type { Edit, OverTls, TlsFiles } from './over-tls.ts';
 
 /** Where everything is that an example has names and ports for. */
 export interface Place {
@@ -13,9 +15,9 @@ export interface Place {
   readonly ports: { readonly grpc: number; readonly http: number; readonly ask: number };
   readonly keygate: { readonly authzGrpc: string; readonly authzHttp: string; readonly ops: string };
   readonly collector: { readonly grpc: string; readonly http: string };
+  /** With which Keygate is asked over TLS, if so. */
+  readonly tls?: TlsFiles['proxy'] | undefined;
 }
-
-type Edit = readonly [from: string, to: string];
 
 export interface Proxy {
   readonly name: string;
@@ -23,15 +25,24 @@ export interface Proxy {
   program(cache: string): string;
   /** How it says its version. */
   readonly version: readonly string[];
-  /** For one that does not know it, since it was built as a module of another one. */
+  /** For one that does not know it, since it was not built by its makers. */
   readonly pinned?: string | undefined;
   /** The examples in config/, the one that it is started with first. */
   readonly files: readonly string[];
   /** What in them is another address or path here; each must be there. */
   edits(place: Place, directory: string): readonly Edit[];
+  /** What is changed in them to have Keygate asked over TLS. */
+  readonly overTls: OverTls;
   /** What an operator's system says elsewhere: written before the example. */
   readonly preamble?: (directory: string) => string;
   arguments(file: string, directory: string): readonly string[];
+}
+
+/** Of the program that the go.mod in this folder is for. */
+function pinnedVersion(folder: string): string {
+  const requires = /^require \S+ (v\S+)$/m.exec(readFileSync(join(import.meta.dirname, folder, 'go.mod'), 'utf8'));
+  if (requires?.[1] === undefined) throw new Error(`${folder}/go.mod pins nothing`);
+  return requires[1];
 }
 
 const portOf = (address: string): string => address.slice(address.lastIndexOf(':') + 1);
@@ -49,6 +60,7 @@ const nginx: Proxy = {
     ['collector:4318', collector.http],
   ],
   preamble: (directory) => `daemon off;\npid ${directory}/nginx.pid;\nerror_log ${directory}/error.log;\n`,
+  overTls: OVER_TLS.nginx,
   arguments: (file, directory) => ['-c', file, '-p', directory, '-e', join(directory, 'error.log')],
 };
 
@@ -67,6 +79,7 @@ const haproxy: Proxy = {
     ['collector:4317', collector.grpc],
     ['collector:4318', collector.http],
   ],
+  overTls: OVER_TLS.haproxy,
   arguments: (file) => ['-db', '-f', file],
 };
 
@@ -75,7 +88,7 @@ const caddy: Proxy = {
   program: () =>
     goProgram({ folder: join(import.meta.dirname, 'caddy'), package: 'github.com/caddyserver/caddy/v2/cmd/caddy' }),
   version: ['version'],
-  pinned: / v(\d\S*)/.exec(readFileSync(join(import.meta.dirname, 'caddy', 'go.mod'), 'utf8'))?.[1],
+  pinned: pinnedVersion('caddy').slice(1),
   files: ['caddy/Caddyfile'],
   edits: ({ ports, keygate, collector }) => [
     [':4317 {', `:${ports.grpc} {`],
@@ -84,6 +97,7 @@ const caddy: Proxy = {
     ['collector:4317', collector.grpc],
     ['collector:4318', collector.http],
   ],
+  overTls: OVER_TLS.caddy,
   arguments: (file) => ['run', '--adapter', 'caddyfile', '--config', file],
 };
 
@@ -91,6 +105,7 @@ const traefik: Proxy = {
   name: 'Traefik, ForwardAuth',
   program: traefikProgram,
   version: ['version'],
+  pinned: pinnedVersion('traefik').slice(1),
   files: ['traefik/traefik.yaml', 'traefik/dynamic.yaml'],
   edits: ({ ports, keygate, collector }, directory) => [
     ['/etc/traefik/dynamic.yaml', join(directory, 'dynamic.yaml')],
@@ -101,6 +116,7 @@ const traefik: Proxy = {
     ['collector:4317', collector.grpc],
     ['collector:4318', collector.http],
   ],
+  overTls: OVER_TLS.traefik,
   arguments: (file) => [`--configFile=${file}`],
 };
 
@@ -118,6 +134,7 @@ function envoy(name: string, example: string, keygateOf: (keygate: Place['keygat
       ['{ address: collector, port_value: 4317 }', at(collector.grpc)],
       ['{ address: collector, port_value: 4318 }', at(collector.http)],
     ],
+    overTls: OVER_TLS.envoy,
     arguments: (file) => ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'warning'],
   };
 }
@@ -132,7 +149,7 @@ function envoyProgram(cache: string): string {
 function traefikProgram(cache: string): string {
   const go = installedProgram('go', 'Go and its module proxy, to build Traefik');
   const pinned = join(import.meta.dirname, 'traefik');
-  const version = /traefik\/v3 (v\S+)/.exec(readFileSync(join(pinned, 'go.mod'), 'utf8'))?.[1] ?? '';
+  const version = pinnedVersion('traefik');
   const built = join(cache, `traefik-${version}`);
   if (existsSync(built)) return built;
   const download = spawnSync(go, ['mod', 'download', '-json', `github.com/traefik/traefik/v3@${version}`], {
@@ -182,7 +199,8 @@ export function startProxy(scope: Scope, proxy: Proxy, program: string, place: P
   const directory = mkdtempSync(join(tmpdir(), 'keygate-authorizer-'));
   scope.after(() => rmSync(directory, { recursive: true, force: true }));
   const texts = new Map(proxy.files.map((file) => [file, readFileSync(join(CONFIG, file), 'utf8')]));
-  for (const [from, to] of proxy.edits(place, directory)) {
+  const edits = [...(place.tls ? proxy.overTls(place.tls) : []), ...proxy.edits(place, directory)];
+  for (const [from, to] of edits) {
     const having = [...texts].filter(([, text]) => text.includes(from));
     if (having.length === 0) throw new Error(`no example of ${proxy.name} says ${from}`);
     for (const [file, text] of having) texts.set(file, text.replaceAll(from, to));

@@ -24,6 +24,9 @@ export const SITUATIONS: Readonly<Record<string, (stand: Stand, sender: Sender) 
 /** For all senders of a proxy at once. */
 export const KEYGATE_AWAY = 'Keygate away';
 
+/** With another Keygate, which answers nobody else: it shows a certificate, and wants to be shown one. */
+export const OVER_TLS = 'asked over TLS';
+
 const CARRIERS = ['x-api-key', 'apikey', 'sts-api-key'];
 const LARGE = 300_000;
 
@@ -141,6 +144,14 @@ export async function keygateAway({ collector }: Stand, sender: Sender, key: str
     said.add(answer.said);
   }
   return [...said].join(', ');
+}
+
+export async function askedOverTls(stand: Stand, protocol: Sender['protocol']): Promise<string> {
+  const sender = stand.senders.find((each) => each.protocol === protocol);
+  assert.ok(sender);
+  const { text } = await stand.createKey();
+  await through(stand, sender, { headers: { 'x-api-key': text } });
+  return `good key: arrived; no key: ${await refused(stand, sender, {}, 'missing_credential')}`;
 }
 
 async function through({ collector }: Stand, sender: Sender, sent: Sent): Promise<Arrival> {

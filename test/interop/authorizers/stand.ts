@@ -12,6 +12,7 @@ import { openRedisStore } from '../../support/stores.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import type { Link } from '../../support/tcp-proxy.ts';
 import { until } from '../../support/wait.ts';
+import type { TlsFiles } from './over-tls.ts';
 import { startProxy } from './proxies.ts';
 import type { Proxy } from './proxies.ts';
 import { grpcSender, httpSender } from './senders.ts';
@@ -30,15 +31,17 @@ export interface Stand {
 
 const ACTOR = { name: 'test:interop' };
 
-export async function setUp(scope: Scope, proxy: Proxy, program: string): Promise<Stand> {
+/** With these files, Keygate is asked over TLS. */
+export async function setUp(scope: Scope, proxy: Proxy, program: string, tls?: TlsFiles): Promise<Stand> {
   const redis = await startRedis();
   scope.after(() => redis.stop());
   const link = await startTcpProxy(redis.port);
   scope.after(() => link.close());
   const collector = await startCollector(scope);
+  const port = { address: '127.0.0.1:0', tls: tls?.keygate ?? null };
   const keygate = await startKeygateProcess(scope, {
     // No collector behind it: it only answers.
-    authz: { grpc: { address: '127.0.0.1:0' }, http: { address: '127.0.0.1:0' }, proxies: ['127.0.0.1/32'] },
+    authz: { grpc: port, http: port, proxies: ['127.0.0.1/32'] },
     // A machine that is busy with other things is no outage.
     store: { redis: { url: `redis://127.0.0.1:${link.port}`, commandTimeout: '700ms' } },
     canary: { interval: '0s' },
@@ -58,6 +61,7 @@ export async function setUp(scope: Scope, proxy: Proxy, program: string): Promis
     ports,
     keygate: { authzGrpc: keygate.authz.grpc, authzHttp: keygate.authz.http, ops: keygate.addresses.ops },
     collector: { grpc: new URL(collector.grpcUrl).host, http: new URL(collector.httpUrl).host },
+    tls: tls?.proxy,
   });
   const senders = [await grpcSender(scope, ports.grpc), httpSender(scope, ports.http)];
   let made = 0;
