@@ -9,14 +9,20 @@ export const MAX_BODY_BYTES = 64 * 1024;
 
 export type Parsed<T> = { readonly value: T } | { readonly refused: Answer };
 
+export interface BodyOptions {
+  /** Also one that is declared as nothing. Sessions of the console are no reason against it: own-page.ts sees to those. */
+  readonly untyped?: boolean;
+}
+
 /** Takes the JSON body of a request, and says everything that is wrong with it at once. */
 export async function readBody<T>(
   stamp: ErrorStamp,
   request: IncomingMessage,
   schema: z.ZodType<T>,
+  { untyped = false }: BodyOptions = {},
 ): Promise<Parsed<T>> {
   const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  if (type !== 'application/json') {
+  if (type !== 'application/json' && !(untyped && type === undefined)) {
     const message = 'The body must be JSON: send it with "Content-Type: application/json".';
     return { refused: errors(stamp, 415, 'UnsupportedMediaType', [message]) };
   }

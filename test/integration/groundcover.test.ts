@@ -100,6 +100,21 @@ describe('ingestion keys in the shapes of groundcover', () => {
     assert.deepEqual(admin.audited.at(-1)?.after['tags'], tags);
   });
 
+  test('are deleted by a request that does not say what its body is, as the SDK for TypeScript sends it', async (t) => {
+    const { admin, token, call } = await setUp(t);
+    const send = (method: string, path: string, name: string, type?: string) =>
+      fetch(`${admin.url}${KEYS}/${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, ...(type !== undefined && { 'content-type': type }) },
+        body: Buffer.from(JSON.stringify({ name })),
+      });
+    await call('POST', 'create', { name: 'prod-eu', type: 'sensor' });
+    assert.equal((await send('DELETE', 'delete', 'prod-eu', 'text/plain')).status, 415);
+    assert.equal((await send('DELETE', 'delete', 'prod-eu')).status, 202);
+    assert.equal((await send('DELETE', 'delete', 'prod-eu')).status, 404);
+    assert.equal((await send('POST', 'list', 'prod-eu')).status, 415);
+  });
+
   test('of one name are deleted with the one that takes their place, and expired ones are not there', async (t) => {
     const { call, admin } = await setUp(t);
     const [, { id }] = await call('POST', 'create', { name: 'twice', type: 'sensor' });

@@ -3,7 +3,7 @@ import { rowsWithout } from '../neighbour.ts';
 import type { Neighbour, Row } from '../neighbour.ts';
 import { remoteWriteRows, WRITE_SITUATIONS } from './remote-write.ts';
 import { senderRows, SITUATIONS } from './senders.ts';
-import { buildSts, STS_COLUMNS, STS_COMMIT, STS_ROWS, stsRows } from './sts.ts';
+import { findSts, STS_COLUMNS, STS_ROWS, stsRows } from './sts.ts';
 
 export const neighbour: Neighbour = {
   title: 'StackState',
@@ -12,13 +12,13 @@ export const neighbour: Neighbour = {
     'documentation configures it, and its command line `sts`, pointed at the admin API. What arrives is looked at behind the gateway, by ' +
     'name, body and key; what was refused, in what the sender itself says or counts.',
   async run({ cache, say }) {
-    const command = await stsTableRows(cache, say);
+    const { rows: command, version } = await stsTable(cache, say);
     say('sending to the paths of agents ...');
     const senders = await senderRows(cache);
     say('writing from Prometheus ...');
     const writers = await remoteWriteRows();
     return {
-      versions: { prometheus: '2.42 (Debian)', datadogpy: '0.39.0', sts: STS_COMMIT.slice(0, 12) },
+      versions: { prometheus: '2.42 (Debian)', datadogpy: '0.39.0', ...(version !== undefined && { sts: version }) },
       tables: [
         { title: 'The paths of agents', columns: [...SITUATIONS], rows: [...senders, ...AGENT_ROWS] },
         {
@@ -32,11 +32,13 @@ export const neighbour: Neighbour = {
   },
 };
 
-async function stsTableRows(cache: string, say: (line: string) => void): Promise<Row[]> {
+/** Without a version, none was run. */
+async function stsTable(cache: string, say: (line: string) => void): Promise<{ rows: Row[]; version?: string }> {
   try {
-    return await stsRows(buildSts(cache, say));
+    const { path, version } = findSts(cache, say);
+    return { rows: await stsRows(path), version };
   } catch (error) {
-    if (error instanceof MissingTool) return rowsWithout(STS_ROWS, STS_COLUMNS, error.message);
+    if (error instanceof MissingTool) return { rows: rowsWithout(STS_ROWS, STS_COLUMNS, error.message) };
     throw error;
   }
 }

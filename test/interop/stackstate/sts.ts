@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { installedProgram, MissingTool } from '../../conformance/toolchain.ts';
@@ -14,7 +15,7 @@ import type { Place } from './place.ts';
 
 const MODULE = 'github.com/stackvista/stackstate-cli';
 /** The last commit that has `ingestion-api-key`. Its tags v3.0.x are none that Go knows, for its module has no /v3. */
-export const STS_COMMIT = '30cd9fa4032a836efd63504898834a58b597dfeb';
+const STS_COMMIT = '30cd9fa4032a836efd63504898834a58b597dfeb';
 const TIMEOUT_MS = 30_000;
 
 export const STS_COLUMNS = ['as text', 'with -o json'] as const;
@@ -35,8 +36,25 @@ interface Session {
 /** What a command is to do, in both forms of its output. */
 type Look = (session: Session, output: Output) => Promise<string>;
 
+/** Names the program of somebody who has it, such as an installation of 3.0.x. */
+const OWN_STS = 'INTEROP_STS';
+
+interface Sts {
+  readonly path: string;
+  /** What it is called in the results, so that a reader can tell which one was run. */
+  readonly version: string;
+}
+
+export function findSts(cache: string, say: (line: string) => void): Sts {
+  const own = process.env[OWN_STS];
+  if (own === undefined) return { path: buildSts(cache, say), version: STS_COMMIT.slice(0, 12) };
+  if (!existsSync(own)) throw new Error(`${OWN_STS} names a file that is not there: ${own}`);
+  const sum = createHash('sha256').update(readFileSync(own)).digest('hex');
+  return { path: own, version: `a program that ${OWN_STS} named, SHA-256 ${sum}` };
+}
+
 /** The path of the program, built once. */
-export function buildSts(cache: string, say: (line: string) => void): string {
+function buildSts(cache: string, say: (line: string) => void): string {
   const built = join(cache, `sts-${STS_COMMIT.slice(0, 12)}`);
   if (existsSync(built)) return built;
   const go = installedProgram('go', `Go, to build ${MODULE}`);
@@ -49,8 +67,12 @@ export function buildSts(cache: string, say: (line: string) => void): string {
       encoding: 'utf8',
     });
     const { Dir: sources, Error: refusal } = JSON.parse(download.stdout || '{}') as { Dir?: string; Error?: string };
-    if (sources === undefined)
-      throw new MissingTool(`the Go module proxy has no ${MODULE}: ${lastLine(refusal ?? download.stderr)}`);
+    if (sources === undefined) {
+      const why = lastLine(refusal ?? download.stderr);
+      throw new MissingTool(
+        `the Go module proxy has no ${MODULE}: ${why} Whoever has the program names it in ${OWN_STS}`,
+      );
+    }
     // In its own folder, so that what its go.mod replaces is replaced.
     const { status, stderr } = spawnSync(go, ['build', '-trimpath', '-o', join(work, 'sts'), '.'], {
       cwd: sources,
