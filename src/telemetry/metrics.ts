@@ -175,7 +175,7 @@ export function createMetrics({ version, cacheSizes, refusedSources, heldBytes }
   });
   const certificateExpiry = new Gauge({
     name: 'keygate_certificate_expiry_timestamp_seconds',
-    help: 'When a certificate of this gateway ends: of the ports grpc and http, or the one shown to the collector (upstream).',
+    help: 'When a certificate of this gateway ends: of a port, or the one shown to the collector (upstream).',
     labelNames: ['use'],
     registers,
   });

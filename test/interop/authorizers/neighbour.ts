@@ -15,7 +15,8 @@ export const neighbour: Neighbour = {
   title: 'Proxies that ask Keygate',
   about: `Envoy, nginx, HAProxy, Traefik and Caddy relay telemetry themselves and ask Keygate whether they may, each with the very files of
 [config](../config), but for the addresses in them ([authorizer.md](authorizer.md)). Senders are grpc-js and Node's HTTP client, from an address of their own. A cell says
-the status that the sender saw, with Keygate's reason if the proxy passed it on; what arrived is judged at the collector.`,
+the status that the sender saw, with Keygate's reason if the proxy passed it on; what arrived is judged at the collector. In the last
+column Keygate answers nobody who shows no certificate, and the files have what it takes to ask it over TLS besides.`,
   async run({ cache, flags, say }) {
     const versions: Record<string, string> = {};
     const rows: Row[] = [];

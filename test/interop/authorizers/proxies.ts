@@ -23,10 +23,8 @@ export interface Proxy {
   readonly name: string;
   /** What it is installed as; throws MissingTool. */
   program(cache: string): string;
-  /** How it says its version. */
-  readonly version: readonly string[];
-  /** For one that does not know it, since it was not built by its makers. */
-  readonly pinned?: string | undefined;
+  /** How it says its version; or which one we have built, for then it does not know. */
+  readonly version: { readonly asked: readonly string[] } | { readonly pinned: string };
   /** The examples in config/, the one that it is started with first. */
   readonly files: readonly string[];
   /** What in them is another address or path here; each must be there. */
@@ -50,7 +48,7 @@ const portOf = (address: string): string => address.slice(address.lastIndexOf(':
 const nginx: Proxy = {
   name: 'nginx, auth_request',
   program: () => debianProgram('nginx'),
-  version: ['-v'],
+  version: { asked: ['-v'] },
   files: ['nginx/nginx.conf'],
   edits: ({ ports, keygate, collector }) => [
     ['listen 4317 http2;', `listen 127.0.0.1:${ports.grpc} http2;`],
@@ -67,7 +65,7 @@ const nginx: Proxy = {
 const haproxy: Proxy = {
   name: 'HAProxy, Lua',
   program: () => debianProgram('haproxy'),
-  version: ['-v'],
+  version: { asked: ['-v'] },
   files: ['haproxy/authorizer.cfg', 'haproxy/authorizer.lua'],
   edits: ({ ports, keygate, collector }, directory) => [
     ['/etc/haproxy/authorizer.lua', join(directory, 'authorizer.lua')],
@@ -87,8 +85,7 @@ const caddy: Proxy = {
   name: 'Caddy, forward_auth',
   program: () =>
     goProgram({ folder: join(import.meta.dirname, 'caddy'), package: 'github.com/caddyserver/caddy/v2/cmd/caddy' }),
-  version: ['version'],
-  pinned: pinnedVersion('caddy').slice(1),
+  version: { pinned: pinnedVersion('caddy') },
   files: ['caddy/Caddyfile'],
   edits: ({ ports, keygate, collector }) => [
     [':4317 {', `:${ports.grpc} {`],
@@ -104,8 +101,7 @@ const caddy: Proxy = {
 const traefik: Proxy = {
   name: 'Traefik, ForwardAuth',
   program: traefikProgram,
-  version: ['version'],
-  pinned: pinnedVersion('traefik').slice(1),
+  version: { pinned: pinnedVersion('traefik') },
   files: ['traefik/traefik.yaml', 'traefik/dynamic.yaml'],
   edits: ({ ports, keygate, collector }, directory) => [
     ['/etc/traefik/dynamic.yaml', join(directory, 'dynamic.yaml')],
@@ -125,7 +121,7 @@ function envoy(name: string, example: string, keygateOf: (keygate: Place['keygat
   return {
     name,
     program: envoyProgram,
-    version: ['--version'],
+    version: { asked: ['--version'] },
     files: [`envoy/${example}`],
     edits: ({ ports, keygate, collector }) => [
       ['{ address: 0.0.0.0, port_value: 4317 }', `{ address: 127.0.0.1, port_value: ${ports.grpc} }`],
@@ -232,8 +228,9 @@ export function startProxy(scope: Scope, proxy: Proxy, program: string, place: P
   return { output: () => output, hasEnded: () => hasEnded };
 }
 
-/** As the program says it, in a few words. */
-export function versionOf(proxy: Proxy, program: string): string {
-  const { stdout, stderr } = spawnSync(program, [...proxy.version], { encoding: 'utf8' });
-  return /\d+\.\d+\.\d+/.exec(`${stdout}${stderr}`)?.[0] ?? proxy.pinned ?? 'unknown';
+/** Its number alone. */
+export function versionOf({ version }: Proxy, program: string): string {
+  if ('pinned' in version) return version.pinned.slice('v'.length);
+  const { stdout, stderr } = spawnSync(program, [...version.asked], { encoding: 'utf8' });
+  return /\d+\.\d+\.\d+/.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
 }
