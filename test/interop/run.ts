@@ -25,7 +25,6 @@ if (strangers.length > 0) {
   process.exit(2);
 }
 
-process.setMaxListeners(64); // each program that was started ends with us
 const faults: string[] = [];
 for (const name of wanted.length > 0 ? wanted : known) {
   const started = Date.now();

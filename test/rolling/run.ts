@@ -48,7 +48,6 @@ interface Target extends Pick<Haproxy, 'grpcUrl' | 'httpUrl'> {
 
 type Front = Target & Haproxy;
 
-process.setMaxListeners(32); // each program that was started ends with us
 const haproxy = debianProgram('haproxy');
 const scope = new Cleanups();
 const ledger = new Ledger();

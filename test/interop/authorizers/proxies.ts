@@ -1,9 +1,10 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { debianProgram, goProgram, installedProgram, MissingTool } from '../../conformance/toolchain.ts';
+import { startProgram } from '../../support/program.ts';
+import type { Program } from '../../support/program.ts';
 import type { Scope } from '../../support/scope.ts';
 import { pythonWith } from '../python.ts';
 import { OVER_TLS } from './over-tls.ts';
@@ -184,14 +185,8 @@ export const PROXIES: readonly Proxy[] = [
 
 const CONFIG = join(import.meta.dirname, '../../../config');
 
-export interface RunningProxy {
-  /** What it has written so far. */
-  output(): string;
-  hasEnded(): boolean;
-}
-
 /** The examples of config/, with the addresses of this machine in place of those in them. */
-export function startProxy(scope: Scope, proxy: Proxy, program: string, place: Place): RunningProxy {
+export function startProxy(scope: Scope, proxy: Proxy, program: string, place: Place): Program {
   const directory = mkdtempSync(join(tmpdir(), 'keygate-authorizer-'));
   scope.after(() => rmSync(directory, { recursive: true, force: true }));
   const texts = new Map(proxy.files.map((file) => [file, readFileSync(join(CONFIG, file), 'utf8')]));
@@ -208,24 +203,10 @@ export function startProxy(scope: Scope, proxy: Proxy, program: string, place: P
   });
   const home = join(directory, 'home');
   mkdirSync(home);
-  const child = spawn(program, proxy.arguments(paths[0] ?? '', directory), {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  return startProgram(scope, [program, ...proxy.arguments(paths[0] ?? '', directory)], {
     env: { ...process.env, HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home },
+    end: 'SIGTERM', // nginx ends its workers only so
   });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  let hasEnded = false;
-  const exited = once(child, 'exit').then(() => (hasEnded = true));
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  scope.after(async () => {
-    child.kill('SIGTERM'); // nginx ends its workers only so
-    const late = setTimeout(kill, 3_000);
-    await exited;
-    clearTimeout(late);
-    process.off('exit', kill);
-  });
-  return { output: () => output, hasEnded: () => hasEnded };
 }
 
 /** Its number alone. */

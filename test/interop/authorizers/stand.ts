@@ -11,7 +11,6 @@ import type { Scope } from '../../support/scope.ts';
 import { openRedisStore } from '../../support/stores.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import type { Link } from '../../support/tcp-proxy.ts';
-import { until } from '../../support/wait.ts';
 import type { TlsFiles } from './over-tls.ts';
 import { startProxy } from './proxies.ts';
 import type { Proxy } from './proxies.ts';
@@ -71,17 +70,14 @@ export async function setUp(scope: Scope, proxy: Proxy, program: string, tls?: T
   };
   const { text } = await createKey();
   for (const sender of senders) {
-    await until(
+    await running.until(
       `${proxy.name} passes requests on (${sender.protocol})`,
       async () => {
-        if (running.hasEnded()) throw new Error(`${proxy.name} has ended: ${running.output().slice(-2_000)}`);
         const answer = await sender.send({ headers: { 'x-api-key': text } }).catch(() => undefined);
         return answer?.fate === 'through';
       },
       20_000,
-    ).catch((error: unknown) => {
-      throw new Error(`${String(error)}; it says: ${running.output().slice(-2_000)}`);
-    });
+    );
   }
   return {
     collector,
