@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { KEY_METRICS } from '../../src/telemetry/key-metrics.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { newMetrics } from '../support/metrics.ts';
 
 const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
 
@@ -28,12 +28,7 @@ function fromPage(): Described[] {
 }
 
 test('the page names every metric with its type and labels, and no other', () => {
-  const { registry } = createMetrics({
-    version: '0.0.0',
-    cacheSizes: () => ({ known: 0, unknown: 0 }),
-    refusedSources: () => [],
-    heldBytes: () => 0,
-  });
+  const { registry } = newMetrics();
   const inCode = registry
     .getMetricsAsArray()
     .filter(({ name }) => name.startsWith('keygate_'))

@@ -10,12 +10,12 @@ import { createGate } from '../../src/gate.ts';
 import { createCanaryKeys } from '../../src/keys/canary-keys.ts';
 import { createMembership } from '../../src/replica/membership.ts';
 import type { CanaryRound } from '../../src/replica/canary.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { canaryObserver } from '../../src/telemetry/replica-metrics.ts';
 import type { ChangeObserver } from '../../src/store/port.ts';
 import { startGateway } from '../support/gateway.ts';
 import type { Gateway } from '../support/gateway.ts';
+import { newMetrics } from '../support/metrics.ts';
 import { startRedis } from '../support/redis.ts';
 import type { TestRedis } from '../support/redis.ts';
 import { createCliHome, runHere } from '../support/run-cli.ts';
@@ -74,12 +74,7 @@ describe('a canary', { timeout: 60_000 }, () => {
     const { prefix, store } = await openStore(t);
     const lines: string[] = [];
     const log = createLog({ level: 'debug', format: 'json', output: { write: (line) => lines.push(line) } });
-    const metrics = createMetrics({
-      version: 'test',
-      cacheSizes: () => ({ known: 0, unknown: 0 }),
-      refusedSources: () => [],
-      heldBytes: () => 0,
-    });
+    const metrics = newMetrics();
     const cacheOptions = configSchema.parse({}).cache;
     const cache = createKeyCache({
       find: (digests) => store.find(digests),

@@ -3,16 +3,10 @@ import { describe, it } from 'node:test';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { addUp, countsIn, figuresText, GAUGE_RULES, readFigures } from '../../../src/telemetry/figures.ts';
 import type { Figures } from '../../../src/telemetry/figures.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { newMetrics } from '../../support/metrics.ts';
 import { newReport } from '../../support/reports.ts';
 
-const create = () =>
-  createMetrics({
-    version: '1.2.3',
-    cacheSizes: () => ({ known: 7, unknown: 3 }),
-    refusedSources: () => [],
-    heldBytes: () => 0,
-  });
+const create = () => newMetrics({ cacheSizes: () => ({ known: 7, unknown: 3 }) });
 
 /** A registry like that of a process: each kind of metric, with this much in it. */
 async function figuresOf(count: number, gauge: number): Promise<Figures> {

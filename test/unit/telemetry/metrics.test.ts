@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { newMetrics } from '../../support/metrics.ts';
 import { newReport } from '../../support/reports.ts';
 import { newRecord } from '../../support/stores.ts';
 
-const create = () =>
-  createMetrics({
-    version: '1.2.3',
-    cacheSizes: () => ({ known: 7, unknown: 3 }),
-    refusedSources: () => [],
-    heldBytes: () => 4_096,
-  });
+const create = () => newMetrics({ cacheSizes: () => ({ known: 7, unknown: 3 }), heldBytes: () => 4_096 });
 
 /** The series of a metric as Prometheus reads them, without help and type. */
 async function seriesOf(metrics: ReturnType<typeof create>, name: string): Promise<string[]> {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { feedObserver, turnedAwayObserver, upstreamObserver, usageObserver } from '../../../src/telemetry/observers.ts';
 import { Endpoint } from '../../../src/upstream/endpoint.ts';
+import { newMetrics } from '../../support/metrics.ts';
 
 const endpoint = new Endpoint({
   address: '192.0.2.1',
@@ -15,12 +15,7 @@ const endpoint = new Endpoint({
 
 describe('what is told of the way to collectors', () => {
   it('is added up for those of one protocol', async () => {
-    const metrics = createMetrics({
-      version: '1.2.3',
-      cacheSizes: () => ({ known: 0, unknown: 0 }),
-      refusedSources: () => [],
-      heldBytes: () => 0,
-    });
+    const metrics = newMetrics();
     const [one, other] = [upstreamObserver(metrics, () => {}, 'http'), upstreamObserver(metrics, () => {}, 'http')];
     one.addresses(3, 0);
     other.addresses(2, 0);
@@ -42,12 +37,7 @@ describe('what is told of the way to collectors', () => {
   });
 
   it('is a warning when it is trouble', () => {
-    const metrics = createMetrics({
-      version: '1.2.3',
-      cacheSizes: () => ({ known: 0, unknown: 0 }),
-      refusedSources: () => [],
-      heldBytes: () => 0,
-    });
+    const metrics = newMetrics();
     const lines: unknown[] = [];
     const observer = upstreamObserver(metrics, (...line) => lines.push(line), 'grpc');
     observer.ejected(endpoint);
@@ -67,12 +57,7 @@ describe('what is told of the way to collectors', () => {
 
 describe('what is told of connections that were turned away', () => {
   it('is who they were and why, for those who ask for more of the log', async () => {
-    const metrics = createMetrics({
-      version: '1.2.3',
-      cacheSizes: () => ({ known: 0, unknown: 0 }),
-      refusedSources: () => [],
-      heldBytes: () => 0,
-    });
+    const metrics = newMetrics();
     const lines: unknown[] = [];
     const turnedAway = turnedAwayObserver(metrics, (...line) => lines.push(line));
     turnedAway('grpc', 'handshake', '192.0.2.1', 'unknown ca');
@@ -92,12 +77,7 @@ describe('what is told of connections that were turned away', () => {
 
 describe('what is told of the use of keys', () => {
   it('is a warning when it cannot be written any more, and that it can again', async () => {
-    const metrics = createMetrics({
-      version: '1.2.3',
-      cacheSizes: () => ({ known: 0, unknown: 0 }),
-      refusedSources: () => [],
-      heldBytes: () => 0,
-    });
+    const metrics = newMetrics();
     const lines: unknown[] = [];
     const observer = usageObserver(metrics, (...line) => lines.push(line));
     observer.written('ok');
@@ -117,12 +97,7 @@ describe('what is told of the use of keys', () => {
 
 describe('what is told of the change feed', () => {
   it('is told on, with until when everything was heard', async () => {
-    const metrics = createMetrics({
-      version: '1.2.3',
-      cacheSizes: () => ({ known: 0, unknown: 0 }),
-      refusedSources: () => [],
-      heldBytes: () => 0,
-    });
+    const metrics = newMetrics();
     const told: unknown[] = [];
     const observer = feedObserver(metrics, () => 1_700_000_002_500, {
       changed: (digest) => void told.push(digest),
