@@ -114,7 +114,7 @@ function save(name: string, input: Buffer): string {
   return file;
 }
 
-export function readCorpus(name: string): Buffer[] {
+function readCorpus(name: string): Buffer[] {
   return readdirSync(`${CORPUS}${name}`).map((file) => readFileSync(`${CORPUS}${name}/${file}`));
 }
 

@@ -18,8 +18,6 @@ export interface TestPrometheus {
   firing(): Promise<readonly Alert[]>;
   /** The values of an expression now, of each series. */
   query(expression: string): Promise<readonly number[]>;
-  /** When the series that are selected, such as up[5m], have samples; in seconds. */
-  times(selector: string): Promise<readonly number[]>;
   /** The samples of the series that are selected, such as {job="us"}[5m], each by its `nameOf`. */
   samples(selector: string): Promise<readonly string[]>;
   /** The sum of the series of a metric of its own. */
@@ -88,8 +86,8 @@ export async function startPrometheus(
     return data;
   }
 
-  const select = async (selector: string): Promise<readonly Series[]> =>
-    (await ask<{ result: readonly Series[] }>(`/api/v1/query?query=${encodeURIComponent(selector)}`)).result;
+  const select = async <T>(expression: string): Promise<readonly T[]> =>
+    (await ask<{ result: readonly T[] }>(`/api/v1/query?query=${encodeURIComponent(expression)}`)).result;
 
   const isReady = (): Promise<boolean> =>
     fetch(`http://${address}/-/ready`).then(
@@ -101,11 +99,8 @@ export async function startPrometheus(
     url: `http://${address}`,
     setDiscovery,
     log: running.stderr,
-    async times(selector) {
-      return (await select(selector)).flatMap(({ values }) => values.map(([time]) => time));
-    },
     async samples(selector) {
-      return (await select(selector)).flatMap(({ metric, values }) =>
+      return (await select<Series>(selector)).flatMap(({ metric, values }) =>
         values.map(([time]) => nameOf(metric, Math.round(time * 1_000))),
       );
     },
@@ -119,10 +114,7 @@ export async function startPrometheus(
       return alerts.filter(({ state }) => state === 'firing');
     },
     async query(expression) {
-      const { result } = await ask<{ result: readonly { value: readonly [number, string] }[] }>(
-        `/api/v1/query?query=${encodeURIComponent(expression)}`,
-      );
-      return result.map(({ value }) => Number(value[1]));
+      return (await select<{ value: readonly [number, string] }>(expression)).map(({ value }) => Number(value[1]));
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Account, Ledger, Phase } from './ledger.ts';
 /** What p99 may grow to while gateways are restarted. */
 const GOAL_P99_GROWTH = 3;
 
-export function durationOf(phases: readonly Phase[]): number {
+function durationOf(phases: readonly Phase[]): number {
   return phases.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
 }
 

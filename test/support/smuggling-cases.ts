@@ -60,7 +60,7 @@ const either = (sentence: string, served: string, rest: Rest, ...statuses: numbe
 });
 
 // oxfmt-ignore
-export const LENGTH_CASES: readonly SmugglingCase[] = [
+const LENGTH_CASES: readonly SmugglingCase[] = [
   serve('a length', SMUGGLED, { fields: [CL], body: SMUGGLED }),
   serve('a length of nothing', '', { fields: ['Content-Length: 0'] }),
   serve('no length at all, which is no body', '', {}),
@@ -96,7 +96,7 @@ export const LENGTH_CASES: readonly SmugglingCase[] = [
 ];
 
 // oxfmt-ignore
-export const CODING_CASES: readonly SmugglingCase[] = [
+const CODING_CASES: readonly SmugglingCase[] = [
   serve('chunks', SMUGGLED, { fields: [TE], body: CHUNKS }),
   serve('chunks in capital letters', SMUGGLED, { fields: ['TRANSFER-ENCODING: CHUNKED'], body: CHUNKS }),
   serve('chunks behind a tab', SMUGGLED, { fields: ['transfer-encoding:\tChunked '], body: CHUNKS }),
@@ -142,7 +142,7 @@ export const CODING_CASES: readonly SmugglingCase[] = [
 ];
 
 // oxfmt-ignore
-export const CHUNK_CASES: readonly SmugglingCase[] = [
+const CHUNK_CASES: readonly SmugglingCase[] = [
   serve('chunks in several parts', `hello${SMUGGLED}`, { fields: [TE], body: `${chunk('hello')}${CHUNKS}` }),
   serve('a chunk size with zeros before it', 'hello', { fields: [TE], body: '0005\r\nhello\r\n00\r\n\r\n' }),
   serve('a chunk size in small and capital letters', 'abcdefghijklmnopqrstuvwxyz', { fields: [TE], body: `1A\r\nabcdefghijklmnopqrstuvwxyz\r\n${END}` }),
@@ -187,7 +187,7 @@ export const CHUNK_CASES: readonly SmugglingCase[] = [
 ];
 
 // oxfmt-ignore
-export const LINE_CASES: readonly SmugglingCase[] = [
+const LINE_CASES: readonly SmugglingCase[] = [
   either('an empty line before the request (RFC 9112 section 2.2)', '', { bytes: `\r\n${request(LINE, [HOST, `X-API-Key: ${KEY}`])}` }),
   either('a line feed before the request', '', { bytes: `\n${request(LINE, [HOST, `X-API-Key: ${KEY}`])}` }),
   refuse('a space before the method', { line: ` ${LINE}` }),
@@ -227,7 +227,7 @@ export const LINE_CASES: readonly SmugglingCase[] = [
 ];
 
 // oxfmt-ignore
-export const FIELD_CASES: readonly SmugglingCase[] = [
+const FIELD_CASES: readonly SmugglingCase[] = [
   refuse('no Host', { allFields: ['Content-Length: 0'] }),
   refuse('two hosts', { fields: ['Host: other'] }),
   refuse('the same host twice', { fields: [HOST] }),
@@ -263,7 +263,7 @@ export const FIELD_CASES: readonly SmugglingCase[] = [
 ];
 
 // oxfmt-ignore
-export const PROTOCOL_CASES: readonly SmugglingCase[] = [
+const PROTOCOL_CASES: readonly SmugglingCase[] = [
   ...['GET', 'HEAD', 'DELETE', 'OPTIONS', 'PUT', 'PATCH', 'TRACE'].flatMap((method) => [
     refuse(`a ${method} with chunks`, { line: `${method} /v1/traces HTTP/1.1`, fields: [TE], body: CHUNKS }, 400, 405),
     refuse(`a ${method} with a length`, { line: `${method} /v1/traces HTTP/1.1`, fields: [CL], body: SMUGGLED }, 400, 405),

@@ -42,7 +42,7 @@ export const ACTOR = { name: 'test:interop' };
 
 /** What must not come through, as the backend would see it. */
 const CREDENTIALS = ['authorization', 'x-api-key', 'apikey', 'sts-api-key'] as const;
-export const seenAs = (carrier: string): string => `seen-${carrier}`;
+const seenAs = (carrier: string): string => `seen-${carrier}`;
 export const SEEN_CREDENTIALS: readonly string[] = CREDENTIALS.map(seenAs);
 
 export async function openPlace(t: Scope, program: string): Promise<Place> {

@@ -13,7 +13,7 @@ import type { Place } from '../sdks/place.ts';
 
 /** The Prometheuses that write, and how each of them sends its key. */
 
-export const EXAMPLE = join(import.meta.dirname, '../../../config/prometheus/remote-write.yaml');
+const EXAMPLE = join(import.meta.dirname, '../../../config/prometheus/remote-write.yaml');
 
 /** Without service discovery, which would bring the SDK of every cloud; `file` is always in it. */
 const buildThree = (): string =>

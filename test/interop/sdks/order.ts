@@ -4,7 +4,7 @@ import type { Scope } from '../../support/scope.ts';
 
 /** What is asked of an SDK, and how a program that uses it is told: by OpenTelemetry's variables, and three words. */
 
-export const PROTOCOLS = ['grpc', 'http/protobuf', 'http/json'] as const;
+const PROTOCOLS = ['grpc', 'http/protobuf', 'http/json'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 export interface Order {
