@@ -26,7 +26,7 @@ const SIGNALS: Readonly<Record<SdkSignal, RegExp>> = {
 };
 
 /** The names of all spans, metrics or log records that have arrived, each as often as it did. */
-function arrivedNames(arrivals: readonly Arrival[], signal: SdkSignal): string[] {
+export function arrivedNames(arrivals: readonly Arrival[], signal: SdkSignal): string[] {
   return arrivals
     .filter(({ path }) => SIGNALS[signal].test(path))
     .flatMap((arrival) => decodeArrival(signal, arrival).items);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { NewKey } from '../../../src/keys/new-key.ts';
 import type { KeyService } from '../../../src/keys/service.ts';
 import { findPort } from '../../rolling/replicas.ts';
@@ -10,6 +11,7 @@ import type { TestRedis } from '../../support/redis.ts';
 import type { Scope } from '../../support/scope.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { createSignedCertificate } from '../../support/tls.ts';
+import { until } from '../../support/wait.ts';
 import type { Protocol } from './order.ts';
 
 /** A gateway with TLS on both ports, a Redis, and a collector that tells what has arrived. */
@@ -123,6 +125,15 @@ export async function openPlace(
 
 /** The labels of answers with which nobody loses anything. */
 export const UNDECIDED = 'verdict="undecided"';
+const NOTICED_WITHIN_MS = 60_000;
+
+/** The store, which was frozen, comes back this long after senders were told that it is away. */
+export async function endOutage(place: Place, seconds: number): Promise<void> {
+  const isNoticed = async (): Promise<boolean> => (await place.answered(UNDECIDED)) > 0;
+  await until('the outage was noticed', isNoticed, NOTICED_WITHIN_MS);
+  await delay(seconds * 1_000);
+  place.redis.thaw();
+}
 
 export async function mustHaveAnswered(place: Place, labels: string): Promise<void> {
   if ((await place.answered(labels)) === 0) throw new Error(`the gateway never answered with ${labels}`);

@@ -5,7 +5,7 @@ import { until } from '../../support/wait.ts';
 import { accountOf, complaint, isWhole, tellAccount } from './account.ts';
 import type { Account } from './account.ts';
 import type { Order, Protocol, Send, Sending } from './order.ts';
-import { mustHaveAnswered, mustNotHaveAnswered, openPlace, UNDECIDED, UNKNOWN_KEY } from './place.ts';
+import { endOutage, mustHaveAnswered, mustNotHaveAnswered, openPlace, UNDECIDED, UNKNOWN_KEY } from './place.ts';
 import type { Place, PlaceOptions } from './place.ts';
 
 /** What an SDK gets into with Keygate: what it is asked to send, what happens meanwhile, and what must come of it. */
@@ -78,10 +78,7 @@ const away = (seconds: number) => ({
   before: ({ redis }: Place) => redis.freeze(),
   meanwhile: async ({ place, sendings }: Crew) => {
     await Promise.all(sendings.map(({ begun }) => begun));
-    const isNoticed = async (): Promise<boolean> => (await place.answered(UNDECIDED)) > 0;
-    await until('the outage was noticed', isNoticed, ARRIVAL_MS);
-    await delay(seconds * 1_000);
-    place.redis.thaw();
+    await endOutage(place, seconds);
   },
   judge: judgeLoss,
 });
