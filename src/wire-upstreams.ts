@@ -6,7 +6,7 @@ import type { HttpRoutes, RelayedPaths, RelayedSection } from './plane/routes.ts
 import type { Protocol } from './plane/plane.ts';
 import { createHttp1Upstream } from './plane/wire/http1/pool.ts';
 import { createHttp2Upstream } from './plane/wire/http2/pool.ts';
-import type { Upstream } from './plane/wire/upstream-call.ts';
+import type { Upstream, UpstreamPool } from './plane/wire/upstream-call.ts';
 import { Standing } from './standing.ts';
 import { createEndpoints } from './upstream/endpoints.ts';
 import type { Endpoints } from './upstream/endpoints.ts';
@@ -43,15 +43,9 @@ interface Wanted {
   readonly connections: number;
 }
 
-interface Pool extends Upstream {
-  readonly connectionCount: number;
-  readonly isIdle: boolean;
-  check(nowMs: number): void;
-}
-
 /** A pool with all that is its own. */
 interface Behind {
-  readonly pool: Pool;
+  readonly pool: UpstreamPool;
   readonly endpoints: Endpoints;
   readonly observer: UpstreamObserver;
 }

@@ -4,8 +4,7 @@ import * as net from 'node:net';
 import { describe, it, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import * as tls from 'node:tls';
-import type { Http1Upstream } from '../../src/plane/wire/http1/pool.ts';
-import type { UpstreamCall } from '../../src/plane/wire/upstream-call.ts';
+import type { UpstreamCall, UpstreamPool } from '../../src/plane/wire/upstream-call.ts';
 import { createEndpoints } from '../../src/upstream/endpoints.ts';
 import { findClosedPort } from '../support/broken-server.ts';
 import { onwardRequest, RecordingCaller } from '../support/caller.ts';
@@ -172,7 +171,7 @@ describe('a request', () => {
     t.after(() => collector.server.close());
     const { port } = collector.server.address() as net.AddressInfo;
     const target = { host: 'collector.test', port, secure: false };
-    const toAddresses = (addresses: readonly string[]): Http1Upstream =>
+    const toAddresses = (addresses: readonly string[]): UpstreamPool =>
       startHttp1Upstream(t, `http://collector.test:${port}`, {
         endpoints: createEndpoints({
           target,

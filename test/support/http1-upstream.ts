@@ -4,8 +4,8 @@ import * as tls from 'node:tls';
 import { configSchema } from '../../src/config/schema.ts';
 import { createToUpstream } from '../../src/headers.ts';
 import { createHttp1Upstream } from '../../src/plane/wire/http1/pool.ts';
-import type { Http1Upstream, Http1UpstreamOptions } from '../../src/plane/wire/http1/pool.ts';
-import type { OnwardRequest, UpstreamCall } from '../../src/plane/wire/upstream-call.ts';
+import type { Http1UpstreamOptions } from '../../src/plane/wire/http1/pool.ts';
+import type { OnwardRequest, UpstreamCall, UpstreamPool } from '../../src/plane/wire/upstream-call.ts';
 import { createEndpoints } from '../../src/upstream/endpoints.ts';
 import { parseTarget } from '../../src/upstream/target.ts';
 import { onwardRequest, RecordingCaller } from './caller.ts';
@@ -16,7 +16,7 @@ import { until } from './wait.ts';
 const CHECK_MS = 50;
 
 /** The pool of the wire plane before a collector at this URL. */
-export function startHttp1Upstream(t: Scope, url: string, options: Partial<Http1UpstreamOptions> = {}): Http1Upstream {
+export function startHttp1Upstream(t: Scope, url: string, options: Partial<Http1UpstreamOptions> = {}): UpstreamPool {
   const target = parseTarget(url);
   const endpoints = createEndpoints({
     target,
@@ -79,7 +79,7 @@ export class RawCollector {
 
 export interface PoolBefore {
   readonly collector: RawCollector;
-  readonly upstream: Http1Upstream;
+  readonly upstream: UpstreamPool;
   send(request?: Partial<OnwardRequest>, body?: Buffer): { caller: RecordingCaller; call: UpstreamCall };
 }
 
@@ -94,7 +94,7 @@ export async function startPool(
   return { collector, upstream, send: (request, body) => send(upstream, request, body) };
 }
 
-export function send(upstream: Http1Upstream, request: Partial<OnwardRequest> = {}, body: Buffer = EMPTY) {
+export function send(upstream: UpstreamPool, request: Partial<OnwardRequest> = {}, body: Buffer = EMPTY) {
   const caller = new RecordingCaller();
   const call = upstream.open(onwardRequest({ bodyLength: body.length, ...request }), caller);
   if (typeof call === 'string') throw new Error(call);

@@ -1,7 +1,14 @@
 import { createToUpstream } from '../../src/headers.ts';
 import { createHttp2Upstream } from '../../src/plane/wire/http2/pool.ts';
-import type { Http2Upstream, Http2UpstreamOptions } from '../../src/plane/wire/http2/pool.ts';
-import type { AnswerHead, Caller, OnwardHead, Upstream, UpstreamCall } from '../../src/plane/wire/upstream-call.ts';
+import type { Http2UpstreamOptions } from '../../src/plane/wire/http2/pool.ts';
+import type {
+  AnswerHead,
+  Caller,
+  OnwardHead,
+  Upstream,
+  UpstreamCall,
+  UpstreamPool,
+} from '../../src/plane/wire/upstream-call.ts';
 import { createEndpoints } from '../../src/upstream/endpoints.ts';
 import type { Resolve } from '../../src/upstream/resolver.ts';
 import type { UpstreamReason } from '../../src/upstream/faults.ts';
@@ -23,7 +30,7 @@ export const HEAD: OnwardHead = {
 export type UpstreamTestOptions = Partial<Http2UpstreamOptions> & { readonly resolve?: Resolve };
 
 /** The side of the wire plane that faces a collector, without the other one. */
-export function openUpstream(t: Scope, url: string, options: UpstreamTestOptions = {}): Http2Upstream {
+export function openUpstream(t: Scope, url: string, options: UpstreamTestOptions = {}): UpstreamPool {
   const target = parseTarget(url);
   const { resolve } = options;
   const endpoints = createEndpoints({

@@ -16,6 +16,16 @@ export interface Upstream {
   close(): void;
 }
 
+/** The same with what its connections want: they are looked after from outside. */
+export interface UpstreamPool extends Upstream {
+  /** Those that are open, or about to be. */
+  readonly connectionCount: number;
+  /** Nothing is under way here, nor waits. */
+  readonly isIdle: boolean;
+  /** To be called a few times a second. */
+  check(nowMs: number): void;
+}
+
 export interface OnwardRequest {
   readonly head: OnwardHead;
   readonly key: KeyRecord;

@@ -8,7 +8,7 @@ import type { UpstreamTarget, UpstreamTls } from '../../../upstream/target.ts';
 import { tlsOptions } from '../../../upstream/tls-options.ts';
 import { onwardBytes } from '../request-head.ts';
 import type { Transport } from '../transport.ts';
-import type { Caller, OnwardHead, OnwardRequest, Upstream, UpstreamCall } from '../upstream-call.ts';
+import type { Caller, OnwardHead, OnwardRequest, UpstreamCall, UpstreamPool } from '../upstream-call.ts';
 import { CHUNKED_LINE, fieldLines, writeLength, writeText } from './answer-lines.ts';
 import { ClientCall } from './client-call.ts';
 import type { CallOwner } from './client-call.ts';
@@ -30,15 +30,6 @@ export interface Http1UpstreamOptions {
   readonly connectionFailed?: (endpoint: Endpoint, why: string) => void;
 }
 
-export interface Http1Upstream extends Upstream {
-  /** Those that are open, or about to be. */
-  readonly connectionCount: number;
-  /** Nothing is under way here, nor waits. */
-  readonly isIdle: boolean;
-  /** To be called a few times a second. */
-  check(nowMs: number): void;
-}
-
 const MAX_CONNECTIONS = 1_024;
 /** Requests that wait for a connection. */
 const MAX_WAITING = 1_024;
@@ -50,11 +41,11 @@ const IDLE_MS = 4_000;
 const IDLE_SLACK_MS = 1_000;
 
 /** Connections over HTTP/1.1 to one target: those that are idle are used again, the last one first. */
-export function createHttp1Upstream(options: Http1UpstreamOptions): Http1Upstream {
+export function createHttp1Upstream(options: Http1UpstreamOptions): UpstreamPool {
   return new Http1Pool(options);
 }
 
-class Http1Pool implements Http1Upstream, CallOwner, ConnectionOwner {
+class Http1Pool implements UpstreamPool, CallOwner, ConnectionOwner {
   readonly memo = new HeadMemo<KnownAnswer>({ listsLength: true });
   readonly #options: Http1UpstreamOptions;
   readonly #maxConnections: number;

@@ -5,7 +5,7 @@ import type { Endpoints } from '../../../upstream/endpoints.ts';
 import type { UpstreamReason } from '../../../upstream/faults.ts';
 import type { UpstreamTarget, UpstreamTls } from '../../../upstream/target.ts';
 import { tlsOptions } from '../../../upstream/tls-options.ts';
-import type { AnswerHead, Caller, OnwardRequest, Upstream, UpstreamCall } from '../upstream-call.ts';
+import type { AnswerHead, Caller, OnwardRequest, UpstreamCall, UpstreamPool } from '../upstream-call.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { ConnectionOwner } from './client-connection.ts';
 import { ClientStream } from './client-stream.ts';
@@ -36,26 +36,17 @@ export interface Http2UpstreamOptions {
   readonly random?: () => number;
 }
 
-export interface Http2Upstream extends Upstream {
-  /** Those that are open, or about to be. */
-  readonly connectionCount: number;
-  /** Nothing is under way here, nor waits. */
-  readonly isIdle: boolean;
-  /** To be called a few times a second. */
-  check(nowMs: number): void;
-}
-
 /** While collectors cannot be reached, calls wait for the next attempt no longer than this. */
 const MAX_DOUBTFUL_WAIT_MS = 1_000;
 /** A connection that takes no more streams when it is hardly older than this, and has answered nothing, was none. */
 const SHORT_LIFE_MS = 1_000;
 
 /** Calls to one collector over HTTP/2: each goes to the next of its addresses, on the connection that has least to do. */
-export function createHttp2Upstream(options: Http2UpstreamOptions): Http2Upstream {
+export function createHttp2Upstream(options: Http2UpstreamOptions): UpstreamPool {
   return new Pool(options);
 }
 
-class Pool implements Http2Upstream, ConnectionOwner, Placing {
+class Pool implements UpstreamPool, ConnectionOwner, Placing {
   readonly #endpoints: Endpoints;
   readonly #maxConnections: number;
   readonly #maxWaiting: number;
