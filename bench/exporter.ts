@@ -1,4 +1,13 @@
 import { connect } from 'node:net';
+import {
+  DEFAULT_WINDOW,
+  FLAG,
+  FRAME,
+  FRAME_HEAD_BYTES,
+  LARGEST_WINDOW,
+  PREFACE,
+  SETTING,
+} from '../src/plane/wire/http2/frames.ts';
 import { HpackDecoder } from '../src/plane/wire/http2/hpack/decoder.ts';
 import { createField, createGoEncoder } from './go-hpack.ts';
 import type { Field, GoEncoder } from './go-hpack.ts';
@@ -17,23 +26,10 @@ export interface ExporterOptions {
   readonly failed: (why: string) => void;
 }
 
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const FRAME_HEAD_BYTES = 9;
-const DATA = 0;
-const HEADERS = 1;
-const RST_STREAM = 3;
-const SETTINGS = 4;
-const PING = 6;
-const GOAWAY = 7;
-const WINDOW_UPDATE = 8;
-const END_STREAM = 1;
-const END_HEADERS = 4;
-const ACK = 1;
-const HEADER_TABLE_SIZE = 1;
+const { DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE } = FRAME;
+const { END_STREAM, END_HEADERS, ACK } = FLAG;
 /** More than the fields of a call can come to. */
 const MAX_BLOCK_BYTES = 1_024;
-const DEFAULT_WINDOW = 65_535;
-const MAX_WINDOW = 2 ** 31 - 1;
 /** What is left of the SDKs' ten seconds when a call is sent is hardly ever the same twice. */
 const TIMEOUTS = Array.from({ length: 1_000 }, (_, i) =>
   createField('grpc-timeout', `${9_999_999 - ((i * 7) % 1_000)}u`),
@@ -104,7 +100,7 @@ export function openExporter(options: ExporterOptions): { readonly close: () => 
       calls.delete(stream);
       failed(`a stream was reset with code ${payload.readUInt32BE(0)}`);
     } else if (type === SETTINGS && (flags & ACK) === 0) {
-      encode ??= createGoEncoder(settingOf(payload, HEADER_TABLE_SIZE) ?? Infinity);
+      encode ??= createGoEncoder(settingOf(payload, SETTING.HEADER_TABLE_SIZE) ?? Infinity);
       socket.write(frame(SETTINGS, ACK, Buffer.alloc(0)));
     } else if (type === PING && (flags & ACK) === 0) {
       socket.write(frame(PING, ACK, payload));
@@ -117,7 +113,7 @@ export function openExporter(options: ExporterOptions): { readonly close: () => 
 
   socket.on('connect', () => {
     const update = Buffer.alloc(4);
-    update.writeUInt32BE(MAX_WINDOW - DEFAULT_WINDOW);
+    update.writeUInt32BE(LARGEST_WINDOW - DEFAULT_WINDOW);
     socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, Buffer.alloc(0)), frame(WINDOW_UPDATE, 0, update)]));
   });
   socket.on('data', (chunk: Buffer) => {
@@ -127,7 +123,7 @@ export function openExporter(options: ExporterOptions): { readonly close: () => 
       const end = at + FRAME_HEAD_BYTES + bytes.readUIntBE(at, 3);
       if (end > bytes.length) break;
       const [type, flags] = [bytes[at + 3] as number, bytes[at + 4] as number];
-      onFrame(type, flags, bytes.readUInt32BE(at + 5) & MAX_WINDOW, bytes.subarray(at + FRAME_HEAD_BYTES, end));
+      onFrame(type, flags, bytes.readUInt32BE(at + 5) & LARGEST_WINDOW, bytes.subarray(at + FRAME_HEAD_BYTES, end));
       at = end;
     }
     rest = bytes.subarray(at);

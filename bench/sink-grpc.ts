@@ -1,20 +1,19 @@
+import {
+  DEFAULT_WINDOW,
+  FLAG,
+  FRAME,
+  FRAME_HEAD_BYTES,
+  LARGEST_WINDOW,
+  PREFACE,
+} from '../src/plane/wire/http2/frames.ts';
+
 /**
  * One HTTP/2 connection of the sink, without HPACK, streams or windows of its own: a request has ended where its stream
  * has, and each gets the same answer. It trusts its peer, which is why it is no test of one.
  */
 
-const PREFACE_BYTES = 24;
-const FRAME_HEAD_BYTES = 9;
-const DATA = 0;
-const HEADERS = 1;
-const SETTINGS = 4;
-const PING = 6;
-const WINDOW_UPDATE = 8;
-const END_STREAM = 1;
-const END_HEADERS = 4;
-const ACK = 1;
-const MAX_WINDOW = 2 ** 31 - 1;
-const DEFAULT_WINDOW = 65_535;
+const { DATA, HEADERS, SETTINGS, PING, WINDOW_UPDATE } = FRAME;
+const { END_STREAM, END_HEADERS, ACK } = FLAG;
 /** The connection's window is refilled in steps of this size: it never runs empty, and hardly costs a frame. */
 const REFILL_BYTES = 1 << 26;
 
@@ -46,12 +45,12 @@ const FIRST_ANSWER = Buffer.concat([
 /** With what a collector greets that takes as much as anybody has to send. */
 export const HELLO = Buffer.concat([
   frame(SETTINGS, 0, Buffer.from([0, 3, 0, 0, 4, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff])), // 1,024 streams, the largest window
-  windowUpdate(MAX_WINDOW - DEFAULT_WINDOW),
+  windowUpdate(LARGEST_WINDOW - DEFAULT_WINDOW),
 ]);
 
 export function createGrpcSink(write: (bytes: Buffer) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
-  let prefaceLeft = PREFACE_BYTES;
+  let prefaceLeft = PREFACE.length;
   let payloadLeft = 0;
   /** The stream that ends with the payload that is being skipped. */
   let ending = 0;
@@ -96,7 +95,7 @@ export function createGrpcSink(write: (bytes: Buffer) => void): (chunk: Buffer) 
       if (type === SETTINGS && (flags & ACK) === 0) write(frame(SETTINGS, ACK, Buffer.alloc(0)));
       if (type === DATA) received += length;
       if ((type === DATA || type === HEADERS) && (flags & END_STREAM) !== 0) {
-        ending = bytes.readUInt32BE(at + 5) & MAX_WINDOW;
+        ending = bytes.readUInt32BE(at + 5) & LARGEST_WINDOW;
       }
       at += FRAME_HEAD_BYTES;
       payloadLeft = length;
