@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
+import { findPort } from '../support/ports.ts';
 import { createCertificate } from '../support/tls.ts';
 import { until } from '../support/wait.ts';
-import { canConnect, freePort } from './next-hops.ts';
+import { canConnect } from './next-hops.ts';
 import { assertIdle, listenOn, PLANE, startGateway } from './subject.ts';
 import { goProgram } from './toolchain.ts';
 
@@ -120,7 +121,7 @@ async function runCase(t: TestContext, name: string, port: string, args: readonl
 
 /** Resolves with its port once it takes connections. */
 async function startServer(t: TestContext): Promise<string> {
-  const port = await freePort();
+  const port = await findPort();
   const child = spawn(server, ['--port', String(port)], { stdio: 'ignore' });
   t.after(() => void child.kill());
   await until('the interop server listens', () => canConnect(port));

@@ -4,7 +4,7 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { listenOnLoopback } from '../support/collector.ts';
+import { findPort } from '../support/ports.ts';
 import { until } from '../support/wait.ts';
 import { debianProgram, goProgram } from './toolchain.ts';
 
@@ -76,7 +76,7 @@ function nextHop(name: string, program: string, command: Command): NextHop {
     async start(t, backendPort) {
       const folder = mkdtempSync(join(tmpdir(), 'keygate-next-hop-'));
       t.after(() => rmSync(folder, { recursive: true, force: true }));
-      const port = await freePort();
+      const port = await findPort();
       const { args, config } = command({ port, backend: `127.0.0.1:${backendPort}`, folder });
       if (config !== undefined) writeFileSync(join(folder, 'config'), config);
       const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -90,14 +90,6 @@ function nextHop(name: string, program: string, command: Command): NextHop {
       return port;
     },
   };
-}
-
-/** Free when it was looked for, at least: these servers cannot choose one. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  const port = await listenOnLoopback(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export async function canConnect(port: number): Promise<boolean> {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,6 +9,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readDockerfile } from '../support/dockerfile.ts';
 import type { Instruction } from '../support/dockerfile.ts';
+import { findPort } from '../support/ports.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const stages = readDockerfile(readFileSync(join(root, 'Dockerfile'), 'utf8'));
@@ -104,16 +104,6 @@ function createAppFolder(t: TestContext): string {
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: join(folder, 'build') });
   cpSync(join(folder, 'build/dist'), join(folder, 'app/dist'), { recursive: true });
   return folder;
-}
-
-/** A port that was free a moment ago. */
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 test(

@@ -10,9 +10,9 @@ import { TRACES_PATH } from '../support/grpc-client.ts';
 import { callHttp } from '../support/http-client.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
+import { randomPort } from '../support/ports.ts';
 import { startProgram } from '../support/program.ts';
 import type { Program } from '../support/program.ts';
-import { randomPort } from '../support/redis.ts';
 import { blocksOf } from '../support/runbook.ts';
 import { aDirectory } from './place.ts';
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findPort } from '../rolling/replicas.ts';
 import { placeByRename } from '../support/place-file.ts';
+import { findPort } from '../support/ports.ts';
 import { startProgram } from '../support/program.ts';
 import type { Scope } from '../support/scope.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

@@ -7,7 +7,7 @@ import { startCollector } from '../support/collector.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
 import { placeAll } from '../support/place-file.ts';
-import { randomPort } from '../support/redis.ts';
+import { randomPort } from '../support/ports.ts';
 import type { Scope } from '../support/scope.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { createCertificate } from '../support/tls.ts';

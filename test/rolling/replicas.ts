@@ -1,9 +1,7 @@
-import { createServer } from 'node:net';
 import { configSchema } from '../../src/config/schema.ts';
-import { listenOnLoopback } from '../support/collector.ts';
 import { startKeygateProcess } from '../support/keygate-process.ts';
 import type { KeygateProcess } from '../support/keygate-process.ts';
-import { randomPort } from '../support/redis.ts';
+import { findPort } from '../support/ports.ts';
 import type { Scope } from '../support/scope.ts';
 import type { TestCertificate } from '../support/tls.ts';
 import type { Server } from './haproxy.ts';
@@ -54,16 +52,4 @@ export async function createReplica(
       return stdout.split('\n').filter((line) => /"level":"(?:warn|error)"/.test(line));
     },
   };
-}
-
-/** One that nobody listens on, and that the system gives to no client while it is not in use. */
-export async function findPort(): Promise<number> {
-  for (;;) {
-    const server = createServer();
-    const failed = new Promise<undefined>((resolve) => server.once('error', () => resolve(undefined)));
-    const port = await Promise.race([listenOnLoopback(server, randomPort()), failed]);
-    if (port === undefined) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { debianProgram } from '../conformance/toolchain.ts';
+import { findPort } from '../support/ports.ts';
 import { Cleanups } from '../support/scope.ts';
 import { startChild } from './child.ts';
 import type { Child } from './child.ts';
@@ -10,7 +11,7 @@ import { Ledger } from './ledger.ts';
 import type { Phase } from './ledger.ts';
 import type { LoadOrder, Told } from './load.ts';
 import { startReloadedGateway } from './reloads.ts';
-import { createReplica, findPort } from './replicas.ts';
+import { createReplica } from './replicas.ts';
 import type { Replica } from './replicas.ts';
 import { faultsOf, rateOf, renderOutage, renderParts, renderReloads } from './report.ts';
 import { createCollector, openSite } from './site.ts';

@@ -1,8 +1,8 @@
+import { findPort } from '../support/ports.ts';
 import { startRedisKeys } from '../support/redis-keys.ts';
 import type { Scope } from '../support/scope.ts';
 import { startChild } from './child.ts';
 import type { Child } from './child.ts';
-import { findPort } from './replicas.ts';
 
 /** What all gateways of this suite have in common: a real Redis, with a key in it. */
 export interface Site {

@@ -1,5 +1,6 @@
 import type { RedisServer } from '../../src/store/redis/server.ts';
-import { randomPort, startRedis } from './redis.ts';
+import { randomPort } from './ports.ts';
+import { startRedis } from './redis.ts';
 import type { ServerOptions, TestRedis } from './redis.ts';
 import { until } from './wait.ts';
 

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -8,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { randomPort } from './ports.ts';
 
 /** A real redis-server on 127.0.0.1 that can be broken in the ways that real ones break. */
 export interface TestRedis {
@@ -87,10 +87,6 @@ async function startOnFreePort(
       if (attempt === START_ATTEMPTS) throw error;
     }
   }
-}
-
-export function randomPort(): number {
-  return randomInt(10_000, 32_000);
 }
 
 async function startOn(

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Signal } from '../../../src/keys/record.ts';
 import { HTTP_ROUTES } from '../../../src/plane/otlp-paths.ts';
 import { batchName, otlpRequest } from '../../rolling/batch.ts';
-import { findPort } from '../../rolling/replicas.ts';
+import { findPort } from '../../support/ports.ts';
 import type { Scope } from '../../support/scope.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { startOtelcol } from './otelcol.ts';

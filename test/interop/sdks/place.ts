@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NewKey } from '../../../src/keys/new-key.ts';
 import type { KeyService } from '../../../src/keys/service.ts';
-import { findPort } from '../../rolling/replicas.ts';
 import { startCollector } from '../../support/collector.ts';
 import type { Collector } from '../../support/collector.ts';
 import { startKeygateProcess } from '../../support/keygate-process.ts';
 import type { KeygateProcess } from '../../support/keygate-process.ts';
+import { findPort } from '../../support/ports.ts';
 import { startRedisKeys } from '../../support/redis-keys.ts';
 import type { TestRedis } from '../../support/redis.ts';
 import type { Scope } from '../../support/scope.ts';
