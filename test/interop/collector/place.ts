@@ -11,9 +11,9 @@ import type { Scope } from '../../support/scope.ts';
 import { openRedisStore } from '../../support/stores.ts';
 import { createCertificate } from '../../support/tls.ts';
 import type { TestCertificate } from '../../support/tls.ts';
+import { readExample } from '../example.ts';
 import { startOtelcol } from './otelcol.ts';
 import type { Otelcol } from './otelcol.ts';
-import { readExample } from './senders.ts';
 import type { SenderRow } from './senders.ts';
 import { startSink } from './sink.ts';
 import type { Sink } from './sink.ts';
@@ -73,7 +73,7 @@ export async function openPlace(t: Scope, program: string): Promise<Place> {
 async function createBehind(t: Scope, program: string, sink: Sink): Promise<RestartableCollector> {
   const [grpc, http] = [await findPort(), await findPort()];
   const pipeline = (signal: string) => `    ${signal}: { receivers: [otlp], exporters: [otlp_http/backend] }\n`;
-  const config = readExample('behind-keygate.yaml', {
+  const config = readExample('collector', 'behind-keygate.yaml', {
     '0.0.0.0:4317': `127.0.0.1:${grpc}`,
     '0.0.0.0:4318': `127.0.0.1:${http}`,
     'http://backend.example.com:4318': sink.url,

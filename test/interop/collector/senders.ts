@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Signal } from '../../../src/keys/record.ts';
+import { readExample } from '../example.ts';
 
 /** Ways in which a Collector sends to Keygate: each a row of the matrix, and a whole configuration. */
 export interface SenderRow {
@@ -24,21 +23,10 @@ export interface SenderPlace {
 
 export const KEY_VARIABLE = 'INGESTION_API_KEY';
 const KEY = `\${env:${KEY_VARIABLE}}`;
-const EXAMPLES = join(import.meta.dirname, '../../../config/collector');
 const THREE: readonly Signal[] = ['traces', 'metrics', 'logs'];
 const ALL: readonly Signal[] = [...THREE, 'profiles'];
 
 type Kind = 'otlp_grpc' | 'otlp_http';
-
-/** A text of an example, with each of these once or more in it, and something else in their place. */
-export function readExample(file: string, instead: Readonly<Record<string, string>>): string {
-  let text = readFileSync(join(EXAMPLES, file), 'utf8');
-  for (const [from, to] of Object.entries(instead)) {
-    if (!text.includes(from)) throw new Error(`config/collector/${file} does not say ${from}`);
-    text = text.replaceAll(from, to);
-  }
-  return text;
-}
 
 /** A file of config/collector as it is, with the addresses of this machine in place of those in it. */
 function example(
@@ -53,7 +41,7 @@ function example(
     signals: THREE,
     saysWhy: true,
     config: (place) =>
-      readExample(file, {
+      readExample('collector', file, {
         'localhost:4317': `127.0.0.1:${place.receiver.grpc}`,
         'localhost:4318': `127.0.0.1:${place.receiver.http}`,
         'keygate.example.com:4317': `127.0.0.1:${place.gateway.grpc}`,

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { debianProgram, goProgram } from '../../conformance/toolchain.ts';
 import { startPrometheus } from '../../prometheus/prometheus.ts';
-import type { TestPrometheus } from '../../prometheus/prometheus.ts';
 import { listenOnLoopback } from '../../support/collector.ts';
 import type { Scope } from '../../support/scope.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
-import type { Place } from '../sdks/place.ts';
+import { createLedger, tally } from '../shippers/account.ts';
+import type { Order, Shipper } from '../shippers/situations.ts';
+import { countsOf } from './counts.ts';
+import { writtenSamples } from './written.ts';
 
 /** The Prometheuses that write, and how each of them sends its key. */
 
@@ -49,12 +51,6 @@ export const SENDERS = {
 export type Column = keyof typeof SENDERS;
 export const COLUMNS = Object.keys(SENDERS) as readonly Column[];
 
-export interface Writer {
-  readonly prometheus: TestPrometheus;
-  /** The label `job` of all that it scrapes. */
-  readonly job: string;
-}
-
 interface Section {
   readonly url: string;
   readonly authorization: object;
@@ -64,9 +60,8 @@ interface Section {
 /** As the example says it, but for where and as whom it sends; and in smaller requests, of which there are some every second. */
 export async function startWriter(
   scope: Scope,
-  place: Place,
-  { column, key, queue = {} }: { readonly column: Column; readonly key: string; readonly queue?: object | undefined },
-): Promise<Writer> {
+  { place, column, key, settings = {} }: Order<Column>,
+): Promise<Shipper> {
   const { program, auth }: Sender = SENDERS[column];
   const { remote_write: sections } = parse(readFileSync(EXAMPLE, 'utf8')) as { remote_write: readonly [Section] };
   const file = join(await temporaryDirectory(scope), 'key');
@@ -77,7 +72,7 @@ export async function startWriter(
     url: `${place.endpoint('http/protobuf')}/api/v1/write`,
     ...(auth?.(key) ?? { authorization: { ...authorization, credentials_file: file } }),
     tls_config: { ca_file: place.ca },
-    queue_config: { ...queue_config, batch_send_deadline: '1s', max_samples_per_send: 10, ...queue },
+    queue_config: { ...queue_config, batch_send_deadline: '1s', max_samples_per_send: 10, ...settings },
   };
   const job = `job-${COLUMNS.indexOf(column)}`;
   const prometheus = await startPrometheus(scope, {
@@ -85,7 +80,18 @@ export async function startWriter(
     jobs: { [job]: [await startTarget(scope)] },
     config: { remote_write: [config] },
   });
-  return { prometheus, job };
+  const arrived = createLedger(place.collector, writtenSamples);
+  return {
+    hasArrived: () => [...arrived().keys()].some((sample) => sample.includes(JSON.stringify(['job', job]))),
+    /** All that it has scraped is in its own database, whatever became of it elsewhere. */
+    async account(untilMs) {
+      const samples = await prometheus.samples(`{job="${job}"}[10m]`);
+      const wanted = samples.filter((sample) => Number(sample.slice(sample.lastIndexOf('@') + 1)) <= untilMs);
+      const { failed, retried } = await countsOf(prometheus);
+      return { ...tally(wanted, arrived()), dropped: failed, retried };
+    },
+    log: prometheus.log,
+  };
 }
 
 const SERIES = 20;

@@ -8,7 +8,7 @@ import type { Scope } from '../../support/scope.ts';
 import { until } from '../../support/wait.ts';
 import { rowsWithout, seen } from '../neighbour.ts';
 import type { Cell, Row } from '../neighbour.ts';
-import { countsOf } from '../prometheus/account.ts';
+import { countsOf } from '../prometheus/counts.ts';
 import { assertIdentified, startPlace, UNKNOWN_KEY } from './place.ts';
 import type { Place } from './place.ts';
 
