@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import * as net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { findPort } from '../support/ports.ts';
-import { until } from '../support/wait.ts';
+import { startProgram } from '../support/program.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { debianProgram, goProgram } from './toolchain.ts';
 
 /** Real servers that may stand behind the gateway, each a proxy before a backend. */
@@ -74,19 +73,11 @@ function nextHop(name: string, program: string, command: Command): NextHop {
   return {
     name,
     async start(t, backendPort) {
-      const folder = mkdtempSync(join(tmpdir(), 'keygate-next-hop-'));
-      t.after(() => rmSync(folder, { recursive: true, force: true }));
+      const folder = await temporaryDirectory(t);
       const port = await findPort();
       const { args, config } = command({ port, backend: `127.0.0.1:${backendPort}`, folder });
       if (config !== undefined) writeFileSync(join(folder, 'config'), config);
-      const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-      let errors = '';
-      child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-      t.after(() => void child.kill());
-      await until(`${name} listens`, () => {
-        if (child.exitCode !== null) throw new Error(`${name} ended: ${errors}`);
-        return canConnect(port);
-      });
+      await startProgram(t, [program, ...args]).until(`${name} listens`, () => canConnect(port));
       return port;
     },
   };
