@@ -53,8 +53,13 @@ function installDebian(packageName: string): void {
   // RUNLEVEL=1 keeps packages from starting servers of their own.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   execFileSync('apt-get', ['update', '-qq'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-  const install = ['install', '-qq', '-y', '--no-install-recommends', packageName];
-  execFileSync('apt-get', install, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  // Nothing goes for it that is there, as one syslog does for another.
+  const install = ['install', '-qq', '-y', '--no-install-recommends', '--no-remove', packageName];
+  try {
+    execFileSync('apt-get', install, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  } catch {
+    miss(`Debian's ${packageName} cannot be installed here: apt-get has said why.`);
+  }
 }
 
 /** Where Debian has libraries, whichever the machine's architecture. */
