@@ -31,7 +31,7 @@ export interface ProgramOptions {
   readonly end?: 'SIGKILL' | 'SIGTERM';
 }
 
-/** In characters, of each stream. Nothing here writes a tenth of it: a program that writes more is ended. */
+/** In characters, of each stream: far more than any suite needs. A program that writes more is ended. */
 const MOST_KEPT = 1 << 26;
 /** How long it may take to end, and those that it has started may go on to write. */
 const ENDED_WITHIN_MS = 5_000;
