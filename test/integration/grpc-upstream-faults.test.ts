@@ -3,7 +3,8 @@ import type * as http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { findClosedPort, startBrokenServer } from '../support/broken-server.ts';
+import { startBrokenServer } from '../support/broken-server.ts';
+import { NOBODYS_PORT } from '../support/ports.ts';
 import { startCollector } from '../support/collector.ts';
 import type { Collector } from '../support/collector.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -124,7 +125,7 @@ describe('a gRPC sender is told to retry, and the collector gets its request onc
 
 describe('a gRPC sender is told to retry', () => {
   it('when nothing listens', async (t) => {
-    const call = await gatewayTo(t, `http://127.0.0.1:${await findClosedPort()}`);
+    const call = await gatewayTo(t, `http://127.0.0.1:${NOBODYS_PORT}`);
     for (let i = 0; i < 3; i++) assertUnavailable(await call());
   });
 

@@ -8,6 +8,7 @@ import { startGateway } from '../support/gateway.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { reasonOf, retrySecondsOf } from '../support/grpc-client.ts';
 import { callHttp, connectRaw, keepAliveAgent } from '../support/http-client.ts';
+import { NOBODYS_PORT } from '../support/ports.ts';
 import type { HttpAnswer, HttpCall } from '../support/http-client.ts';
 import { decodeStatus } from '../support/rpc-status.ts';
 import { until } from '../support/wait.ts';
@@ -20,8 +21,8 @@ interface Setup {
 
 async function setUp(t: TestContext, upstreamIsUp = true): Promise<Setup> {
   const collector = await startCollector(t);
-  if (!upstreamIsUp) await collector.close();
-  const gateway = await startGateway(t, { upstream: { http: collector.httpUrl } });
+  const http = upstreamIsUp ? collector.httpUrl : `http://127.0.0.1:${NOBODYS_PORT}`;
+  const gateway = await startGateway(t, { upstream: { http } });
   const { text: key } = await gateway.createKey();
   return { gateway, collector, key };
 }

@@ -3,7 +3,8 @@ import type * as http from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { findClosedPort, startBrokenServer } from '../support/broken-server.ts';
+import { startBrokenServer } from '../support/broken-server.ts';
+import { NOBODYS_PORT } from '../support/ports.ts';
 import { startCollector } from '../support/collector.ts';
 import { startGateway } from '../support/gateway.ts';
 import { connectGrpc, reasonOf, retrySecondsOf } from '../support/grpc-client.ts';
@@ -89,7 +90,7 @@ describe('an HTTP sender is told to retry, and the collector gets its request on
 
 describe('an HTTP sender is told to retry', () => {
   it('when nothing listens, or the name does not resolve', async (t) => {
-    for (const url of [`http://127.0.0.1:${await findClosedPort()}`, 'http://no-such-collector.invalid:4318']) {
+    for (const url of [`http://127.0.0.1:${NOBODYS_PORT}`, 'http://no-such-collector.invalid:4318']) {
       const { http1, http2 } = await gatewayTo(t, url);
       assertUnavailable(await http1());
       assertUnavailable(await http2());

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import * as tls from 'node:tls';
 import type { UpstreamCall, UpstreamPool } from '../../src/plane/wire/upstream-call.ts';
 import { createEndpoints } from '../../src/upstream/endpoints.ts';
-import { findClosedPort } from '../support/broken-server.ts';
+import { NOBODYS_PORT } from '../support/ports.ts';
 import { onwardRequest, RecordingCaller } from '../support/caller.ts';
 import { EMPTY, OK, over, RawCollector, send, startHttp1Upstream, startPool } from '../support/http1-upstream.ts';
 import { createCertificate } from '../support/tls.ts';
@@ -190,7 +190,7 @@ describe('a request', () => {
       ['answered', 'answered', 'answered', 'answered'],
     );
     assert.equal(collector.received.match(/\r\n\r\nhello/g)?.length, 4);
-    const nowhere = startHttp1Upstream(t, `http://127.0.0.1:${await findClosedPort()}`);
+    const nowhere = startHttp1Upstream(t, `http://127.0.0.1:${NOBODYS_PORT}`);
     const lost = send(nowhere);
     await over(lost);
     assert.equal(lost.caller.reason, 'upstream_unavailable');

@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
 import { Endpoint } from '../../src/upstream/endpoint.ts';
 import type { Endpoints, EndpointsListener } from '../../src/upstream/endpoints.ts';
-import { findClosedPort, startBrokenServer } from '../support/broken-server.ts';
+import { startBrokenServer } from '../support/broken-server.ts';
+import { findPort, NOBODYS_PORT } from '../support/ports.ts';
 import { answerGrpc, listenOnLoopback, startCollector } from '../support/collector.ts';
 import { answerAtEnd, endsStream, grpcAnswer, headers, startFrameServer } from '../support/frame-server.ts';
 import type { ServedConnection } from '../support/frame-server.ts';
@@ -58,7 +59,7 @@ class ChangingEndpoints implements Endpoints {
 
 describe('while the collector cannot be reached, a call fails instead of hanging', () => {
   it('when nothing listens: all who wait are told together, and then everyone at once', async (t) => {
-    const upstream = openUpstream(t, `http://127.0.0.1:${await findClosedPort()}`);
+    const upstream = openUpstream(t, `http://127.0.0.1:${NOBODYS_PORT}`);
     const calls = Array.from({ length: 20 }, () => send(upstream));
     for (const call of calls) assert.equal((await call.ended).reason, 'upstream_unavailable');
     assert.equal(send(upstream).reason, 'upstream_unavailable');
@@ -92,7 +93,7 @@ describe('while the collector cannot be reached, a call fails instead of hanging
   });
 
   it('and reaches it again when it is back', async (t) => {
-    const port = await findClosedPort();
+    const port = await findPort();
     const upstream = openUpstream(t, `http://127.0.0.1:${port}`);
     assert.equal((await send(upstream).ended).reason, 'upstream_unavailable');
     await startCollector(t, { ports: { grpc: port, http: 0 } });

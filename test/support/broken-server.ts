@@ -29,11 +29,3 @@ export async function startBrokenServer(
   });
   return { url: `http://127.0.0.1:${port}`, taken: () => taken };
 }
-
-/** A port where nothing listens. */
-export async function findClosedPort(): Promise<number> {
-  const server = net.createServer();
-  const port = await listenOnLoopback(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

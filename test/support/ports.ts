@@ -1,6 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
+/**
+ * Where nothing listens (tcpmux): the system gives it to nobody, while a port that was free a moment ago may belong to another test by
+ * now.
+ */
+export const NOBODYS_PORT = 1;
+
 /** For a program that cannot choose one itself: none of those that the system gives to clients. */
 export function randomPort(): number {
   return randomInt(10_000, 32_000);
