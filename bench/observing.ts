@@ -24,15 +24,6 @@ const SECONDS = 2;
 /** What it may cost. */
 const GOAL_PERCENT = 5;
 
-await withSurroundings('observing', 1_000, async (around) => {
-  const scenarios = SCENARIOS.filter(({ name, goals }) => goals !== undefined && name.includes(wanted));
-  const rows = [];
-  for (const scenario of scenarios) rows.push(await compare(scenario, around));
-  const head = ['', 'requests/s without', 'with', 'cost', 'CPU µs each without', 'with', 'cost', 'others on that core'];
-  print(table(head, rows));
-  print(`\n${describeMachine()}`);
-});
-
 /** What both of a pair did in the same round. */
 interface Round {
   readonly off: Throughput;
@@ -44,6 +35,15 @@ const COSTS = {
   perSecond: ({ off, on }: Round) => 100 * (1 - on.perSecond / off.perSecond),
   cpuMicros: ({ off, on }: Round) => 100 * (on.cpuMicros / off.cpuMicros - 1),
 };
+
+await withSurroundings('observing', 1_000, async (around) => {
+  const scenarios = SCENARIOS.filter(({ name, goals }) => goals !== undefined && name.includes(wanted));
+  const rows = [];
+  for (const scenario of scenarios) rows.push(await compare(scenario, around));
+  const head = ['', 'requests/s without', 'with', 'cost', 'CPU µs each without', 'with', 'cost', 'others on that core'];
+  print(table(head, rows));
+  print(`\n${describeMachine()}`);
+});
 
 async function compare(scenario: Scenario, around: Surroundings): Promise<string[]> {
   const measured: Round[][] = [];
