@@ -25,9 +25,37 @@ export interface EntranceOptions {
   readonly onTurnedAway: (why: TurnedAway, peer: string | undefined, cause?: string) => void;
 }
 
-export function createEntrance({ listener, limits, enter, onConnections, onTurnedAway }: EntranceOptions): Entrance {
-  const open = new Set<net.Socket>();
+export function createEntrance({ listener, limits, enter, ...events }: EntranceOptions): Entrance {
   const server = listener.tls ? tls.createServer(tlsOptions(listener.tls, limits)) : net.createServer();
+  const { open, admits, renew } = watchPort(server, { listener, limits, ...events });
+  if (!listener.tls) server.on('connection', enter);
+  server.on('secureConnection', (socket: tls.TLSSocket) => {
+    if (admits(socket)) enter(socket);
+  });
+  server.on('tlsClientError', (_error, socket: tls.TLSSocket) => socket.destroy());
+
+  return {
+    listen: () => listenAt(server, listener),
+    accept: (socket) => void server.emit('connection', socket),
+    open,
+    shut() {
+      if (server.listening) server.close();
+    },
+    renew,
+  };
+}
+
+/** What holds for the connections of any server of a port: how many there may be, and who is turned away. */
+export interface WatchedPort extends Pick<Entrance, 'open' | 'renew'> {
+  /** Whether who has shaken hands may stay; who may not is gone then. */
+  admits(socket: tls.TLSSocket): boolean;
+}
+
+export function watchPort(
+  server: net.Server,
+  { listener, limits, onConnections, onTurnedAway }: Omit<EntranceOptions, 'enter'>,
+): WatchedPort {
+  const open = new Set<net.Socket>();
   server.maxConnections = limits.maxConnections;
   server.on('connection', (socket: net.Socket) => {
     open.add(socket);
@@ -36,26 +64,19 @@ export function createEntrance({ listener, limits, enter, onConnections, onTurne
       open.delete(socket);
       onConnections(open.size);
     });
-    if (!listener.tls) enter(socket);
-  });
-  server.on('secureConnection', (socket: tls.TLSSocket) => {
-    if (mustGo(socket, listener.tls)) {
-      onTurnedAway('certificate', socket.remoteAddress);
-      socket.destroy();
-    } else enter(socket);
-  });
-  server.on('tlsClientError', (error, socket: tls.TLSSocket) => {
-    onTurnedAway('handshake', socket.remoteAddress, whyHandshakeFailed(error));
-    socket.destroy();
   });
   server.on('drop', (dropped) => onTurnedAway('limit', dropped?.remoteAddress));
+  server.on('tlsClientError', (error: Error, socket: tls.TLSSocket) =>
+    onTurnedAway('handshake', socket.remoteAddress, whyHandshakeFailed(error)),
+  );
 
   return {
-    listen: () => listenAt(server, listener),
-    accept: (socket) => void server.emit('connection', socket),
     open,
-    shut() {
-      if (server.listening) server.close();
+    admits(socket) {
+      if (!mustGo(socket, listener.tls)) return true;
+      onTurnedAway('certificate', socket.remoteAddress);
+      socket.destroy();
+      return false;
     },
     renew(next) {
       server.maxConnections = limits.maxConnections;

@@ -4,8 +4,9 @@ import * as https from 'node:https';
 import type * as net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import * as tls from 'node:tls';
+import { watchPort } from '../entrance.ts';
 import { listenAt } from '../listen-at.ts';
-import { mustGo, tlsOptions, whyHandshakeFailed } from '../listener-tls.ts';
+import { tlsOptions } from '../listener-tls.ts';
 import type { ListenerOptions, PlaneLimits, TurnedAway } from '../plane.ts';
 import { http1Options, serveHttp1 } from './http1.ts';
 import { http2Options, serveHttp2 } from './http2.ts';
@@ -52,8 +53,6 @@ export interface Edge {
 }
 
 export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handlers: EdgeHandlers): Edge {
-  const sockets = new Set<net.Socket>();
-
   // The listening server is always Node's HTTP/1.1 server, so that its timers run; what it would do with a new connection
   // is kept, and done only for those that turn out to speak HTTP/1.1.
   const handshakeEvent = listener.tls ? 'secureConnection' : 'connection';
@@ -61,17 +60,12 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
     ? https.createServer({ ...http1Options(limits), ...tlsOptions(listener.tls, limits) })
     : http.createServer(http1Options(limits));
   const http1Side = serveHttp1(front, handlers.onHttp);
-  front.maxConnections = limits.maxConnections;
-  front.on('drop', (dropped) => handlers.onTurnedAway('limit', dropped?.remoteAddress));
-  front.on('tlsClientError', (error, socket) =>
-    handlers.onTurnedAway('handshake', socket.remoteAddress, whyHandshakeFailed(error)),
-  );
-
   const http2Server = http2.createServer(http2Options(limits));
   const http2Side = serveHttp2(http2Server, limits, handlers);
 
   const serveAsHttp1 = front.listeners(handshakeEvent);
   front.removeAllListeners(handshakeEvent);
+  const { open: sockets, admits, renew } = watchPort(front, { listener, limits, ...handlers });
   front.on(handshakeEvent, (socket: net.Socket) => {
     const serve = (isHttp2: boolean): void => {
       if (isHttp2) {
@@ -82,21 +76,10 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       } else for (const listen of serveAsHttp1) listen.call(front, socket);
     };
     if (socket instanceof tls.TLSSocket) {
-      if (mustGo(socket, listener.tls)) {
-        handlers.onTurnedAway('certificate', socket.remoteAddress);
-        socket.destroy();
-      } else serve(socket.alpnProtocol === 'h2');
+      if (admits(socket)) serve(socket.alpnProtocol === 'h2');
     } else {
       readPreface(socket, limits.headersTimeoutMs, serve);
     }
-  });
-  front.on('connection', (socket: net.Socket) => {
-    sockets.add(socket);
-    handlers.onConnections(sockets.size);
-    socket.on('close', () => {
-      sockets.delete(socket);
-      handlers.onConnections(sockets.size);
-    });
   });
 
   async function closeFront(): Promise<void> {
@@ -147,10 +130,7 @@ export function createEdge(listener: ListenerOptions, limits: PlaneLimits, handl
       socket.on('close', () => adopted.delete(socket));
       for (const listen of serveAsHttp1) listen.call(front, socket);
     },
-    renew(next) {
-      front.maxConnections = limits.maxConnections;
-      if (front instanceof tls.Server && next.tls) front.setSecureContext(tlsOptions(next.tls, limits));
-    },
+    renew,
   };
 }
 
