@@ -27,6 +27,8 @@ export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Gets each line of stdout, which is then not kept. */
   readonly hear?: (line: string) => void;
+  /** It is killed if it has not ended by itself by then. */
+  readonly limitMs?: number;
   /** How it ends with its scope. */
   readonly end?: 'SIGKILL' | 'SIGTERM';
 }
@@ -45,7 +47,7 @@ process.once('exit', () => {
 export function startProgram(
   scope: Scope,
   [program, ...args]: readonly [program: string, ...args: string[]],
-  { cwd, env, hear, end = 'SIGKILL' }: ProgramOptions = {},
+  { cwd, env, hear, limitMs, end = 'SIGKILL' }: ProgramOptions = {},
 ): Program {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd, env });
   running.add(child);
@@ -64,8 +66,10 @@ export function startProgram(
   keep('stderr', child.stderr);
   child.once('error', (cause) => (kept.stderr += cause.message)); // it could not be started, and has ended
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const deadline = limitMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), limitMs);
   let hasEnded = false;
   void ended.then(() => {
+    clearTimeout(deadline);
     hasEnded = true;
     running.delete(child);
   });

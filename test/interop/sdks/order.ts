@@ -81,15 +81,14 @@ export function sendBy({ command: [program, ...args], variables: more = () => ({
     sending(async (begin) => {
       const { PATH = '', HOME = '', LANG = 'C.UTF-8' } = process.env;
       const command = [program, ...args, order.name, String(order.count), String(order.pauseMs)] as const;
+      const limitMs = limitOf(order);
       const running = startProgram(scope, command, {
         cwd: tmpdir(),
         env: { PATH, HOME, LANG, ...variables(order), ...more(order) },
+        limitMs,
       });
-      const limitMs = limitOf(order);
-      const deadline = setTimeout(() => running.signal('SIGKILL'), limitMs);
       running.until('it has begun', () => /^begun$/m.test(running.output()), limitMs).then(begin, () => {});
       const code = await running.ended;
-      clearTimeout(deadline);
       const said = running.output();
       if (code !== 0) throw new Error(`the program ended with ${code ?? 'a signal'}: ${said.slice(-500)}`);
       return said;

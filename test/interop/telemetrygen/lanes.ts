@@ -63,10 +63,9 @@ export async function generate(
   const what = [`--${signal}`, String(amount), '--rate', String(ITEMS_A_SECOND), '--batch-size', String(BATCH)];
   const where = ['--otlp-endpoint', new URL(endpoint).host, ...(protocol === 'grpc' ? [] : ['--otlp-http'])];
   const whom = ['--otlp-header', `x-api-key="${key}"`, '--ca-cert', ca];
-  const running = startProgram(scope, [program, signal, ...what, ...where, ...whom], { env: { PATH, HOME } });
-  const deadline = setTimeout(() => running.signal('SIGKILL'), LIMIT_MS);
+  const command = [program, signal, ...what, ...where, ...whom] as const;
+  const running = startProgram(scope, command, { env: { PATH, HOME }, limitMs: LIMIT_MS });
   const code = await running.ended;
-  clearTimeout(deadline);
   const lines = running.output().split('\n');
   return { code, said: lines.filter((line) => !UNSAID.test(line)).join('\n') };
 }
